@@ -1,0 +1,9 @@
+"""WHAT IT MEANS: the backup itself, in plain Python and without Airflow.
+
+Want to change what a day is, or how its folder is named? ``ordinal_day.py``. What a site decides?
+``site_file.py`` and ``site.yaml``. Which days a run sees to, and what it does about each? ``plan.py``.
+How the source is asked? ``source.py``, answered by ``source_agent.py`` there. When a day is complete?
+``supim.py``, by ``grads.py``. How it is copied, proven and published? ``day_backup.py``, with
+``transfer.py``, ``listing.py`` and ``publication.py``. Where it lies? ``vault.py``. What people are
+told? ``daily_report.py`` and ``report/``. What can go wrong? ``errors.py``.
+"""

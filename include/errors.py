@@ -1,0 +1,92 @@
+"""Everything that can go wrong, as one tree.
+
+BackupError                  a sentence for people: what happened, how much, what to do
+├── ConfigError              the site file or a connection is wrong; a person must mend it
+├── InvalidDayError          a text that names no day of the calendar
+├── VaultError               the vault can't be trusted or used
+│   ├── VaultUnmarkedError   no marker: not a vault, or its disk isn't mounted
+│   └── NoSpaceError         the room isn't there
+├── SourceRefusedError       the source said no: key, host key, permission
+├── DayError                 this day can't be secured now; others can
+│   ├── DayMissingError      the source doesn't have it
+│   ├── DayIncompleteError   the source has only a part of it
+│   ├── DayUnusableError     a person must mend something at the source
+│   └── DayNotProvenError    the copy can't be proven to be the day
+├── RunNotGoodError          a run's report says that something isn't safe
+└── PassingError             waiting may mend it; the only branch that is retried
+    ├── SourceUnreachableError   network, time-out, a server that went away
+    ├── NotSettledError          the day changed while it was copied
+    └── NotYetError              not before ``retry_in_s``: incomplete, or somebody else is at it
+"""
+
+
+class BackupError(Exception):
+    """Says what happened, how much, and what to do."""
+
+
+class ConfigError(BackupError):
+    """The site file or an Airflow connection is wrong."""
+
+
+class InvalidDayError(BackupError, ValueError):
+    """A text that names no day of the calendar."""
+
+
+class VaultError(BackupError):
+    """The vault can't be trusted or used."""
+
+
+class VaultUnmarkedError(VaultError):
+    """The folder has no vault marker: it isn't a vault, or its disk isn't mounted."""
+
+
+class NoSpaceError(VaultError):
+    """The room isn't there."""
+
+
+class SourceRefusedError(BackupError):
+    """The source said no: the key, the host key, or a permission."""
+
+
+class DayError(BackupError):
+    """This day can't be secured now; others can."""
+
+
+class DayMissingError(DayError):
+    """The source doesn't have the day, and waiting for it has ended."""
+
+
+class DayIncompleteError(DayError):
+    """The source has only a part of the day, and waiting for the rest has ended."""
+
+
+class DayUnusableError(DayError):
+    """The source has the day in a way that a person must mend."""
+
+
+class DayNotProvenError(DayError):
+    """The copy can't be proven to be the day."""
+
+
+class RunNotGoodError(BackupError):
+    """A run's report says that something isn't safe."""
+
+
+class PassingError(BackupError):
+    """Waiting may mend it: the only branch of errors worth a retry."""
+
+
+class SourceUnreachableError(PassingError):
+    """The source can't be reached, or went away."""
+
+
+class NotSettledError(PassingError):
+    """The day changed at the source while it was being copied."""
+
+
+class NotYetError(PassingError):
+    """Not now: look again in ``retry_in_s`` seconds."""
+
+    def __init__(self, message: str, *, retry_in_s: float) -> None:
+        super().__init__(message)
+        self.retry_in_s = retry_in_s

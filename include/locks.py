@@ -1,0 +1,50 @@
+"""Kernel locks: what keeps two runs off one another, and dies with its holder."""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from include.errors import NotYetError
+
+BUSY_RETRY_S = 10.0
+
+
+@contextmanager
+def locked(path: Path, kind: int, who: str) -> Iterator[None]:
+    """Hold a kernel lock for the time of a block; it ends with the process, however that ends.
+
+    Args:
+        path: a file, or a folder, which is made; a name that ends in ``.lock`` is a file.
+        kind: ``fcntl.LOCK_SH`` or ``fcntl.LOCK_EX``.
+        who: what it is held for, for the message.
+
+    Raises:
+        NotYetError: somebody else holds it.
+    """
+    descriptor = _open_lock(path)
+    try:
+        if not _taken(descriptor, kind, path):
+            raise NotYetError(
+                f"{who}: another run is working at {path}; looking again in {BUSY_RETRY_S:.0f} s.",
+                retry_in_s=BUSY_RETRY_S,
+            )
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _taken(descriptor: int, kind: int, path: Path) -> bool:
+    try:
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+        return path.stat().st_ino == os.fstat(descriptor).st_ino
+    except (BlockingIOError, FileNotFoundError):
+        return False  # held, or removed by its last holder after we opened it
+
+
+def _open_lock(path: Path) -> int:
+    if path.name == ".lock":
+        return os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    path.mkdir(parents=True, exist_ok=True)
+    return os.open(path, os.O_RDONLY | os.O_DIRECTORY)

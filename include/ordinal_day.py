@@ -1,0 +1,147 @@
+"""Ordinal dates, the institute's "Julian days": the one place that knows how long a year is.
+
+Written ``2026-268`` (ISO 8601 ordinal date: year, day of the year from 001 to 366). The astronomers'
+Julian Day Number is something else.
+"""
+
+import calendar
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, timedelta
+from functools import cached_property
+from typing import Self
+
+from include.errors import InvalidDayError
+
+_WRITTEN = re.compile(r"([0-9]{4})-([0-9]{3})")
+_FIELD = re.compile(r"\{(year|day)(?:(?<=year):04d|(?<=day):0[1-3]d)?\}")  # no more digits than a day has
+
+
+@dataclass(frozen=True, order=True, slots=True)
+class OrdinalDay:
+    """One day of the Gregorian calendar.
+
+    Args:
+        year: 1 to 9999.
+        number: day of the year, 1 to 365, or 366 in a leap year.
+
+    Raises:
+        InvalidDayError: there is no such day.
+    """
+
+    year: int
+    number: int
+
+    def __post_init__(self) -> None:
+        if not date.min.year <= self.year <= date.max.year:
+            raise InvalidDayError(f"There is no year {self.year}; years go from 1 to 9999.")
+        if not 1 <= self.number <= days_in(self.year):
+            raise InvalidDayError(
+                f"There is no day {self.number} in {self.year}; its days go from 1 to {days_in(self.year)}."
+            )
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read the one written form, ``2026-268``: four digits, a hyphen, three digits.
+
+        Raises:
+            InvalidDayError: any other form (``2026-68``, ``2026-09-25``), or no such day.
+        """
+        written = _WRITTEN.fullmatch(text)
+        if not written:
+            raise InvalidDayError(
+                f"{text!r} is not a day. Write year and day of the year as YYYY-DDD, for example 2026-268."
+            )
+        return cls(int(written[1]), int(written[2]))
+
+    @classmethod
+    def of(cls, moment: date) -> Self:
+        """Give the day that a date, or an aware datetime in its own zone, falls on."""
+        return cls(moment.year, moment.timetuple().tm_yday)
+
+    @property
+    def date(self) -> date:
+        """The same day as a calendar date."""
+        return date(self.year, 1, 1) + timedelta(days=self.number - 1)
+
+    def __add__(self, days: int) -> "OrdinalDay":
+        try:
+            return OrdinalDay.of(self.date + timedelta(days=days))
+        except OverflowError as beyond:
+            raise InvalidDayError(f"{days:+d} days from {self} is beyond the years 1 to 9999.") from beyond
+
+    def __sub__(self, days: int) -> "OrdinalDay":
+        return self + -days
+
+    def __str__(self) -> str:
+        return f"{self.year:04d}-{self.number:03d}"
+
+
+def days_in(year: int) -> int:
+    """Give the length of a Gregorian year, 365 or 366."""
+    return 366 if calendar.isleap(year) else 365
+
+
+def window(last: OrdinalDay, length: int) -> list[OrdinalDay]:
+    """Give ``length`` days in a row that end with ``last``, oldest first."""
+    return [last - back for back in reversed(range(length))]
+
+
+@dataclass(frozen=True)
+class FolderPattern:
+    """How the source names a day's folder, for example ``{year}/{day:03d}`` or ``{year}/{day}``.
+
+    Raises:
+        ValueError: not a relative path that gives each day a folder of its own.
+    """
+
+    text: str
+
+    def __post_init__(self) -> None:
+        parts = self.text.split("/")
+        fields = sorted(re.findall(r"\{(\w+)", self.text))
+        braces = re.sub(_FIELD, "", self.text)
+        if (
+            fields != ["day", "year"]
+            or set(braces) & set("{}")
+            or any(part in ("", ".", "..") for part in parts)
+        ):
+            raise ValueError(
+                f"{self.text!r} does not give each day a folder of its own. Write a path relative to the "
+                "source's root with one {year} and one {day} in it, such as {year}/{day:03d}."
+            )
+
+    def folder(self, day: OrdinalDay) -> str:
+        """Give the day's folder, relative to the source's root."""
+        return self.text.format(year=day.year, day=day.number)
+
+    def candidates(self, day: OrdinalDay) -> list[str]:
+        """Give the folders that may hold the day: first as the pattern says, then in the other paddings.
+
+        The replaced scripts wrote ``03`` in some branches and ``3`` in others; sources hold both.
+        """
+        paddings = (
+            re.sub(r"\{day[^}]*\}", padding, self.text) for padding in ("{day:03d}", "{day:02d}", "{day}")
+        )
+        others = (padding.format(year=day.year, day=day.number) for padding in paddings)
+        return list(dict.fromkeys([self.folder(day), *others]))
+
+    def days(self, folders: Iterable[str]) -> dict[str, OrdinalDay]:
+        """Read a listing of folders: those that are days, in any padding, and which."""
+        return {folder: day for folder in folders if (day := self._day(folder))}
+
+    def _day(self, folder: str) -> OrdinalDay | None:
+        named = self._regex.fullmatch(folder)
+        try:
+            return OrdinalDay(int(named["year"]), int(named["day"])) if named else None
+        except InvalidDayError:
+            return None
+
+    @cached_property
+    def _regex(self) -> re.Pattern[str]:
+        digits = {"year": "(?P<year>[0-9]{4})", "day": "(?P<day>[0-9]{1,3})"}
+        pieces = re.split(_FIELD, self.text)
+        return re.compile(
+            "".join(digits[piece] if i % 2 else re.escape(piece) for i, piece in enumerate(pieces))
+        )

@@ -1,0 +1,171 @@
+"""The facts that a report is made from.
+
+Frozen, and plain JSON when they travel (``model_dump(mode="json")`` and ``Report.model_validate``). Text
+from outside becomes visible here, at the door: whatever is inside a report is one printable line.
+"""
+
+from enum import StrEnum
+from typing import Annotated, Self
+from zoneinfo import ZoneInfo
+
+from pydantic import (
+    AwareDatetime,
+    BeforeValidator,
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    model_validator,
+)
+
+from include.facts import Day, Facts, ZoneName
+from include.wording import visible
+
+
+def _visible(value: object) -> object:
+    return visible(value) if isinstance(value, str) else value
+
+
+Text = Annotated[str, BeforeValidator(_visible)]
+"""One printable line, whatever came in."""
+
+
+class State(StrEnum):
+    """What is known. Not checked is never good news."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    NOT_CHECKED = "not checked"
+
+
+class Outcome(StrEnum):
+    """What became of an item in this run."""
+
+    COPIED = "copied"
+    NEW_REVISION = "new revision"
+    ALREADY_SAFE = "already safe"
+    MISSING = "missing"
+    INCOMPLETE = "incomplete"
+    UNREADABLE = "unreadable"
+    NOT_SETTLED = "not settled"
+    FAILED = "failed"
+    WOULD_COPY = "would copy"
+    NOT_CHECKED = "not checked"
+
+    @property
+    def wrote(self) -> bool:
+        """Whether the vault holds something that it didn't hold before."""
+        return self in (Outcome.COPIED, Outcome.NEW_REVISION)
+
+    @property
+    def proven(self) -> bool:
+        """Whether the item is in the vault, proven."""
+        return self.wrote or self is Outcome.ALREADY_SAFE
+
+
+class Coverage(StrEnum):
+    """How one day of the calendar stands in the vault."""
+
+    SAFE = "safe"
+    REVISED = "revised"
+    MISSING = "missing"
+    FAILED = "failed"
+    NOT_DUE = "not due"
+    WOULD_COPY = "would copy"
+
+
+class Item(Facts):
+    """One thing that the run had to secure, and what became of it.
+
+    Raises:
+        ValidationError: passed and not proven, or proven and not passed; published means proven.
+    """
+
+    name: Text = Field(description="the item, as people call it: 2026-268")
+    state: State
+    outcome: Outcome
+    reason: Text = Field(description="what was done and why, a sentence")
+    own: bool = Field(default=False, description="whether the run was started for this item")
+    size_bytes: NonNegativeInt | None = None
+    files: NonNegativeInt | None = None
+    seconds: NonNegativeFloat | None = Field(default=None, description="the time that this run spent on it")
+    proof: Text | None = Field(default=None, description="what was compared with what, a sentence")
+    revision: Annotated[int, Field(ge=1)] = Field(default=1, description="2 and up: a later version")
+    warnings: tuple[Text, ...] = ()
+
+    @model_validator(mode="after")
+    def _green_means_proven(self) -> Self:
+        if (self.state is State.PASSED) != self.outcome.proven:
+            raise ValueError(f"{self.name}: {self.outcome!s} can't be {self.state!s}")
+        return self
+
+
+class CoveredDay(Facts):
+    """One cell of the coverage calendar."""
+
+    day: Day
+    state: Coverage
+
+
+class Space(Facts):
+    """The room in the vault now, and where it is going. All in bytes."""
+
+    path: Text = Field(description="the vault's folder")
+    total_bytes: NonNegativeInt
+    used_bytes: NonNegativeInt
+    free_bytes: NonNegativeInt = Field(description="what this user may still write")
+    reserve_bytes: NonNegativeInt = Field(description="what the backup leaves free for good")
+    growth_bytes_per_day: int | None = Field(default=None, description="over the last 30 days; None: unknown")
+
+    @property
+    def usable_bytes(self) -> int:
+        """What is left before the reserve is touched."""
+        return max(self.free_bytes - self.reserve_bytes, 0)
+
+    @property
+    def days_until_full(self) -> int | None:
+        """Whole days until the reserve is touched at this pace; None when it's unknown or never."""
+        if not self.usable_bytes:
+            return 0
+        if self.growth_bytes_per_day is None or self.growth_bytes_per_day <= 0:
+            return None
+        return self.usable_bytes // self.growth_bytes_per_day
+
+
+class Removed(Facts):
+    """One thing that was removed from the vault."""
+
+    name: Text
+    reason: Text
+
+
+class Report(Facts):
+    """Everything that a run says to the people it works for."""
+
+    title: Text = Field(description="what is backed up: SUPIM")
+    institute: Text
+    timezone: ZoneName = Field(description="in which times are told")
+    day: Day = Field(description="the run's own day")
+    dry_run: bool = False
+    started: AwareDatetime
+    finished: AwareDatetime
+    items: tuple[Item, ...] = ()
+    coverage: tuple[CoveredDay, ...] = Field(default=(), description="the last weeks, in any order")
+    space: Space | None = Field(default=None, description="None: it was not measured")
+    removed: tuple[Removed, ...] = ()
+    needs_person: tuple[Text, ...] = Field(default=(), description="sentences; the report leads with them")
+    archive: Text = Field(description="the folder that holds the backups")
+    proof_command: Text | None = Field(
+        default=None, description="a shell line that proves one of the backups by hand"
+    )
+    run_url: Text | None = None
+    log_url: Text | None = None
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The time zone in which times are told."""
+        return ZoneInfo(self.timezone)
+
+    @property
+    def seconds(self) -> float:
+        """How long the run took; 0 when a clock was set back in between."""
+        return max((self.finished - self.started).total_seconds(), 0)

@@ -1,0 +1,182 @@
+"""The report as an HTML mail and as plain text. Pure: facts in, text out.
+
+Both say the same. How it looks is in ``templates/``; what is said is in ``verdict.py``.
+"""
+
+import textwrap
+from datetime import date
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+
+from include import wording
+from include.report.model import Coverage, Item, Outcome, Report, Space, State
+from include.report.verdict import (
+    MADE_BY,
+    by_urgency,
+    coverage_sentence,
+    headline,
+    label,
+    moved,
+    overall,
+    rehearsed,
+)
+from include.report.weeks import weeks
+
+WIDTH = 78
+"""Columns of the plain text."""
+
+
+class Look(NamedTuple):
+    """A sign, and the name of the colours that the HTML puts behind it."""
+
+    sign: str
+    tone: str
+
+
+# Signs that every common font has, and that no phone turns into a coloured picture.
+PLANNED = Look("→", "plan")
+STATE_LOOKS = {
+    State.PASSED: Look("✓", "good"),
+    State.FAILED: Look("✗", "bad"),
+    State.NOT_CHECKED: Look("?", "open"),
+}
+COVERAGE_LOOKS = {
+    Coverage.SAFE: Look("✓", "good"),
+    Coverage.REVISED: Look("↻", "good"),
+    Coverage.MISSING: Look("○", "bad"),
+    Coverage.FAILED: Look("✗", "bad"),
+    Coverage.NOT_DUE: Look("–", "idle"),  # noqa: RUF001 - the en dash is meant
+    Coverage.WOULD_COPY: PLANNED,
+}
+
+
+def item_look(item: Item) -> Look:
+    """Give an item the look of its state; what is only planned looks neither good nor bad."""
+    return PLANNED if item.outcome is Outcome.WOULD_COPY else STATE_LOOKS[item.state]
+
+
+def verdict_look(report: Report) -> Look:
+    """Give the whole run its look. Good news that needs a person isn't green."""
+    if rehearsed(report):
+        return PLANNED
+    look = STATE_LOOKS[overall(report)]
+    return look._replace(tone="open") if report.needs_person and look.tone == "good" else look
+
+
+def render_html(report: Report) -> str:
+    """Give the mail's HTML part: complete in itself, without scripts, pictures or anything to fetch."""
+    return _render("report.html.j2", report)
+
+
+def render_text(report: Report) -> str:
+    """Give the mail's text part, at most ``WIDTH`` columns as far as names and commands allow."""
+    lines = _render("report.txt.j2", report).splitlines()
+    return "".join(f"{line.rstrip()}\n" for line in lines)
+
+
+def _render(template: str, report: Report) -> str:
+    return _ENVIRONMENT.get_template(template).render(
+        report=report,
+        made_by=MADE_BY,
+        verdict=verdict_look(report),
+        label=label(report),
+        headline=headline(report),
+        moved=moved(report),
+        items=by_urgency(report.items),
+        weeks=weeks(report.coverage),
+        coverage_sentence=coverage_sentence(report),
+        state_looks=STATE_LOOKS,
+        coverage_looks=COVERAGE_LOOKS,
+    )
+
+
+def trend(space: Space) -> str:
+    """Say where the vault's space is going, and when it reaches the reserve."""
+    growth, days = space.growth_bytes_per_day, space.days_until_full
+    if not space.usable_bytes:
+        return f"No room is left: the reserve is {wording.size(space.reserve_bytes)}."
+    if growth is None:
+        return "How fast it fills is not known yet."
+    if days is None:
+        return "It has not grown over the last 30 days."
+    pace = f"It grew by {wording.size(growth)} a day over the last 30 days"
+    return f"{pace}; at this pace there is room for {wording.span(days)}."
+
+
+def split(space: Space) -> str:
+    """Say what the vault's bytes are for, in the order of the drawn bar."""
+    reserve = min(space.reserve_bytes, space.free_bytes)
+    parts = {"used": space.used_bytes, "to fill": space.usable_bytes, "in reserve": reserve}
+    return " · ".join(f"{wording.size(count)} {use}" for use, count in parts.items())
+
+
+def shares(space: Space) -> dict[str, int]:
+    """Split the vault into whole percents: used, free to use, reserve. They always add up to 100."""
+    known = max(space.used_bytes + space.free_bytes, 1)
+    reserve = round(100 * min(space.reserve_bytes, space.free_bytes) / known)
+    used = min(round(100 * space.used_bytes / known), 100 - reserve)
+    return {"used": used, "free": 100 - used - reserve, "reserve": reserve}
+
+
+def wrap(text: str, indent: int = 0, first: str = "") -> str:
+    """Break a sentence into lines of ``WIDTH`` columns, but never inside a word: names stay whole."""
+    return textwrap.fill(
+        text,
+        WIDTH,
+        initial_indent=first or " " * indent,
+        subsequent_indent=" " * indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def calendar_date(day: date) -> str:
+    """Write a date in full: ``Friday, 25 September 2026``."""
+    return f"{day:%A}, {day.day} {day:%B} {day.year}"
+
+
+def ran(report: Report) -> str:
+    """Say how long the run took and when, on the institute's clock."""
+    started, finished = (moment.astimezone(report.zone) for moment in (report.started, report.finished))
+    clock = "%H:%M:%S" if finished.date() == started.date() else "%Y-%m-%d %H:%M:%S"
+    times = f"from {started:%Y-%m-%d %H:%M:%S} to {finished.strftime(clock)} ({report.timezone})"
+    return f"ran for {wording.duration(report.seconds)}, {times}"
+
+
+def linkable(url: str) -> bool:
+    """Say whether an address may become a link: http and https only, so that no script can."""
+    try:
+        return urlsplit(url).scheme in ("http", "https")
+    except ValueError:
+        return False
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=select_autoescape(enabled_extensions=("html.j2",), default=False),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= {
+        "calendar_date": calendar_date,
+        "counted": wording.counted,
+        "duration": wording.duration,
+        "look": item_look,
+        "ran": ran,
+        "shares": shares,
+        "size": wording.size,
+        "split": split,
+        "trend": trend,
+        "wrap": wrap,
+    }
+    environment.tests["linkable"] = linkable
+    return environment
+
+
+_ENVIRONMENT = _environment()

@@ -1,0 +1,196 @@
+"""The agent among odd files, odd requests and days that change: it answers, and never hangs."""
+
+import json
+import os
+import shutil
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import cycle, takewhile
+from pathlib import Path
+
+import pytest
+
+from include import source_agent
+from include.ordinal_day import OrdinalDay
+from tests.include.agent import FOLDER, PROGRAM, Agent, hashes, look
+from tests.include.machine import plain_user
+from tests.site import supim
+
+
+@pytest.fixture
+def day(tmp_path: Path) -> Path:
+    """A day's folder that is still empty."""
+    folder = tmp_path / FOLDER
+    folder.mkdir(parents=True)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def agent() -> Iterator[Agent]:
+    """An agent for all tests that ask it nothing that it might not survive."""
+    with Agent() as running:
+        yield running
+
+
+@contextmanager
+def bound_in(folder: Path) -> Iterator[None]:
+    """Work in a folder for a moment: a socket's whole path has at most 107 bytes."""
+    before = Path.cwd()
+    os.chdir(folder)
+    yield
+    os.chdir(before)
+
+
+def test_special_files_keep_nobody_waiting(agent: Agent, day: Path) -> None:
+    """Told as such, and not opened."""
+    os.mkfifo(day / "fifo")
+    with socket.socket(socket.AF_UNIX) as server, bound_in(day):
+        server.bind("socket")
+        told = [[path, kind] for path, kind, *_ in hashes(agent, day)["entries"]]
+    assert told == [["fifo", "special"], ["socket", "special"]]
+
+
+def test_a_file_that_became_something_else_is_not_opened_as_one(day: Path) -> None:
+    """It was listed as a file and is a FIFO, a link or a folder by now: as a file, it went."""
+    os.mkfifo(day / "fifo")
+    (day / "link").symlink_to("/etc/passwd")
+    (day / "folder").mkdir()
+    for name in ("fifo", "link", "folder", "gone"):
+        with pytest.raises(OSError) as refused:  # noqa: PT011 - the numbers are compared below
+            source_agent.sha256(os.fsencode(day / name))
+        assert refused.value.errno in source_agent.GONE
+
+
+def test_a_folder_that_changes_all_the_time_can_be_listed_and_hashed(day: Path) -> None:
+    """What goes while it's looked at is no error, and never takes the other days with it."""
+    stop = threading.Event()
+
+    def deep(path: Path) -> None:
+        path.mkdir()
+        (path / "file").touch()
+
+    def change() -> None:
+        kinds: list[Callable[[Path], object]] = [Path.touch, deep, os.mkfifo, deep]
+        kinds.append(lambda path: path.symlink_to("x"))
+        for number, make in enumerate(cycle(kinds)):
+            if stop.is_set():
+                return
+            path = day / str(number % 3)
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
+            make(path)
+
+    changing = threading.Thread(target=change)
+    changing.start()
+    reads = (source_agent.seen, source_agent.hashed)
+    try:
+        answers = [read(os.fsencode(day)) for _ in range(500) for read in reads]
+    finally:
+        stop.set()
+        changing.join()
+    assert [answer["unreadable"] for answer in answers] == [[]] * 1000
+
+
+def test_what_cant_be_read_is_told(day: Path) -> None:
+    """By path and reason; the rest is told, too."""
+    supim.write_day(day, OrdinalDay.parse("2026-268"), steps=1, folder=day)
+    descriptor, data = "descriptor.ctl.2026.268.0.0h", "data.dat.2026.268.0.0h"
+    (day / "closed").mkdir()
+    for name in (descriptor, data, "closed"):
+        (day / name).chmod(0)
+    with Agent(plain_user()) as agent:
+        seen, hashed = look(agent, day), hashes(agent, day)
+    assert sorted(seen["unreadable"]) == [["closed", "Permission denied"], [descriptor, "Permission denied"]]
+    assert sorted(path for path, _ in hashed["unreadable"]) == sorted(["closed", data, descriptor])
+    assert len(seen["entries"]) == len(hashed["entries"]) == 3
+    (day / "closed").chmod(0o755)
+
+
+def test_a_day_that_cant_be_entered_spoils_no_other(day: Path) -> None:
+    """A folder whose names can be read, but nothing else of them."""
+    other = day.with_name("267")
+    for folder in (day, other):
+        folder.mkdir(exist_ok=True)
+        (folder / "file").write_bytes(b"x")
+    day.chmod(0o444)
+    with Agent(plain_user()) as agent:
+        answer = agent.ask({"look": [FOLDER, "2026/267"], "root": str(day.parents[1])})
+    day.chmod(0o755)
+    assert [path for path, *_ in answer["2026/267"]["entries"]] == ["file"]
+    assert answer[FOLDER]["unreadable"]
+
+
+@pytest.mark.parametrize(
+    ("request_line", "error"),
+    [
+        (b"", "JSONDecodeError"),
+        (b"{", "JSONDecodeError"),
+        (b"\xff", "UnicodeDecodeError"),
+        (b"7", "TypeError"),
+        (b"[]", "TypeError"),
+        (b"{}", "KeyError"),
+        (b'{"root": "/"}', "KeyError"),
+        (b'{"root": "/", "look": 7}', "TypeError"),
+        (b'{"root": "/nowhere", "look": []}', "FileNotFoundError"),
+        (b'{"root": "/etc/passwd", "look": []}', "NotADirectoryError"),
+        (b'{"root": "/", "look": ["a\\u0000b"]}', "ValueError"),
+        (b'{"root": "/\\ud800", "look": []}', "UnicodeEncodeError"),
+    ],
+)
+def test_a_request_that_cant_be_answered_is_told_and_the_next_one_is_answered(
+    agent: Agent, day: Path, request_line: bytes, error: str
+) -> None:
+    """An answer a line, whatever the line."""
+    agent.send(request_line)
+    assert json.loads(next(line for line in agent.lines() if line.strip()))["error"] == error
+    assert look(agent, day)["entries"] == []
+
+
+def test_a_root_that_cant_be_read_is_an_error_and_no_empty_source(day: Path) -> None:
+    """As for a disk that isn't mounted."""
+    root = day.parents[1]
+    root.chmod(0o100)
+    with Agent(plain_user()) as agent:
+        answer = agent.ask({"look": [FOLDER], "root": str(root)})
+    root.chmod(0o755)
+    assert answer == {
+        "error": "PermissionError",
+        "message": f"[Errno 13] Permission denied: {os.fsencode(root)!r}",
+    }
+
+
+def test_it_ends_with_its_input_and_says_nothing_else(day: Path) -> None:
+    """What it prints is answers."""
+    agent = Agent()
+    look(agent, day)
+    said, complained = agent.process.communicate(timeout=20)
+    assert (said, complained, agent.process.returncode) == (b"", b"", 0)
+
+
+QUICK = PROGRAM.replace(b"BEAT_S = 5.0", b"BEAT_S = 0.02")
+
+
+def test_it_shows_life_while_it_works(day: Path) -> None:
+    """Blank lines before the answer, so that silence means death."""
+    (day / "large").touch()
+    os.truncate(day / "large", 1 << 28)
+    with Agent(program=QUICK) as agent:
+        agent.send(json.dumps({"hash": FOLDER, "root": str(day.parents[1])}).encode())
+        blank = list(takewhile(lambda line: not line.strip(), agent.lines()))
+    assert len(blank) > 1
+
+
+def test_it_stops_working_when_nobody_listens_any_more(day: Path) -> None:
+    """A worker that was killed leaves no agent behind that hashes for hours."""
+    (day / "endless").touch()
+    os.truncate(day / "endless", 1 << 42)
+    agent = Agent(program=QUICK)
+    agent.send(json.dumps({"hash": FOLDER, "root": str(day.parents[1])}).encode())
+    assert next(agent.lines()) == b"\n"
+    assert agent.process.stdout
+    agent.process.stdout.close()
+    assert agent.process.wait(timeout=20) == 1
