@@ -1,0 +1,8 @@
+"""HOW AIRFLOW SEES IT: everything here imports airflow, and what it means lives in ``include/``.
+
+Want to change when a day's run is due, or which days a backfill takes? ``timetable.py``.
+Which day a task works for? ``run_day.py``. What a task does? ``operators/``, a file per verb.
+What the pages show? ``ui/``.
+
+Import it as ``inpe_backup``, never through ``plugins``: a second copy of a class is another class.
+"""

@@ -1,0 +1,1 @@
+"""What each task does: a file per verb, a thin shell around ``include/``."""

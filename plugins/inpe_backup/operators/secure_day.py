@@ -1,0 +1,78 @@
+"""One day's three steps: copy, verify, publish. Each can be cleared and run again by itself."""
+
+from abc import abstractmethod
+from datetime import timedelta
+from typing import Any
+
+from airflow.sdk import Context
+
+from include import site_file
+from include.day_backup import DayBackup
+from include.ordinal_day import OrdinalDay
+from include.record import Record
+from inpe_backup.operators.backup_operator import BackupOperator
+from inpe_backup.supim_source import supim_source
+
+
+class _SecureDayOperator(BackupOperator):
+    template_fields = ("day",)
+
+    def __init__(self, *, day: Any, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.day = day
+
+    def work(self, context: Context) -> dict[str, Any] | None:
+        site, run = site_file.current(), context["dag_run"]
+        with supim_source() as source:
+            backup = DayBackup(
+                vault=self.vault(),
+                source=source,
+                day=OrdinalDay.parse(self.day),
+                run=run.run_id,
+                reserve_bytes=site.vault.reserve,
+                recheck_s=site.supim.recheck_s,
+                give_up_at=run.run_after + timedelta(seconds=site.supim.give_up_after_s),
+                say=lambda line: self.log.info("%s", line),
+            )
+            record = self.step(backup)
+        return record.model_dump(mode="json") if record else None
+
+    @abstractmethod
+    def step(self, backup: DayBackup) -> Record | None:
+        """Take the step."""
+
+
+class CopyDayOperator(_SecureDayOperator):
+    """Copy a day into the vault's staging, waiting for it where it isn't complete yet.
+
+    Args:
+        day: such as ``2026-268``.
+    """
+
+    def step(self, backup: DayBackup) -> Record | None:
+        """See ``DayBackup.copy``."""
+        return backup.copy()
+
+
+class VerifyDayOperator(_SecureDayOperator):
+    """Prove a copied day against the source's own hashes.
+
+    Args:
+        day: such as ``2026-268``.
+    """
+
+    def step(self, backup: DayBackup) -> Record | None:
+        """See ``DayBackup.prove``."""
+        return backup.prove()
+
+
+class PublishDayOperator(_SecureDayOperator):
+    """Give a proven day its final name.
+
+    Args:
+        day: such as ``2026-268``.
+    """
+
+    def step(self, backup: DayBackup) -> Record | None:
+        """See ``DayBackup.publish``."""
+        return backup.publish()

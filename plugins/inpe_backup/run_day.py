@@ -1,0 +1,39 @@
+"""The day a run belongs to. In partitioned runs ``logical_date`` is None: ask here instead."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, time, tzinfo
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from include.ordinal_day import OrdinalDay
+
+
+def day_at(moment: datetime, *, zone: tzinfo, lag_days: int) -> OrdinalDay:
+    """Give the day that lies ``lag_days`` before the date that an aware ``moment`` has in ``zone``."""
+    return OrdinalDay.of(moment.astimezone(zone)) - lag_days
+
+
+def day_of_run(context: Mapping[str, Any], *, timezone: str, lag_days: int) -> OrdinalDay:
+    """Give the day of a task's run: what names a day first wins.
+
+    The run's partition key; the param ``day``; the logical date (``airflow dags test DAG 2026-09-25``);
+    else the day ``lag_days`` before the run's ``run_after``, as for a run of the schedule.
+
+    Args:
+        context: Airflow's task context.
+        timezone: the institute's time zone, for example ``America/Sao_Paulo``.
+        lag_days: how many days a scheduled run stays behind its own date.
+
+    Raises:
+        InvalidDayError: the key or the param names no day.
+    """
+    for written in (context.get("partition_key"), context.get("params", {}).get("day")):
+        if written is not None:
+            return OrdinalDay.parse(str(written))
+    zone = ZoneInfo(timezone)
+    logical_date = context.get("logical_date")
+    if logical_date is not None:
+        # A command line's bare date arrives as midnight UTC, where São Paulo still has the day before.
+        bare_date = logical_date.astimezone(UTC).time() == time.min
+        return day_at(logical_date, zone=UTC if bare_date else zone, lag_days=0)
+    return day_at(context["dag_run"].run_after, zone=zone, lag_days=lag_days)

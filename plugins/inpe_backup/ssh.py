@@ -1,0 +1,178 @@
+"""From an Airflow SSH connection to the door that ``include`` asks a source through."""
+
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+
+import paramiko
+from airflow.providers.ssh.hooks.ssh import SSHHook
+from airflow.sdk.exceptions import AirflowException
+from paramiko.pkey import UnknownKeyType
+
+from include.errors import BackupError, ConfigError, SourceRefusedError, SourceUnreachableError
+from include.transfer import Route
+
+CONNECT_TIMEOUT_S = 20
+SILENCE_S = 60  # the source's agent gives a sign of life every few seconds
+PYTHON_MISSING = 127  # a POSIX shell's exit status for a command it can't find
+NO_STATUS = -1  # what paramiko gives when the connection ended first
+
+
+class SshDoor:
+    """A remote host, reached by the provider's hook with the connection's own host key and no other.
+
+    Args:
+        connection: the id of an Airflow SSH connection.
+
+    Raises:
+        ConfigError: the connection doesn't pin a host key, or has no key to log in with.
+    """
+
+    def __init__(self, connection: str) -> None:
+        self.connection = connection
+        self._hook = _hook(connection)
+        self.route = _route(self._hook, connection)
+
+    def converse(self, command: str, program: bytes) -> "SshConversation":
+        """Start a command, quoted by the caller for a POSIX shell, and send it its program.
+
+        Raises:
+            SourceRefusedError: another host key than the connection's, or our key isn't accepted.
+            SourceUnreachableError: everything that may pass.
+        """
+        with self._meanings():
+            transport = self._hook.get_conn().get_transport()
+            if transport is None:
+                raise EOFError("the connection was closed")
+            channel = transport.open_session(timeout=CONNECT_TIMEOUT_S)
+            channel.settimeout(SILENCE_S)
+            channel.exec_command(command)
+            conversation = SshConversation(channel, self._meanings)
+            conversation.send(program)
+            return conversation
+
+    @contextmanager
+    def _meanings(self) -> Iterator[None]:
+        try:
+            yield
+        except (OSError, paramiko.SSHException, EOFError) as error:
+            raise self._meaning(error) from error
+
+    def _meaning(self, error: Exception) -> BackupError:
+        there = f"{self.route.user}@{self.route.host}:{self.route.port} (connection {self.connection})"
+        if isinstance(error, paramiko.BadHostKeyException):
+            return SourceRefusedError(
+                f"{there} shows another host key than the connection's host_key. Find out why before you "
+                "change the connection."
+            )
+        if isinstance(error, paramiko.AuthenticationException):
+            return SourceRefusedError(f"{there} refuses the connection's key: {error}")
+        if isinstance(error, socket.gaierror):
+            return SourceUnreachableError(f"The name of {there} can't be resolved: {error.strerror}.")
+        return SourceUnreachableError(
+            f"{there} can't be reached, or went away: {error or type(error).__name__}."
+        )
+
+
+class SshConversation:
+    """A remote program that answers line by line.
+
+    Args:
+        channel: its SSH channel.
+        meanings: turns what can go wrong on the wire into our errors.
+    """
+
+    def __init__(
+        self, channel: paramiko.Channel, meanings: Callable[[], AbstractContextManager[None]]
+    ) -> None:
+        self._channel = channel
+        self._answers = channel.makefile("rb")
+        self._meanings = meanings
+
+    def ask(self, line: bytes) -> bytes:
+        """Send one line and give the next that isn't blank: blank ones only show that it lives.
+
+        Raises:
+            SourceUnreachableError: the connection is gone, or silent for ``SILENCE_S``.
+            BackupError: the program has ended; with its status and last words.
+        """
+        with self._meanings():
+            self.send(line + b"\n")
+            answer: bytes
+            while not (answer := self._answers.readline()).strip():
+                if not answer:
+                    raise self._end()
+            return answer
+
+    def send(self, text: bytes) -> None:
+        """Send what needs no answer."""
+        try:
+            self._channel.sendall(text)
+        except OSError:
+            # A program that has ended closes the channel, too; its last words say more than the socket.
+            if self._channel.exit_status_ready():
+                raise self._end() from None
+            raise
+
+    def close(self) -> None:
+        """End it."""
+        self._channel.close()
+
+    def _end(self) -> BackupError:
+        status = self._channel.recv_exit_status()
+        words = self._channel.makefile_stderr("rb").read().decode("utf-8", "backslashreplace").strip()
+        if status == PYTHON_MISSING:
+            return BackupError(f"The source has no python3 on its PATH: {words}")
+        if status == NO_STATUS:
+            return SourceUnreachableError("The connection to the source was cut while it answered.")
+        return BackupError(
+            f"The program at the source ended with status {status}: {words or 'without a word'}"
+        )
+
+
+def _hook(connection: str) -> SSHHook:
+    try:
+        # One attempt: Airflow's own retries come with a delay, and are seen in the UI.
+        hook = SSHHook(
+            connection, conn_timeout=CONNECT_TIMEOUT_S, conn_retry_attempts=1, no_host_key_check=False
+        )
+    except (ValueError, AirflowException, paramiko.SSHException) as wrong:
+        raise ConfigError(f"The Airflow connection {connection}: {wrong}") from wrong
+    hook.compress = False  # a listing of 3,000 files is 200 KB: sooner sent than packed
+    return hook
+
+
+def _require_key(key_file: Path, connection: str) -> None:
+    try:
+        paramiko.PKey.from_path(key_file)
+    except (OSError, TypeError, ValueError, paramiko.SSHException, UnknownKeyType) as wrong:
+        raise ConfigError(
+            f"The key_file of the Airflow connection {connection} can't be used: {wrong}"
+        ) from wrong
+
+
+def _route(hook: SSHHook, connection: str) -> Route:
+    if hook.host_key is None or hook.allow_host_key_change:
+        raise ConfigError(
+            f"The Airflow connection {connection} must pin the server's host key: put the type and key of "
+            f"`ssh-keyscan -t ed25519 {hook.remote_host}`, once compared with the server's own, as host_key "
+            "into its extra, and no allow_host_key_change."
+        )
+    # Asking Airflow for a connection is a request to its server; the hook has asked for this one already.
+    extra = {} if hook.key_file else hook.get_connection(connection).extra_dejson
+    if not (hook.key_file or extra.get("private_key")) or extra.get("private_key_passphrase"):
+        raise ConfigError(
+            f"The Airflow connection {connection} needs a key_file or private_key in its extra, and no "
+            "passphrase: rsync's ssh has nobody to ask."
+        )
+    if hook.key_file:
+        _require_key(Path(hook.key_file), connection)
+    return Route(
+        host=hook.remote_host,
+        port=int(hook.port or 22),
+        user=str(hook.username),
+        host_key=f"{hook.host_key.get_name()} {hook.host_key.get_base64()}",
+        key_file=hook.key_file,
+        private_key=extra.get("private_key"),
+    )
