@@ -1,0 +1,210 @@
+"""Airflow's REST API as a test or the demo uses it: standard library only, errors that quote the answer."""
+
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from http import HTTPStatus
+from json import dumps, loads
+from typing import Any
+from urllib.parse import quote, urlencode
+
+JsonObject = dict[str, Any]
+
+FINISHED = ("success", "failed")
+_TIMEOUT_S = 30
+_POLL_S = 0.25
+_PAGE = 100
+_BUSY_TRIES = 10
+
+
+class ApiError(RuntimeError):
+    """Airflow answered with an error; ``status`` and ``body`` as it sent them."""
+
+    def __init__(self, request: str, status: int, body: str) -> None:
+        super().__init__(f"{request} was answered with {status}: {body}")
+        self.status = status
+        self.body = body
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether it says "database is locked" in one of Airflow's ways: SQLite has one writer at a time."""
+        return self.status == HTTPStatus.SERVICE_UNAVAILABLE or '"Database error"' in self.body
+
+
+class AirflowApi:
+    """One Airflow's REST API, logged in at the first call.
+
+    Args:
+        url: where it listens, without a path.
+        user: the account's name.
+        password: the account's password.
+    """
+
+    def __init__(self, url: str, user: str, password: str) -> None:
+        self.url = url
+        self.user = user
+        self.password = password
+        self._token = ""
+
+    def api(self, method: str, path: str, json: object = None) -> Any:  # noqa: ANN401 - whatever JSON it sends
+        """Call ``/api/v2`` + path and give the parsed answer (None for an empty one).
+
+        Raises:
+            ApiError: any status over 399; a busy database is tried again first.
+        """
+        for last in (*[False] * (_BUSY_TRIES - 1), True):
+            self._token = self._token or self._log_in()
+            try:
+                return self._send(method, f"/api/v2{path}", json, {"Authorization": f"Bearer {self._token}"})
+            except ApiError as refused:
+                if refused.status == HTTPStatus.UNAUTHORIZED and not last:
+                    self._token = ""  # another Airflow on the same home signs with the same key; time ran out
+                elif last or not refused.is_busy:
+                    raise
+            time.sleep(_POLL_S)
+        raise AssertionError("unreachable")
+
+    def health(self) -> JsonObject:
+        """Give the state of each component; needs no log-in."""
+        answer: JsonObject = self._send("GET", "/api/v2/monitor/health", None, {})
+        return answer
+
+    def unpause(self, dag_id: str, timeout_s: float = 60) -> None:
+        """Switch a DAG on, once Airflow knows it.
+
+        Raises:
+            TimeoutError: it doesn't know it in time; the message has the import errors.
+        """
+        deadline = time.monotonic() + timeout_s
+        while True:
+            try:
+                self.api("PATCH", f"/dags/{quote(dag_id)}", {"is_paused": False})
+            except ApiError as refused:
+                if refused.status != HTTPStatus.NOT_FOUND:
+                    raise
+            else:
+                return
+            if time.monotonic() > deadline:
+                broken = [error["stack_trace"] for error in self._pages("/importErrors", "import_errors")]
+                told = "\n".join(broken) or "none"
+                raise TimeoutError(f"No DAG {dag_id} after {timeout_s:.0f} s. Import errors: {told}")
+            time.sleep(_POLL_S)
+
+    def trigger(
+        self, dag_id: str, partition_key: str | None = None, conf: Mapping[str, object] | None = None
+    ) -> JsonObject:
+        """Start a run by hand and give it."""
+        wanted = {"logical_date": None, "partition_key": partition_key, "conf": dict(conf or {})}
+        run: JsonObject = self.api("POST", f"/dags/{quote(dag_id)}/dagRuns", wanted)
+        return run
+
+    def backfill(self, dag_id: str, first: str, last: str, reprocess: str = "completed") -> JsonObject:
+        """Run past days again or for the first time, and give the backfill.
+
+        Args:
+            dag_id: which DAG.
+            first: ISO date of the first partition.
+            last: ISO date of the last one.
+            reprocess: which days with a run get another: ``none``, ``failed`` or ``completed`` (all).
+        """
+        wanted = {"dag_id": dag_id, "from_date": f"{first}T00:00:00Z", "to_date": f"{last}T00:00:00Z"}
+        made: JsonObject = self.api("POST", "/backfills", wanted | {"reprocess_behavior": reprocess})
+        return made
+
+    def backfills(self, dag_id: str) -> list[JsonObject]:
+        """Give a DAG's backfills, ended ones too."""
+        return self._pages("/backfills", "backfills", dag_id=dag_id)
+
+    def run(self, dag_id: str, run_id: str) -> JsonObject:
+        """Give one run."""
+        found: JsonObject = self.api("GET", _run_path(dag_id, run_id))
+        return found
+
+    def runs(self, dag_id: str) -> list[JsonObject]:
+        """Give a DAG's runs, oldest first."""
+        return self._pages(f"/dags/{quote(dag_id)}/dagRuns", "dag_runs", order_by="id")
+
+    def wait_for_run(self, dag_id: str, run_id: str, timeout_s: float = 120) -> JsonObject:
+        """Wait until a run is over, however it ended, and give it.
+
+        Raises:
+            TimeoutError: it isn't over in time; the message has its tasks' states.
+        """
+        deadline = time.monotonic() + timeout_s
+        while (run := self.run(dag_id, run_id))["state"] not in FINISHED:
+            if time.monotonic() > deadline:
+                tasks = [
+                    f"{task['task_id']}: {task['state']}" for task in self.task_instances(dag_id, run_id)
+                ]
+                raise TimeoutError(
+                    f"{dag_id} {run_id} is {run['state']} after {timeout_s:.0f} s ({', '.join(tasks)})."
+                )
+            time.sleep(_POLL_S)
+        return run
+
+    def task_instances(self, dag_id: str, run_id: str) -> list[JsonObject]:
+        """Give a run's task instances, mapped ones one by one."""
+        return self._pages(f"{_run_path(dag_id, run_id)}/taskInstances", "task_instances")
+
+    def log(
+        self, dag_id: str, run_id: str, task_id: str, map_index: int = -1, try_number: int | None = None
+    ) -> str:
+        """Give a task instance's log; of its last try if none is named."""
+        task = f"{_run_path(dag_id, run_id)}/taskInstances/{quote(task_id, safe='')}"
+        if try_number is None:
+            one = task if map_index < 0 else f"{task}/{map_index}"
+            try_number = self.api("GET", one)["try_number"]
+        query = urlencode({"map_index": map_index, "full_content": "true"})
+        answer = self.api("GET", f"{task}/logs/{try_number}?{query}")
+        return "\n".join(_line(entry) for entry in answer["content"])
+
+    def xcom(
+        self, dag_id: str, run_id: str, task_id: str, map_index: int = -1, key: str = "return_value"
+    ) -> Any:  # noqa: ANN401 - a task may return anything
+        """Give what a task instance returned."""
+        task = f"{_run_path(dag_id, run_id)}/taskInstances/{quote(task_id, safe='')}"
+        return self.api("GET", f"{task}/xcomEntries/{quote(key, safe='')}?map_index={map_index}")["value"]
+
+    def _pages(self, path: str, member: str, **query: str) -> list[JsonObject]:
+        items: list[JsonObject] = []
+        while True:
+            page = self.api("GET", f"{path}?{urlencode(query | {'limit': _PAGE, 'offset': len(items)})}")
+            items += page[member]
+            if not page[member] or len(items) >= page["total_entries"]:
+                return items
+
+    def _log_in(self) -> str:
+        account = {"username": self.user, "password": self.password}
+        token: str = self._send("POST", "/auth/token", account, {})["access_token"]
+        return token
+
+    def _send(self, method: str, path: str, body: object, headers: Mapping[str, str]) -> Any:  # noqa: ANN401
+        request = urllib.request.Request(  # noqa: S310 - http, and always our own server
+            self.url + path,
+            data=None if body is None else dumps(body).encode(),
+            headers={"Content-Type": "application/json", "Accept": "application/json", **headers},
+            method=method,
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=_TIMEOUT_S) as answer:  # noqa: S310 - see above
+                content = answer.read()
+        except urllib.error.HTTPError as refused:
+            raise ApiError(
+                f"{method} {path}", refused.code, refused.read().decode(errors="replace")
+            ) from None
+        return loads(content) if content else None
+
+
+def _run_path(dag_id: str, run_id: str) -> str:
+    return f"/dags/{quote(dag_id)}/dagRuns/{quote(run_id, safe='')}"
+
+
+def _line(entry: object) -> str:
+    """Write one log entry as a line: Airflow 3 sends objects; of their context only errors matter here."""
+    if not isinstance(entry, dict):
+        return str(entry)
+    errors = "".join(
+        f"\n{error.get('exc_type')}: {error.get('exc_value')}" for error in entry.get("error_detail") or []
+    )
+    return f"{entry.get('timestamp') or ''} {entry.get('level') or ''} {entry.get('event')}{errors}".strip()

@@ -1,0 +1,21 @@
+#!/bin/sh
+# Makes sure of the Debian packages that demo and tests need: installs them as root, else says how.
+set -eu
+missing=""
+need() { [ -x "$1" ] || missing="$missing $2"; }
+need /usr/bin/python3 python3                 # what the stand-in cluster answers with
+need /usr/bin/rsync rsync
+need /usr/bin/ssh openssh-client
+need /usr/sbin/sshd openssh-server
+need /usr/bin/setpriv util-linux
+"${PYTHON:-python3}" -c 'import ensurepip' 2>/dev/null || missing="$missing python3-venv"
+[ -n "$missing" ] || exit 0
+if [ "$(id -u)" -ne 0 ]; then
+    echo "Missing on this machine. Run this, then try again:" >&2
+    echo "    sudo apt-get install --yes$missing" >&2
+    exit 1
+fi
+export DEBIAN_FRONTEND=noninteractive
+apt-get update --quiet --quiet
+# shellcheck disable=SC2086 # one word per package
+apt-get install --yes --quiet --quiet --no-install-recommends $missing

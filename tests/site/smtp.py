@@ -1,0 +1,98 @@
+"""A real SMTP server that keeps what it gets in a Maildir, readable by any mail program."""
+
+import email
+import mailbox
+from email import policy
+from email.message import EmailMessage
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import SMTP, Envelope, Session
+
+from tests.site.ports import LOOPBACK, kept_port
+
+SENDER = "backup@institute.example"
+_READY_S = 10.0
+_TIMEOUT_S = 10
+
+
+class _Keeper:
+    """Takes each mail and puts it away; the server calls it by this method's name."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802 - aiosmtpd's name
+        """Keep one mail; whom the envelope names is added as ``X-Envelope-To``, as mail programs do."""
+        content = envelope.original_content or b""
+        route = f"X-Envelope-From: {envelope.mail_from}\r\nX-Envelope-To: {', '.join(envelope.rcpt_tos)}\r\n"
+        mailbox.Maildir(self._folder).add(route.encode() + content)
+        return "250 kept"
+
+
+class MailServer:
+    """An SMTP server on 127.0.0.1 in a thread of this process; a context manager.
+
+    Args:
+        folder: holds ``Maildir/``, and the port, kept over a restart.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder.resolve()
+        self.port = 0
+        self._controller: Controller | None = None
+
+    @property
+    def maildir(self) -> Path:
+        """Where the mails lie."""
+        return self.folder / "Maildir"
+
+    @property
+    def connection(self) -> dict[str, Any]:
+        """The server as an Airflow connection, in its JSON form: no TLS, no log-in, one try."""
+        return {
+            "conn_type": "smtp",
+            "host": LOOPBACK,
+            "port": self.port,
+            "extra": {
+                "from_email": SENDER,
+                "disable_ssl": True,
+                "disable_tls": True,
+                "timeout": _TIMEOUT_S,
+                "retry_limit": 0,
+            },
+        }
+
+    def start(self) -> None:
+        """Start the server, on the port it had before if that is still free."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        mailbox.Maildir(self.maildir)
+        self.port = kept_port(self.folder / "port")
+        self._controller = Controller(
+            _Keeper(self.maildir), hostname=LOOPBACK, port=self.port, ready_timeout=_READY_S
+        )
+        self._controller.start()
+
+    def stop(self) -> None:
+        """End the server; the mails stay. Harmless when it isn't running."""
+        if self._controller is not None:
+            self._controller.stop()
+            self._controller = None
+
+    def mails(self) -> list[EmailMessage]:
+        """Give every mail kept so far, oldest first."""
+        files = [path for part in ("new", "cur") for path in (self.maildir / part).glob("*")]
+        # A Maildir's names don't sort by time within a second; the files' own times do.
+        files.sort(key=lambda path: path.stat().st_mtime_ns)
+        return [email.message_from_bytes(path.read_bytes(), policy=policy.default) for path in files]
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()

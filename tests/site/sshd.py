@@ -1,0 +1,205 @@
+"""A real OpenSSH server in the role of the cluster: own port, own keys, nothing of the machine's is used.
+
+It runs as whoever starts it, and only that account can log in, with the key made here.
+"""
+
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import time
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from tests.site import processes
+from tests.site.ports import LOOPBACK, kept_port
+
+_START_PATIENCE_S = 10.0
+_STOP_PATIENCE_S = 0.2  # the listener goes at once, the sessions only when killed
+# As root, sshd locks its helper process into this empty folder; a service manager makes it as a rule.
+_PRIVILEGE_SEPARATION = Path("/run/sshd")
+
+_CONFIG = """\
+ListenAddress {address}
+Port {port}
+HostKey {folder}/host_key
+AuthorizedKeysFile {folder}/authorized_keys
+PidFile {folder}/sshd.pid
+# Test folders lie below /tmp, which everybody may write to; StrictModes would refuse the key there.
+StrictModes no
+# Without PAM the server needs no root, and no part of the machine's own log-in set-up.
+UsePAM no
+AuthenticationMethods publickey
+PasswordAuthentication no
+KbdInteractiveAuthentication no
+PermitRootLogin prohibit-password
+# A home of its own: what this machine's user has in .bashrc is no business of the cluster's.
+SetEnv HOME={folder}/home
+UseDNS no
+PrintMotd no
+Subsystem sftp internal-sftp
+LogLevel VERBOSE
+# Many tests, one server.
+MaxStartups 100:30:200
+MaxSessions 100
+"""
+# OpenSSH 9.8 and later shut out an address that failed often; here failing is what tests do.
+_NEWER_OPTIONS = ("PerSourcePenalties no",)
+
+
+class MissingProgramError(RuntimeError):
+    """A program of the machine is missing; the message has the command that installs it."""
+
+
+class SshServer:
+    """One sshd on 127.0.0.1; a context manager.
+
+    Args:
+        folder: holds everything: keys, configuration, log, and the port, kept over a restart.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder.resolve()
+        self.login = pwd.getpwuid(os.geteuid()).pw_name
+        self.port = 0
+        self._server: subprocess.Popen[bytes] | None = None
+
+    @property
+    def log(self) -> Path:
+        """What the server wrote."""
+        return self.folder / "sshd.log"
+
+    @property
+    def key_file(self) -> Path:
+        """The private key that opens the server."""
+        return self.folder / "user_key"
+
+    @property
+    def host_key(self) -> str:
+        """The server's public key, ``ssh-ed25519 AAAA...``."""
+        return _public(self.folder / "host_key")
+
+    @property
+    def known_hosts(self) -> str:
+        """The line that makes an ssh client trust this server."""
+        return f"[{LOOPBACK}]:{self.port} {self.host_key}\n"
+
+    @property
+    def connection(self) -> dict[str, Any]:
+        """The server as an Airflow connection, in its JSON form."""
+        return {
+            "conn_type": "ssh",
+            "host": LOOPBACK,
+            "port": self.port,
+            "login": self.login,
+            "extra": {"key_file": str(self.key_file), "host_key": self.host_key},
+        }
+
+    def start(self) -> None:
+        """Start the server and wait until it answers; keys are made when there are none.
+
+        Raises:
+            MissingProgramError: sshd or ssh-keygen isn't installed.
+            RuntimeError: it didn't come up; the message has its log's end.
+        """
+        sshd = _program("sshd")
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._end_leftover()
+        self._make_keys()
+        self.port = kept_port(self.folder / "port")
+        config = self._write_config(sshd)
+        self._server = processes.start([sshd, "-D", "-e", "-f", str(config)], log=self.log)
+        self._wait_until_it_answers()
+
+    def stop(self) -> None:
+        """End the server and every session on it; harmless when it isn't running."""
+        if self._server is None:
+            return
+        leader, self._server = self._server, None
+        processes.end([leader.pid], lambda: processes.family([leader.pid]), patience_s=_STOP_PATIENCE_S)
+        leader.wait()
+
+    def change_host_key(self) -> None:
+        """Become another machine for every client that checks: a new host key on the same port."""
+        self.stop()
+        for part in ("host_key", "host_key.pub"):
+            (self.folder / part).unlink(missing_ok=True)
+        self.start()
+
+    def refuse_key(self) -> None:
+        """Let nobody log in any more."""
+        (self.folder / "authorized_keys").write_text("", encoding="ascii")
+
+    def accept_key(self) -> None:
+        """Let the key of ``connection`` log in."""
+        (self.folder / "authorized_keys").write_text(_public(self.key_file) + "\n", encoding="ascii")
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def _make_keys(self) -> None:
+        for name in ("host_key", "user_key"):
+            if not (self.folder / name).exists():
+                keygen = [_program("ssh-keygen"), "-q", "-t", "ed25519", "-N", "", "-C", name]
+                subprocess.run([*keygen, "-f", str(self.folder / name)], check=True)
+        self.accept_key()
+
+    def _write_config(self, sshd: str) -> Path:
+        if os.geteuid() == 0:
+            _PRIVILEGE_SEPARATION.mkdir(mode=0o755, exist_ok=True)
+        config = self.folder / "sshd_config"
+        plain = _CONFIG.format(address=LOOPBACK, port=self.port, folder=self.folder)
+        for options in (_NEWER_OPTIONS, ()):
+            config.write_text(plain + "".join(f"{option}\n" for option in options), encoding="ascii")
+            check = subprocess.run(
+                [sshd, "-t", "-f", str(config)], capture_output=True, text=True, check=False
+            )
+            if check.returncode == 0:
+                return config
+        raise RuntimeError(f"{sshd} refuses {config}:\n{check.stderr}")
+
+    def _wait_until_it_answers(self) -> None:
+        server = self._server
+        deadline = time.monotonic() + _START_PATIENCE_S
+        while server and server.poll() is None and time.monotonic() < deadline:
+            with suppress(OSError), socket.create_connection((LOOPBACK, self.port), timeout=1) as client:
+                if client.recv(8).startswith(b"SSH-2.0-"):
+                    return
+            time.sleep(0.02)
+        self.stop()
+        raise RuntimeError(
+            f"sshd on port {self.port} did not come up. {self.log} ends:\n{processes.tail(self.log)}"
+        )
+
+    def _end_leftover(self) -> None:
+        """End the server of an earlier start that was killed before it could stop it."""
+        try:
+            pid = int((self.folder / "sshd.pid").read_text(encoding="ascii"))
+            title = Path(f"/proc/{pid}/cmdline").read_bytes()
+        except (OSError, ValueError):
+            return
+        # The number may be somebody else's by now; our own configuration on the command line isn't.
+        if str(self.folder / "sshd_config").encode() in title:
+            processes.end([pid], lambda: processes.family([pid]), patience_s=_STOP_PATIENCE_S)
+
+
+def _public(key: Path) -> str:
+    return " ".join(key.with_name(f"{key.name}.pub").read_text(encoding="ascii").split()[:2])
+
+
+def _program(name: str) -> str:
+    # sshd wants to be called by its absolute path, and /usr/sbin isn't on everybody's PATH.
+    found = shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
+    if found is None:
+        package = {"sshd": "openssh-server"}.get(name, "openssh-client")
+        raise MissingProgramError(f"{name} is missing. Install it: sudo apt-get install {package}")
+    return found
