@@ -1,0 +1,199 @@
+"""What every DAG file keeps to, seen by a real Airflow in a process of its own."""
+
+import ast
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+FILES = sorted((ROOT / "dags").glob("*.py"))
+FILE_LINES = 110
+MAY_IMPORT = ("datetime", "airflow.sdk", "include", "inpe_backup")
+
+LOOK = """
+import json, os, sys
+from airflow.dag_processing.dagbag import DagBag
+from airflow.serialization.serialized_objects import DagSerialization
+
+touched = []
+
+def watch(event, arguments):
+    if event in ("subprocess.Popen", "os.system", "socket.connect", "sqlite3.connect"):
+        touched.append(f"{event} {arguments[0]}")
+    if event == "open" and isinstance(arguments[0], (str, bytes)):
+        path, flags = os.path.abspath(os.fsdecode(arguments[0])), arguments[2]
+        if flags & (os.O_WRONLY | os.O_RDWR) or not path.startswith((sys.prefix, sys.base_prefix)):
+            touched.append(f"open {path}")
+
+def described(task):
+    return {
+        "retries": task.retries,
+        "policy": type(task.retry_policy).__name__,
+        "rule": task.trigger_rule,
+        "down": sorted(task.downstream_task_ids),
+    }
+
+sys.addaudithook(watch)
+bag = DagBag(sys.argv[1])
+seen, touched = list(touched), []
+print(json.dumps({
+    "errors": bag.import_errors,
+    "touched": seen,
+    "dags": {
+        name: {
+            "file": dag.fileloc,
+            "doc": dag.doc_md,
+            "tags": sorted(dag.tags),
+            "catchup": dag.catchup,
+            "timeout": dag.dagrun_timeout,
+            "stored": len(json.dumps(DagSerialization.to_dict(dag))),
+            "tasks": {task.task_id: described(task) for task in dag.tasks},
+        }
+        for name, dag in bag.dags.items()
+    },
+}), file=sys.stderr)
+"""
+
+
+def look(home: Path, site_file: Path | None = None) -> dict[str, Any]:
+    """Load all DAG files in an Airflow that was never used before, and say what came of it."""
+    env = {
+        "AIRFLOW_HOME": str(home),
+        "AIRFLOW__CORE__PLUGINS_FOLDER": str(ROOT / "plugins"),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__LOGGING__LOGGING_LEVEL": "CRITICAL",
+        "PYTHONPATH": str(ROOT),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PATH": os.environ["PATH"],
+        **({"INPE_BACKUP_SITE": str(site_file)} if site_file else {}),
+    }
+    command = [sys.executable, "-c", LOOK, str(ROOT / "dags")]
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(done.stderr.splitlines()[-1])
+    return found
+
+
+@pytest.fixture(scope="module")
+def seen(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Say what an Airflow sees of the DAGs, with the site file that comes with them."""
+    return look(tmp_path_factory.mktemp("airflow"))
+
+
+@pytest.fixture(scope="module")
+def dags(seen: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Give what there is to say of each DAG."""
+    found: dict[str, dict[str, Any]] = seen["dags"]
+    return found
+
+
+def test_every_dag_file_loads(seen: dict[str, Any]) -> None:
+    """An import error would take the DAG off the list of those that run."""
+    assert seen["errors"] == {}
+    assert len(seen["dags"]) == len(FILES)
+
+
+def test_a_dag_has_the_name_of_its_file(dags: dict[str, dict[str, Any]]) -> None:
+    """Who sees it in the web page finds its file."""
+    assert sorted(dags) == [file.stem for file in FILES]
+    assert [Path(dags[file.stem]["file"]) for file in FILES] == FILES
+
+
+def test_every_dag_can_be_stored(dags: dict[str, dict[str, Any]]) -> None:
+    """The scheduler knows a DAG from the database only."""
+    assert all(dag["stored"] for dag in dags.values())
+
+
+def test_loading_a_dag_touches_nothing_but_code_and_the_site_file(seen: dict[str, Any]) -> None:
+    """It's done every half minute, and again by each task: no network, no database, no other file."""
+    allowed = tuple(f"open {ROOT / part}/" for part in ("dags", "plugins", "include"))
+    zones = "open /usr/share/zoneinfo/"
+
+    assert [what for what in seen["touched"] if not what.startswith((*allowed, zones))] == []
+
+
+def test_a_dags_docstring_is_its_runbook(dags: dict[str, dict[str, Any]]) -> None:
+    """It's shown in the web page, and says what to do when a task fails."""
+    for dag in dags.values():
+        assert "When it fails" in dag["doc"]
+
+
+def test_every_dag_has_tags(dags: dict[str, dict[str, Any]]) -> None:
+    """With which people find it among the institute's others."""
+    assert all("backup" in dag["tags"] for dag in dags.values())
+
+
+def test_no_dag_catches_up_or_ends_before_its_report(dags: dict[str, dict[str, Any]]) -> None:
+    """Days that were missed are closed by the next run; a run that times out would skip its mail."""
+    assert not any(dag["catchup"] or dag["timeout"] for dag in dags.values())
+
+
+def test_every_task_knows_what_a_retry_can_mend(dags: dict[str, dict[str, Any]]) -> None:
+    """A refused key is no better in five minutes, a lost connection may be."""
+    for dag in dags.values():
+        for name, task in dag["tasks"].items():
+            assert task["retries"], name
+            assert task["policy"] == "ExceptionRetryPolicy", name
+
+
+def test_the_mail_goes_out_whatever_happened_and_the_run_is_judged_beside_it(
+    dags: dict[str, dict[str, Any]],
+) -> None:
+    """A single leaf that always runs would make every run green."""
+    for dag in dags.values():
+        report = dag["tasks"]["build_report"]
+        leaves = {name for name, task in dag["tasks"].items() if not task["down"]}
+        assert report["rule"] == "all_done"
+        assert report["down"] == ["email_report", "verdict"]
+        assert {"email_report", "verdict"} <= leaves
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_a_dag_file_is_a_declaration(file: Path) -> None:
+    """Short, without logic of its own, importing only what declares; ``include/`` says what it means."""
+    text = file.read_text(encoding="utf-8")
+    tree = ast.parse(text)
+    imported = [node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module]
+    logic = (ast.If, ast.For, ast.While, ast.Try, ast.ClassDef, ast.Lambda)
+
+    assert len(text.splitlines()) <= FILE_LINES
+    assert ast.get_docstring(tree)
+    assert all(name.startswith(MAY_IMPORT) for name in imported)
+    assert not [node for node in ast.walk(tree) if isinstance(node, (ast.Import, *logic))]
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_every_dag_is_in_the_readme(file: Path) -> None:
+    """By its name."""
+    assert f"`{file.stem}`" in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+WRONG = """\
+institute: {timezone: America/Sao_Paolo}
+mail: {to: [nobody]}
+vault: {path: backup/vault, reserve: plenty}
+supim:
+  schedule: "0 * * * *"
+  lag: 2
+  source: {folder: "{year}"}
+"""
+
+
+def test_a_wrong_site_file_is_the_dags_import_error(tmp_path: Path) -> None:
+    """All that is wrong at once, each key by its path, as the web page shows it."""
+    site_file = tmp_path / "site.yaml"
+    site_file.write_text(WRONG, encoding="utf-8")
+    seen = look(tmp_path / "airflow", site_file)
+    paths = ["institute.timezone", "mail.to[0]", "vault.path", "vault.reserve", "supim.schedule", "supim.lag"]
+    paths += ["supim.source.root", "supim.source.folder"]
+
+    assert seen["dags"] == {}
+    assert len(seen["errors"]) == len(FILES)
+    for error in seen["errors"].values():
+        assert f"The site file {site_file} has {len(paths)} wrong keys:" in error
+        assert [path for path in paths if f"\n  {path}: " not in error] == []

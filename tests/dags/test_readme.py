@@ -1,0 +1,171 @@
+"""The README is true: its commands run, its files are the project's, its messages are the code's."""
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from include.ordinal_day import OrdinalDay
+from include.vault import MARKER
+from tests.dags import GREEN, Daily, contents
+from tests.site import supim
+from tests.site.airflow_home import PROJECT
+
+README = (PROJECT / "README.md").read_text(encoding="utf-8")
+VAULT = "/backup/vault"
+
+
+def blocks(language: str) -> list[str]:
+    """Give the README's fenced blocks of one language."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
+
+
+def commands() -> list[str]:
+    """Give every command line of the README, without its comment."""
+    lines = (line.split("  #")[0].strip() for block in blocks("sh") for line in block.splitlines())
+    return [line for line in lines if line]
+
+
+def run(command: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+    """Run a command line as a reader would type it in the project's folder."""
+    return subprocess.run(
+        ["bash", "-ec", command],
+        cwd=PROJECT,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+COVERED = {
+    "make demo ONCE=1": "test_the_demo_ends_by_itself_with_every_run_green",
+    "make test": "this very run",
+    "make bench": "test_the_other_targets_exist",
+    "make help": "test_the_other_targets_exist",
+    "sudo ": "test_the_set_up_fits_the_compose_file",
+    "install -m 600 env.example .env": "test_the_set_up_fits_the_compose_file",
+    "docker compose ": "test_the_set_up_fits_the_compose_file",
+    "python -m include.vault create /backup/vault": "test_the_vault_command_makes_a_vault_once",
+    "airflow backfill create": "test_the_terminal_does_what_the_web_ui_does",
+    "airflow dags clear": "test_the_terminal_does_what_the_web_ui_does",
+    "cd /backup/vault/supim/2026": "test_a_day_is_proven_and_restored_by_hand",
+    "(cd 268 && sha256sum --check --quiet ../268.sha256)": "test_a_day_is_proven_and_restored_by_hand",
+    "cp -r --preserve=timestamps 268 /tmp/restored-268": "test_a_day_is_proven_and_restored_by_hand",
+    "chmod -R u+w /tmp/restored-268": "test_a_day_is_proven_and_restored_by_hand",
+}
+
+
+def test_every_command_is_covered_by_a_test() -> None:
+    """A command that is added to the README needs a test, and a name here."""
+    known = tuple(COVERED)
+    assert [command for command in commands() if not command.startswith(known)] == []
+    assert [name for name in known if not any(command.startswith(name) for command in commands())] == []
+
+
+def test_the_site_file_shown_is_the_site_file() -> None:
+    """What a reader copies is what the project ships."""
+    assert blocks("yaml") == [(PROJECT / "include" / "site.yaml").read_text(encoding="utf-8")]
+
+
+def test_the_measurements_shown_are_the_last_ones() -> None:
+    """Each row of results.json stands in the README with its ratio."""
+    rows = json.loads((PROJECT / "bench" / "results.json").read_text(encoding="utf-8"))
+    for row in rows:
+        shown = [line for line in README.splitlines() if row["name"] in line and row["against"] in line]
+        assert len(shown) == 1, row["name"]
+        assert f"{row['ratio']:.2f}" in shown[0]
+
+
+@pytest.mark.parametrize(
+    "message", re.findall(r"\*\*(.+?)\*\*", README.split("## When it fails")[1].split("\n## ")[0])
+)
+def test_each_message_is_one_that_the_code_says(message: str) -> None:
+    """A reader who searches the README for what the report says finds it."""
+    sources = [path.read_text() for room in ("include", "plugins") for path in (PROJECT / room).rglob("*.py")]
+    said = re.sub(r'"\s+f?"', "", "\n".join(sources))  # sentences go on over the lines of the source
+    assert message in said or message == "The run is red, yet everything was copied"
+
+
+def test_the_vault_command_makes_a_vault_once(tmp_path: Path) -> None:
+    """``python -m include.vault create`` marks an empty folder, and refuses a second time."""
+    [command] = [line for line in commands() if line.startswith("python -m include.vault")]
+    here = command.replace("python", sys.executable, 1).replace(VAULT, str(tmp_path / "vault"))
+
+    assert run(here).returncode == 0
+    assert (tmp_path / "vault" / MARKER).is_file()
+    again = run(here)
+    assert again.returncode == 1
+    assert "isn't empty" in again.stderr
+
+
+def test_the_set_up_fits_the_compose_file() -> None:
+    """No Docker engine is needed to know that they fit; test_compose.py does the rest."""
+    compose = (PROJECT / "docker-compose.yaml").read_text(encoding="utf-8")
+    services = yaml.safe_load(compose)["services"]
+    typed = [line for line in commands() if line.startswith(("sudo", "install", "docker"))]
+    assert all(path in "\n".join(typed) for path in ("/backup/vault", "/etc/inpe-backup", "env.example"))
+    assert "/backup/vault" in compose
+    assert (PROJECT / "env.example").is_file()
+    [create] = [line for line in typed if " run " in line]
+    assert create.split("--no-deps ")[1].split()[0] in services
+
+
+def test_the_other_targets_exist() -> None:
+    """``make help`` names what there is; what takes minutes is only asked what it would do."""
+    listed = run("make help").stdout
+    assert all(f"{target} " in listed for target in ("demo", "test", "bench", "lock"))
+    assert "-m bench" in run("make --dry-run bench").stdout
+    assert "pytest" in run("make --dry-run test").stdout
+
+
+@pytest.mark.xdist_group("airflow")
+def test_a_day_is_proven_and_restored_by_hand(daily: Daily, tmp_path: Path) -> None:
+    """The commands under "Restore", typed one after the other, give back what the source had."""
+    day = OrdinalDay.parse("2026-268")
+    source = supim.write_day(daily.institute.source, day)
+    daily.run(str(day))
+    restored = tmp_path / "restored-268"
+    [typed] = [block for block in blocks("sh") if "restored-268" in block]
+    typed = typed.replace(VAULT, str(daily.institute.vault)).replace("/tmp/restored-268", str(restored))
+
+    done = run(typed)
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert contents(restored) == contents(source)
+
+
+@pytest.mark.xdist_group("airflow")
+def test_the_terminal_does_what_the_web_ui_does(daily: Daily) -> None:
+    """The backfill command runs each day of its range; the clear command runs one of them again."""
+    days = ["2008-364", "2008-365", "2008-366", "2009-001", "2009-002"]
+    daily.write(*days)
+    [backfill] = [line for line in commands() if line.startswith("airflow backfill")]
+    [clear] = [line for line in commands() if line.startswith("airflow dags clear")]
+
+    assert daily.airflow.cli(*backfill.split()[1:]).returncode == 0
+    runs = {one.day: one for one in daily.runs("backfill") if one.day in days}
+    assert sorted(runs) == days
+    assert [runs[day].end() for day in days] == [GREEN] * len(days)
+
+    assert daily.airflow.cli(*clear.split()[1:]).returncode == 0
+    runs["2008-366"].reach("julian_window", "queued", "running", "success")
+    assert runs["2008-366"].end() == GREEN
+    assert len(daily.revisions("2008-366")) == 1
+
+
+@pytest.mark.xdist_group("demo")
+def test_the_demo_ends_by_itself_with_every_run_green(tmp_path: Path) -> None:
+    """``make demo ONCE=1`` on an empty folder: days copied, mails sent, status 0, nothing left running."""
+    folder = tmp_path / "demo"
+    done = run(f"make demo ONCE=1 DEMO={shlex.quote(str(folder))}")
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Every run succeeded." in done.stdout
+    assert {path.name for path in (folder / "vault" / "supim").iterdir()} >= {"2025", "2026"}

@@ -1,0 +1,88 @@
+"""Backfills: exactly the days that were asked for, each securing its own day only."""
+
+from typing import NamedTuple
+
+import pytest
+
+from tests.dags import DAG, GREEN, Daily, Run
+
+pytestmark = [pytest.mark.xdist_group("airflow"), pytest.mark.usefixtures("one_backfill_at_a_time")]
+
+
+class Asked(NamedTuple):
+    """What the web form sends, and what it should make.
+
+    Args:
+        first: the first moment of the first day, in the viewer's zone.
+        last: the last moment of the last day.
+        days: the days between them.
+    """
+
+    first: str
+    last: str
+    days: tuple[str, ...]
+
+
+UTC = Asked(
+    first="2020-12-30T00:00:00Z",
+    last="2021-01-02T23:59:59.999Z",
+    days=("2020-365", "2020-366", "2021-001", "2021-002"),
+)
+BERLIN = Asked(
+    first="2018-12-31T00:00:00+01:00",
+    last="2019-01-01T23:59:59.999+01:00",
+    days=("2018-365", "2019-001"),
+)
+SAO_PAULO = Asked(
+    first="2016-12-30T00:00:00-02:00",
+    last="2017-01-01T23:59:59.999-02:00",
+    days=("2016-365", "2016-366", "2017-001"),
+)
+
+
+def ask(daily: Daily, asked: Asked) -> None:
+    """Send what the web form sends when its button is pressed."""
+    form = {"dag_run_conf": {}, "max_active_runs": 4, "reprocess_behavior": "none", "run_backwards": False}
+    bounds = {"dag_id": DAG, "from_date": asked.first, "to_date": asked.last}
+    daily.airflow.api("POST", "/backfills", form | bounds)
+
+
+def runs_of(daily: Daily, days: tuple[str, ...]) -> list[Run]:
+    """Give the backfilled runs of the years that some days are in, by day."""
+    years = {day[:4] for day in days}
+    return sorted((run for run in daily.runs("backfill") if run.day[:4] in years), key=lambda run: run.day)
+
+
+@pytest.mark.parametrize("asked", [UTC, BERLIN], ids=["UTC", "Berlin"])
+def test_the_web_form_makes_exactly_the_days_asked(daily: Daily, asked: Asked) -> None:
+    """Both ends included, over a year's end, wherever the viewer sits."""
+    ask(daily, asked)
+
+    assert tuple(run.day for run in runs_of(daily, asked.days)) == asked.days
+
+
+def test_backfilled_runs_secure_their_own_day_only(daily: Daily) -> None:
+    """The day before, which the source has and the vault lacks, isn't touched."""
+    daily.write("2016-364", *SAO_PAULO.days)
+    ask(daily, SAO_PAULO)
+    runs = runs_of(daily, SAO_PAULO.days)
+
+    assert tuple(run.day for run in runs) == SAO_PAULO.days
+    assert [run.end() for run in runs] == [GREEN] * len(runs)
+    assert all(daily.revisions(day) for day in SAO_PAULO.days)
+    assert not daily.revisions("2016-364")
+    assert all("OK · 1 copied" in run.mail["Subject"] for run in runs)
+
+
+def test_the_command_line_makes_exactly_the_days_asked(daily: Daily) -> None:
+    """Its dates have no time, and both are meant whole."""
+    days = ("2012-366", "2013-001")
+    daily.write(*days)
+    bounds = ("--from-date", "2012-12-31", "--to-date", "2013-01-01")
+    done = daily.airflow.cli("backfill", "create", "--dag-id", DAG, *bounds)
+    runs = runs_of(daily, days)
+
+    assert done.returncode == 0, done.stderr
+    assert tuple(run.day for run in runs) == days
+    assert [run.end() for run in runs] == [GREEN, GREEN]
+    assert all(daily.revisions(day) for day in days)
