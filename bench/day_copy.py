@@ -1,0 +1,96 @@
+"""A day, copied over SSH on loopback: ours with its proof, and what people would type instead."""
+
+import json
+import os
+import random
+import shlex
+import shutil
+import subprocess
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from itertools import count
+from pathlib import Path
+from unittest.mock import patch
+
+from bench.row import Row, medians
+from include.day_backup import DayBackup
+from include.ordinal_day import FolderPattern, OrdinalDay
+from include.source import Source
+from include.vault import Vault
+from inpe_backup.ssh import SshDoor
+from tests.site.sshd import SshServer
+
+DAY = OrdinalDay(2026, 268)
+SHAPES = {"24 files of 18 MB": (24, 18_000_000), "3,000 files of 50 KB": (3_000, 50_000)}
+CONNECTION = "supim_cluster"
+
+
+def rows(scratch: Path, rounds: int) -> Iterator[Row]:
+    """Measure each shape of a day."""
+    with SshServer(scratch / "sshd") as cluster:
+        known = scratch / "known_hosts"
+        known.write_text(cluster.known_hosts, encoding="utf-8")
+        options = ["-i", str(cluster.key_file), "-o", f"UserKnownHostsFile={known}", "-o", "BatchMode=yes"]
+        environment = {f"AIRFLOW_CONN_{CONNECTION.upper()}": json.dumps(cluster.connection)}
+        with patch.dict(os.environ, environment):
+            for shape, (files, size) in SHAPES.items():
+                source = _write_day(scratch / "source", files, size)
+                ways = _Ways(source, scratch / "copies", options, cluster.port)
+                took = medians({"ours": ways.ours, "rsync": ways.rsync, "scp": ways.scp}, rounds)
+                shutil.rmtree(scratch / "source")
+                name = f"{shape}: copied, proven, published"
+                yield Row(name, took["ours"], "rsync -a", took["rsync"], 1.25)
+                yield Row(name, took["ours"], "scp -r, sha256sum at both ends", took["scp"], 1.0)
+
+
+def _write_day(root: Path, files: int, size: int) -> Path:
+    folder = root / FolderPattern("{year}/{day:03d}").folder(DAY)
+    folder.mkdir(parents=True)
+    noise = random.Random(1)  # noqa: S311 - data that no link compresses
+    for number in range(files):
+        (folder / f"step{number}").write_bytes(noise.randbytes(size))
+    return folder
+
+
+class _Ways:
+    """The ways to copy one day; each call makes a new copy, and what was there before is removed first."""
+
+    def __init__(self, source: Path, copies: Path, ssh_options: list[str], port: int) -> None:
+        self._source = source
+        self._copies = copies
+        self._options = ssh_options
+        self._port = str(port)
+        self._numbers = count()
+
+    def ours(self) -> None:
+        """Copy, prove, publish."""
+        vault = Vault.create(self._fresh())
+        root = str(self._source.parents[1])
+        with Source(SshDoor(CONNECTION), root, FolderPattern("{year}/{day:03d}"), False, None) as source:  # noqa: FBT003
+            backup = DayBackup(vault, source, DAY, "bench", 0, 0, datetime.now(UTC), lambda _line: None)
+            backup.copy()
+            backup.prove()
+            backup.publish()
+
+    def rsync(self) -> None:
+        """Copy, trusting that it went well."""
+        shell = shlex.join(["ssh", *self._options, "-p", self._port])
+        into = f"{self._fresh()}/"
+        subprocess.run(["rsync", "-a", "-e", shell, f"127.0.0.1:{self._source}/", into], check=True)
+
+    def scp(self) -> None:
+        """Copy as the scripts did, and hash both ends."""
+        into = self._fresh()
+        scp = ["scp", "-q", "-r", *self._options, "-P", self._port, f"127.0.0.1:{self._source}", str(into)]
+        subprocess.run(scp, check=True)
+        there = f"cd {shlex.quote(str(self._source))} && find . -type f -exec sha256sum {{}} +"
+        ssh = ["ssh", *self._options, "-p", self._port, "127.0.0.1", there]
+        sums = subprocess.run(ssh, check=True, capture_output=True).stdout
+        check = ["sha256sum", "--check", "--quiet"]
+        subprocess.run(check, input=sums, cwd=into / self._source.name, check=True)
+
+    def _fresh(self) -> Path:
+        shutil.rmtree(self._copies, ignore_errors=True)
+        folder = self._copies / str(next(self._numbers))
+        folder.mkdir(parents=True)
+        return folder
