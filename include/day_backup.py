@@ -203,7 +203,7 @@ class DayBackup:
         unhashed = [entry.path for entry in copy.files if entry.sha256 is None]
         if wrong := differing(source.content, copy.content) or unhashed:
             self._unsettle(staged, copy, wrong)
-        if any(source.looks.get(path) != look for path, look in now.looks.items()):
+        if not now.looks.items() <= source.looks.items():
             # What has gone doesn't count: a day that the source is dropping is all the more worth keeping.
             staged.source_listing.unlink()
             self._require_settled(source, now)

@@ -2,7 +2,7 @@
 
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
 import paramiko
@@ -116,8 +116,9 @@ class SshConversation:
             raise
 
     def close(self) -> None:
-        """End it."""
-        self._channel.close()
+        """End it; of a connection that is gone already, there's nothing more to say."""
+        with suppress(OSError, EOFError, paramiko.SSHException):
+            self._channel.close()
 
     def _end(self) -> BackupError:
         status = self._channel.recv_exit_status()

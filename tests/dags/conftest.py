@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from include.vault import Vault
-from tests.dags import DAG, Daily
+from tests.dags import DAG, Daily, await_
 from tests.site import Institute
 from tests.site.airflow import LocalAirflow
 
@@ -27,3 +27,12 @@ def daily(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daily]:
         with work.airflow as airflow:
             airflow.unpause(DAG)
             yield work
+
+
+@pytest.fixture
+def one_backfill_at_a_time(daily: Daily) -> None:
+    """Wait until the last backfill is over: Airflow refuses a second one of a DAG until then."""
+    await_(
+        lambda: all(backfill["completed_at"] for backfill in daily.airflow.backfills(DAG)),
+        "the last backfill's end",
+    )

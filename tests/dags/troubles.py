@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Self
 
@@ -113,13 +113,13 @@ def parent(pid: int) -> int:
 
 def rsyncs(into: Path) -> list[int]:
     """Give the processes that copy into a folder here, those that others of them started last."""
-    found = [int(entry.name) for entry in Path("/proc").glob("[0-9]*") if _copies(entry, into)]
-    return sorted(found, key=lambda pid: parent(pid) in found)
+    parents = dict(_copying(into))
+    return sorted(parents, key=lambda pid: parents[pid] in parents)
 
 
-def _copies(entry: Path, into: Path) -> bool:
-    try:
-        words = (entry / "cmdline").read_bytes().rstrip(b"\0").split(b"\0")
-    except OSError:
-        return False  # it ended just now
-    return words[0] == b"rsync" and words[-1] == f"{into}/".encode()
+def _copying(into: Path) -> Iterator[tuple[int, int]]:
+    for entry in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it ended just now
+            words = (entry / "cmdline").read_bytes().rstrip(b"\0").split(b"\0")
+            if words[0] == b"rsync" and words[-1] == f"{into}/".encode():
+                yield int(entry.name), parent(int(entry.name))
