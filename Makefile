@@ -51,4 +51,4 @@ $(INSTALLED): requirements.txt requirements-dev.txt
 	@touch $@
 
 clean:  ## remove what the targets above made
-	rm -rf .venv .demo .test .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .demo .test .guest_cache .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -2,6 +2,7 @@
 
     supim.py          SUPIM days in the real format, from a few KB to the real grid
     sshd.py           the cluster: an OpenSSH server with its own keys
+    kvm_host.py       a KVM host: libvirtd and guests, apart from this machine's; guests.py is what they boot
     smtp.py           the mail server, which keeps what it gets
     airflow.py        a complete local Airflow on this project's DAGs; airflow_api.py is its REST side
     demo.py           all of it together, for people: ``make demo``

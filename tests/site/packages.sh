@@ -2,12 +2,20 @@
 # Makes sure of the Debian packages that demo and tests need: installs them as root, else says how.
 set -eu
 missing=""
-need() { [ -x "$1" ] || missing="$missing $2"; }
+need() { [ -e "$1" ] || missing="$missing $2"; }
 need /usr/bin/python3 python3                 # what the stand-in cluster answers with
 need /usr/bin/rsync rsync
 need /usr/bin/ssh openssh-client
 need /usr/sbin/sshd openssh-server
 need /usr/bin/setpriv util-linux
+need /usr/sbin/libvirtd libvirt-daemon        # the stand-in KVM host, with real guests
+need /usr/bin/virsh libvirt-clients
+need /usr/lib/*/libvirt/connection-driver/libvirt_driver_qemu.so libvirt-daemon-driver-qemu
+need /usr/bin/qemu-system-x86_64 qemu-system-x86
+need /usr/bin/qemu-img qemu-utils
+need /usr/sbin/mkfs.ext4 e2fsprogs
+need /bin/busybox busybox-static
+need /usr/bin/cpio cpio
 "${PYTHON:-python3}" -c 'import ensurepip' 2>/dev/null || missing="$missing python3-venv"
 [ -n "$missing" ] || exit 0
 if [ "$(id -u)" -ne 0 ]; then

@@ -1,4 +1,4 @@
-"""A real OpenSSH server in the role of the cluster: own port, own keys, nothing of the machine's is used.
+"""A real OpenSSH server in the role of a host: own port, own keys, nothing of the machine's is used.
 
 It runs as whoever starts it, and only that account can log in, with the key made here.
 """
@@ -9,6 +9,7 @@ import shutil
 import socket
 import subprocess
 import time
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -59,10 +60,12 @@ class SshServer:
 
     Args:
         folder: holds everything: keys, configuration, log, and the port, kept over a restart.
+        enter: gives the command that runs another one where the server is to live; as a rule, right here.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, enter: Callable[[], Sequence[str]] = tuple) -> None:
         self.folder = folder.resolve()
+        self._enter = enter
         self.login = pwd.getpwuid(os.geteuid()).pw_name
         self.port = 0
         self._server: subprocess.Popen[bytes] | None = None
@@ -111,7 +114,7 @@ class SshServer:
         self._make_keys()
         self.port = kept_port(self.folder / "port")
         config = self._write_config(sshd)
-        self._server = processes.start([sshd, "-D", "-e", "-f", str(config)], log=self.log)
+        self._server = processes.start([*self._enter(), sshd, "-D", "-e", "-f", str(config)], log=self.log)
         self._wait_until_it_answers()
 
     def stop(self) -> None:
