@@ -1,0 +1,1 @@
+"""Tests of include/machines/: machines, their images and their generations."""
