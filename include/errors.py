@@ -12,9 +12,17 @@ BackupError                  a sentence for people: what happened, how much, wha
 │   ├── DayIncompleteError   the source has only a part of it
 │   ├── DayUnusableError     a person must mend something at the source
 │   └── DayNotProvenError    the copy can't be proven to be the day
+├── HostError                a KVM host refuses, or lacks something; a person must mend it
+├── MachineError             this machine can't be secured now; others can
+│   ├── MachineNotPossibleError  it can't be backed up this way; nothing was touched
+│   ├── MachineNotStoppedError   its guest ignored the shutdown; it was left running
+│   ├── MachineNotImagedError    there is no proven image; it does what it did before
+│   ├── ImageGoneError           the host doesn't hold the frozen disks any more
+│   └── MachineNotBackError      it isn't proven to run again: look now
 ├── RunNotGoodError          a run's report says that something isn't safe
 └── PassingError             waiting may mend it; the only branch that is retried
     ├── SourceUnreachableError   network, time-out, a server that went away
+    ├── HostNotReadyError        libvirt is away, or a call to it was cut off
     ├── NotSettledError          the day changed while it was copied
     └── NotYetError              not before ``retry_in_s``: incomplete, or somebody else is at it
 """
@@ -68,6 +76,34 @@ class DayNotProvenError(DayError):
     """The copy can't be proven to be the day."""
 
 
+class HostError(BackupError):
+    """A KVM host refuses, or lacks something that a person must give it."""
+
+
+class MachineError(BackupError):
+    """This machine can't be secured now; others can."""
+
+
+class MachineNotPossibleError(MachineError):
+    """The machine can't be backed up this way; nothing was touched."""
+
+
+class MachineNotStoppedError(MachineError):
+    """The guest ignored the shutdown and was left running; its host guards it."""
+
+
+class MachineNotImagedError(MachineError):
+    """There is no proven image; the machine does what it did before."""
+
+
+class ImageGoneError(MachineError):
+    """The host doesn't hold the frozen disks any more; only a new freeze can give an image."""
+
+
+class MachineNotBackError(MachineError):
+    """The machine isn't proven to run again: a person must look at it now."""
+
+
 class RunNotGoodError(BackupError):
     """A run's report says that something isn't safe."""
 
@@ -78,6 +114,10 @@ class PassingError(BackupError):
 
 class SourceUnreachableError(PassingError):
     """The source can't be reached, or went away."""
+
+
+class HostNotReadyError(PassingError):
+    """The host's libvirt is away, or a call to it was cut off."""
 
 
 class NotSettledError(PassingError):

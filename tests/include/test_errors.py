@@ -35,7 +35,7 @@ def test_every_error_is_a_backup_error() -> None:
 def test_only_what_may_pass_is_worth_a_retry() -> None:
     """A day that isn't proven, or a refused key, isn't better in five minutes."""
     passing = {kind.__name__ for kind in errors.PassingError.__subclasses__()}
-    assert passing == {"SourceUnreachableError", "NotSettledError", "NotYetError"}
+    assert passing == {"SourceUnreachableError", "HostNotReadyError", "NotSettledError", "NotYetError"}
 
 
 def test_not_yet_says_when() -> None:

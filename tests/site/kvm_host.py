@@ -4,6 +4,7 @@ It lives in a mount and a PID namespace of its own (unshare(1)), with libvirt's 
 it can lose its power: every process of it ends with its first one, and nothing can be left behind.
 """
 
+import json
 import os
 import subprocess
 import time
@@ -19,6 +20,8 @@ from tests.site.guests import Boot
 from tests.site.sshd import SshServer
 
 URI = "qemu:///system"
+STATE = "/var/lib/libvirt/inpe-backup"  # the agent's folder, below one that is the host's own
+_FAULTS = Path(__file__).with_name("faults")
 _FIRST_PROCESS = Path(__file__).with_name("kvm_host.sh")
 _PATIENCE_S = 30.0
 _POLL_S = 0.05
@@ -64,7 +67,9 @@ class KvmHost:
     def __init__(self, folder: Path) -> None:
         self.folder = folder.resolve()
         self._first: subprocess.Popen[bytes] | None = None
-        self.ssh = SshServer(self.folder / "sshd", enter=self._enter)
+        self._fault = self.folder / "fault.json"
+        environment = {"PYTHONPATH": str(_FAULTS), "FAULT_PLAN": str(self._fault)}
+        self.ssh = SshServer(self.folder / "sshd", enter=self._enter, environment=environment)
 
     @property
     def connection(self) -> dict[str, Any]:
@@ -150,6 +155,26 @@ class KvmHost:
         file = self.folder / "domain.xml"
         file.write_text(described, encoding="utf-8")
         self.virsh("define", f"--file={file}")
+
+    @property
+    def agents_folder(self) -> Path:
+        """The agent's folder, as it's seen from outside of the host."""
+        return self.folder / "lib" / Path(STATE).name
+
+    def plan_fault(self, step: str, fault: str) -> None:
+        """Have something go wrong once, when the agent has written a step into its journal.
+
+        Args:
+            step: which.
+            fault: what is killed with -9: ``agent``, ``ssh`` (the sessions), ``libvirtd`` (comes again a second
+                later); or ``reboot``: the agent holds still, until :meth:`reboot`.
+        """
+        self._fault.with_name("sprung").unlink(missing_ok=True)
+        self._fault.write_text(json.dumps({"step": step, "fault": fault}), encoding="ascii")
+
+    def fault_sprung(self) -> bool:
+        """Tell whether what was planned went wrong."""
+        return self._fault.with_name("sprung").exists()
 
     def disk(self, machine: str, target: str) -> Path:
         """Give the file of a machine's disk."""

@@ -9,10 +9,10 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any, Self
 
 from tests.site import processes
@@ -38,7 +38,7 @@ PasswordAuthentication no
 KbdInteractiveAuthentication no
 PermitRootLogin prohibit-password
 # A home of its own: what this machine's user has in .bashrc is no business of the cluster's.
-SetEnv HOME={folder}/home
+SetEnv HOME={folder}/home{environment}
 UseDNS no
 PrintMotd no
 Subsystem sftp internal-sftp
@@ -61,11 +61,18 @@ class SshServer:
     Args:
         folder: holds everything: keys, configuration, log, and the port, kept over a restart.
         enter: gives the command that runs another one where the server is to live; as a rule, right here.
+        environment: what its sessions have in their environment.
     """
 
-    def __init__(self, folder: Path, enter: Callable[[], Sequence[str]] = tuple) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        enter: Callable[[], Sequence[str]] = tuple,
+        environment: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         self.folder = folder.resolve()
         self._enter = enter
+        self._environment = environment
         self.login = pwd.getpwuid(os.geteuid()).pw_name
         self.port = 0
         self._server: subprocess.Popen[bytes] | None = None
@@ -160,7 +167,8 @@ class SshServer:
         if os.geteuid() == 0:
             _PRIVILEGE_SEPARATION.mkdir(mode=0o755, exist_ok=True)
         config = self.folder / "sshd_config"
-        plain = _CONFIG.format(address=LOOPBACK, port=self.port, folder=self.folder)
+        environment = "".join(f" {name}={value}" for name, value in self._environment.items())
+        plain = _CONFIG.format(address=LOOPBACK, port=self.port, folder=self.folder, environment=environment)
         for options in (_NEWER_OPTIONS, ()):
             config.write_text(plain + "".join(f"{option}\n" for option in options), encoding="ascii")
             check = subprocess.run(

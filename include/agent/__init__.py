@@ -1,0 +1,19 @@
+"""What runs on a KVM host: one file (a zip that Python runs), standard library only, Python 3.8 and later.
+
+    __main__  the command line: survey, freeze, serve, release, status
+    job       the freeze as a process of its own; who asks again finds it
+    freeze    the methods: cold, live, copy, offline
+    lease     the promise that a machine runs again, and its watcher
+    release   everything put back; repairs what a dead run left
+    proof     signs of life
+    exports   where frozen disks can be read
+    serve     sends them, chunk by chunk (wire, nbd)
+    survey    what the host has (domain)
+    journal   each step, on disk before it's taken
+    folder    the agent's folder, and its locks
+    virsh     the one door to libvirt
+    detach    processes that outlive who asked for them
+    errors    what can go wrong, with exit statuses
+
+Its modules import each other relatively: together they are one program, wherever its file lies.
+"""

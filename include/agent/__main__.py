@@ -1,0 +1,167 @@
+"""The agent's command line, for programs and for a person at a terminal."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from typing import Any
+
+from . import job, lease
+from .errors import AgentError, NothingFrozenError, UsageError
+from .folder import State, held, read_json
+from .release import release
+from .serve import Held, Place, serve
+from .survey import survey
+from .virsh import Virsh
+
+STATE = "/var/lib/inpe-backup"
+_ABOUT = """\
+Images libvirt's machines with seconds of downtime. Each command prints one JSON object on one line.
+A machine is asked for by its UUID (virsh domuuid NAME).
+"""
+_STATUSES = """\
+exit status:
+  0  done
+  2  it can't be understood what is asked for
+  3  busy: another machine of this host, or another run, has its turn; come again
+  4  not possible: the machine can't be backed up this way; nothing was touched
+  5  still running: the guest ignored the shutdown; should it go down late, the host starts it again
+  6  not frozen: something failed; the machine does what it did before
+  7  NOT BACK: the machine isn't proven to run again; look at it now
+  8  libvirt said no, or nothing
+  9  nothing is frozen (any more)
+"""
+_FREEZE = """\
+Stops the machine, holds its disks' state, and has it running again at once; or as "method" says:
+cold, live, copy, offline. It goes on if you go away; asked again for the same run, it's found again.
+The disks are held until they are released.
+
+Reads a JSON object from standard input, such as
+  {"run": "by hand", "method": "cold", "on_timeout": "leave", "shutdown_timeout_s": 300, "lease_s": 1800,
+   "scratch": null, "proof": {"guest_agent": false, "address": null, "ports": [], "same_ports": false,
+   "timeout_s": 120}}
+"""
+_RELEASE = """\
+Ends what holds the machine's disks, removes what it took, and puts the machine back as it was: running if it
+ran, off if it was off. May be called at any time, and again. This is what to run when in doubt.
+"""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a command; gives its exit status."""
+    asked = _parser().parse_args(arguments)
+    state, virsh = State(asked.state), Virsh(asked.uri)
+    try:
+        return int(asked.do(state, virsh, asked))
+    except AgentError as error:
+        _say({"error": type(error).__name__, "message": str(error)})
+        return error.status
+
+
+def _survey(state: State, virsh: Virsh, _asked: argparse.Namespace) -> int:
+    _say(survey(virsh, _heard(), str(state.root)))
+    return 0
+
+
+def _freeze(state: State, virsh: Virsh, asked: argparse.Namespace) -> int:
+    answer = job.ask(state, virsh, asked.uuid, _heard())
+    status = int(answer.pop("status"))
+    _say(answer)
+    return status
+
+
+def _serve(state: State, _virsh: Virsh, asked: argparse.Namespace) -> int:
+    folder = state.of(asked.uuid)
+    began, ready = folder.journal.facts("begin"), folder.journal.facts("ready")
+    if not ready:
+        raise NothingFrozenError("Nothing of this machine is frozen.")
+    if "scratch-full" in folder.journal.steps():
+        raise NothingFrozenError(
+            "The guest wrote so much while it was imaged that the host's scratch room was full; its disks were let "
+            "go, so that it wouldn't halt. Make room, or name another scratch folder in the site file."
+        )
+    places = [Place(found["disk"], found["socket"], found["export"]) for found in ready["exports"]]
+    mine = Held(began["run"], began["machine"], folder.uuid, str(folder.kept), places)
+    with held(folder.serving_lock, patience_s=0, shared=True):
+        return serve(mine, sys.stdin.buffer, sys.stdout.fileno())
+
+
+def _release(state: State, virsh: Virsh, asked: argparse.Namespace) -> int:
+    _say(release(state, virsh, asked.uuid, asked.run))
+    return 0
+
+
+def _status(state: State, _virsh: Virsh, _asked: argparse.Namespace) -> int:
+    found = []
+    for folder in state.folders():
+        if steps := folder.journal.entries():
+            began = folder.journal.facts("begin")
+            about = {"machine": began.get("machine"), "uuid": folder.uuid, "run": began.get("run")}
+            now = {"step": steps[-1]["step"], "at_work": folder.at_work(), "guarded": folder.watched()}
+            found.append({**about, "since": steps[0]["at"], **now, "read_now": folder.served()})
+        elif lease_of := read_json(folder.lease):
+            found.append({"uuid": folder.uuid, "run": lease_of.get("run"), "guarded": folder.watched()})
+    _say({"machines": found})
+    return 0
+
+
+def _work(state: State, virsh: Virsh, asked: argparse.Namespace) -> int:
+    job.work(state, virsh, asked.uuid, asked.token)
+    return 0
+
+
+def _watch(state: State, virsh: Virsh, asked: argparse.Namespace) -> int:
+    lease.watch(state, virsh, asked.uuid, asked.token)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("agent", description=_ABOUT, epilog=_STATUSES, formatter_class=_Plain)
+    parser.add_argument("--uri", default="qemu:///system", help="which libvirt (default: %(default)s)")
+    parser.add_argument("--state", default=STATE, help="the agent's own folder (default: %(default)s)")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    _command(commands, "survey", _survey, 'tell what machines there are; reads {"scratch": FOLDER or null}')
+    _command(commands, "freeze", _freeze, "hold a machine's disks at one instant", _FREEZE, uuid=True)
+    _command(commands, "serve", _serve, "send frozen disks (a binary protocol: for programs)", uuid=True)
+    back = _command(commands, "release", _release, "put a machine back as it was", _RELEASE, uuid=True)
+    back.add_argument("--run", help="only if it was frozen for this run")
+    _command(commands, "status", _status, "tell what is frozen, since when, and whether its lease is guarded")
+    for name, hidden in (("work", _work), ("watch", _watch)):  # processes that the agent starts itself
+        _command(commands, name, hidden, None, uuid=True).add_argument("token")
+    return parser
+
+
+def _command(
+    commands: Any, name: str, do: Any, told: str | None, more: str | None = None, *, uuid: bool = False
+) -> argparse.ArgumentParser:
+    helped = {"help": told} if told else {}
+    parser: argparse.ArgumentParser = commands.add_parser(
+        name, description=more or told, formatter_class=_Plain, **helped
+    )
+    parser.set_defaults(do=do)
+    if uuid:
+        parser.add_argument("uuid", metavar="UUID", help="the machine's, as virsh domuuid says it")
+    return parser
+
+
+class _Plain(argparse.RawDescriptionHelpFormatter):
+    """Leaves the lines as they are written."""
+
+
+def _heard() -> dict[str, Any]:
+    try:
+        heard = json.loads(sys.stdin.buffer.read() or b"{}")
+    except ValueError as error:
+        raise UsageError(f"What came on standard input is no JSON: {error}.") from error
+    if not isinstance(heard, dict):
+        raise UsageError("A JSON object is wanted on standard input.")
+    return heard
+
+
+def _say(answer: dict[str, Any]) -> None:
+    print(json.dumps(answer), flush=True)  # noqa: T201 - that's the answer
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,327 @@
+"""Freezing a machine's disks at one instant, with the machine running again at once.
+
+    cold     shutdown, start paused, backup-begin, resume: down as long as a restart takes
+    live     file systems held still for a moment, backup-begin: never down
+    copy     shutdown, copy, start: where libvirt can't do backup-begin; down as long as the copy takes
+    offline  the machine is off, and stays off
+
+Whatever fails, the machine does afterwards what it did before; only then it's said what failed.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tarfile
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from . import exports, lease
+from .errors import (
+    AgentError,
+    LibvirtError,
+    NotBackError,
+    NotFrozenError,
+    NotPossibleError,
+    StillRunningError,
+)
+from .folder import MachineFolder, State, read_json
+from .journal import now
+from .proof import Signs
+from .virsh import Virsh
+
+POLL_S = 0.1
+ASK_AGAIN_S = 10.0  # a guest that was just booting doesn't hear its power button
+SCRATCH_PART, SCRATCH_LEAST = 20, 64 << 20  # room for a twentieth of the disks, or 64 MiB if that is more
+LEASE_SPARE_S = 15.0  # a copy ends so long before the lease starts the machine on its own
+
+
+class Freeze:
+    """One machine's freeze.
+
+    Args:
+        state: the agent's folder.
+        virsh: the host's libvirt.
+        machine: what :func:`survey.machine_of` found.
+        request: what was asked for.
+    """
+
+    def __init__(self, state: State, virsh: Virsh, machine: dict[str, Any], request: dict[str, Any]) -> None:
+        self._state = state
+        self._virsh = virsh
+        self._machine = machine
+        self._request = request
+        self._uuid: str = machine["uuid"]
+        self._name: str = machine["name"]
+        self._folder: MachineFolder = state.of(self._uuid)
+        self._steps: list[tuple[str, str, float]] = []
+        self._warnings: list[str] = []
+        self._stopped = "not stopped"
+        self._proof = "It wasn't stopped."
+        self._instant = ""
+        late = bool(read_json(self._folder.lease).get("late"))  # it was asked to stop, and yet to run
+        self._was = "running" if late or machine["state"] == "running" else machine["state"]
+        self._method = self._chosen(request["method"])
+
+    def run(self) -> dict[str, Any]:
+        """Freeze it.
+
+        Returns:
+            the answer.
+
+        Raises:
+            NotPossibleError: it can't be done; nothing was touched.
+            StillRunningError: the guest ignored the shutdown.
+            NotFrozenError: something failed; the machine does what it did before.
+            NotBackError: the machine isn't proven to be back.
+        """
+        try:
+            self._check()
+            return self._frozen()
+        except (NotPossibleError, StillRunningError):
+            raise
+        except NotBackError:
+            self._state.say_not_back(self._request["run"], self._name)
+            raise
+        except (LibvirtError, NotFrozenError, OSError) as error:
+            self._bring_back(error)
+            does = "is off, as before" if self._was == "off" else "runs again"
+            raise NotFrozenError(f"{self._name} couldn't be frozen: {error} It {does}.") from error
+
+    def _chosen(self, wanted: str) -> str:
+        if self._was == "off":
+            return "offline"
+        if wanted == "cold" and not self._virsh.images_running_machines():
+            self._warnings.append(
+                "This host's libvirt can't image a running machine (backup-begin), so that it was down "
+                "while its disks were copied."
+            )
+            return "copy"
+        return wanted
+
+    def _check(self) -> None:
+        """See that nothing stands in the way, before anything is touched."""
+        if self._machine["problems"]:
+            raise NotPossibleError(f"{self._name} can't be backed up: {' '.join(self._machine['problems'])}")
+        if self._was not in ("running", "off"):
+            raise NotPossibleError(
+                f"{self._name} is {self._virsh.state(self._uuid)}, neither running nor off."
+            )
+        if self._was == "running" and self._method == "offline":
+            raise NotPossibleError(f"{self._name} runs, and can't be imaged as one that is off.")
+        if self._method == "live" and not self._virsh.images_running_machines():
+            raise NotPossibleError(
+                f"This host's libvirt can't image {self._name} while it runs (backup-begin)."
+            )
+        self._check_scratch()
+
+    def _check_scratch(self) -> None:
+        if self._method == "offline":
+            return
+        where = self._request["scratch"] or str(self._folder.path)
+        free = shutil.disk_usage(where).free
+        seen, taken = (sum(disk[key] for disk in self._machine["disks"]) for key in ("bytes", "allocated"))
+        need = taken if self._method == "copy" else max(seen // SCRATCH_PART, SCRATCH_LEAST)
+        if free < need:
+            raise NotPossibleError(
+                f"{self._name} wasn't stopped: {where} has {free / 1e9:.2f} GB free for what is written while "
+                f"it's imaged, and {need / 1e9:.2f} GB are needed. Make room there, or name another scratch folder."
+            )
+
+    def _frozen(self) -> dict[str, Any]:
+        signs = Signs(self._virsh, self._uuid, self._request["proof"]) if self._was == "running" else None
+        self._step("begin", run=self._request["run"], machine=self._name, was=self._was, method=self._method)
+        self._keep_definition()
+        self._room = self._folder.new_room(self._request["scratch"])
+        self._step("room", room=str(self._room))
+        how = {"cold": self._cold, "live": self._live, "copy": self._copied, "offline": self._offline}
+        served = exports.measured(how[self._method](signs))
+        self._step("ready", room=str(self._room), method=self._method, exports=served)
+        return self._answer(served)
+
+    def _cold(self, signs: Signs) -> list[dict[str, Any]]:
+        self._stop()
+        self._step("start-paused")
+        self._virsh.run("start", f"--domain={self._uuid}", "--paused")
+        try:
+            served: list[dict[str, Any]] | LibvirtError = self._begin_backup()
+        except LibvirtError as error:
+            served = error  # first it's resumed, then complained
+        self._step("resume")
+        self._virsh.run("resume", f"--domain={self._uuid}")
+        self._prove(signs)
+        if isinstance(served, LibvirtError):
+            raise served
+        return served
+
+    def _live(self, signs: Signs) -> list[dict[str, Any]]:
+        self._arm()
+        self._step("fsfreeze")
+        try:
+            self._virsh.run("domfsfreeze", f"--domain={self._uuid}")
+        except LibvirtError as error:
+            self._warnings.append(
+                f"Its file systems weren't held still, so that they are as after a power cut: {error}"
+            )
+        try:
+            self._instant = now()
+            served = self._begin_backup()
+        finally:
+            lease.thaw(self._folder, self._virsh)
+            self._step("thaw")
+        self._prove(signs)
+        return served
+
+    def _copied(self, signs: Signs) -> list[dict[str, Any]]:
+        self._stop()
+        self._step("copy")
+        deadline = time.monotonic() + self._request["lease_s"] - LEASE_SPARE_S
+        disks = self._machine["disks"]
+        copies = [exports.copy(disk, self._room, deadline - time.monotonic()) for disk in disks]
+        if (state := self._virsh.state(self._uuid)) != "shut off":
+            raise NotFrozenError(f"It didn't stay off while its disks were copied; it is {state}.")
+        self._step("start")
+        self._virsh.run("start", f"--domain={self._uuid}")
+        self._prove(signs)
+        return exports.serve_files(copies, self._room)
+
+    def _offline(self, _signs: None) -> list[dict[str, Any]]:
+        self._arm()
+        self._keep_firmware()
+        self._instant = now()
+        self._step("serve")
+        self._proof = "It was off, and is."
+        return exports.serve_files(self._machine["disks"], self._room)
+
+    def _arm(self) -> None:
+        self._step("lease")
+        lease.arm(self._state, self._folder, self._virsh, self._request["run"], self._request["lease_s"])
+
+    def _stop(self) -> None:
+        self._arm()
+        self._step("autostart")
+        self._virsh.set_autostart(self._uuid, on=True)  # a host that reboots now brings it up as well
+        self._step("shutdown")
+        self._stopped = "by itself"
+        if not self._goes_off():
+            self._destroy()
+        self._step("off")
+        self._instant = now()
+        self._keep_firmware()
+
+    def _goes_off(self) -> bool:
+        """Ask the guest to shut down, and wait for it; libvirtd may be away meanwhile."""
+        deadline = time.monotonic() + self._request["shutdown_timeout_s"]
+        ask_at = 0.0
+        while time.monotonic() < deadline:
+            with suppress(LibvirtError):
+                if self._virsh.state(self._uuid) == "shut off":
+                    return True
+                if time.monotonic() >= ask_at:
+                    self._virsh.run("shutdown", f"--domain={self._uuid}")
+                    ask_at = time.monotonic() + ASK_AGAIN_S
+            time.sleep(POLL_S)
+        return False
+
+    def _destroy(self) -> None:
+        waited = f"{self._request['shutdown_timeout_s']:.0f} s"
+        if self._request["on_timeout"] == "leave":
+            self._step("left-running")
+            raise StillRunningError(
+                f"{self._name} didn't shut down within {waited}, and was left running. "
+                f"Should it go down late, the host starts it again."
+            )
+        self._step("destroy")
+        self._stopped = "destroyed"
+        self._warnings.append(f"It ignored the shutdown for {waited} and was switched off.")
+        self._virsh.run("destroy", f"--domain={self._uuid}")
+
+    def _begin_backup(self) -> list[dict[str, Any]]:
+        self._step("backup-begin")
+        keep = [disk["name"] for disk in self._machine["disks"]]
+        leave = [device["name"] for device in self._machine["left_out"]]
+        return exports.begin_backup(self._virsh, self._uuid, keep, leave, self._room)
+
+    def _prove(self, signs: Signs) -> None:
+        self._step("prove")
+        self._proof = signs.wait()
+        self._step("back")
+        self._step("disarm")
+        lease.disarm(self._folder, self._virsh)
+
+    def _bring_back(self, failed: Exception) -> None:
+        """Make it run again after a failure, trying as long as the lease goes.
+
+        Raises:
+            NotBackError: it doesn't.
+        """
+        if not (self._folder.journal.open and lease.owed(self._folder)):
+            return
+        try:
+            done = lease.bring_back(self._folder, self._virsh, self._request["lease_s"])
+            self._step("started-again", done=done)
+            Signs(self._virsh, self._uuid, {**self._request["proof"], "same_ports": False}).wait()
+            self._step("back")
+        except AgentError as error:
+            self._state.say_not_back(self._request["run"], self._name)
+            raise NotBackError(
+                f"{self._name} isn't proven to run. It began with: {failed} Then: {error}"
+            ) from error
+
+    def _keep_definition(self) -> None:
+        shutil.rmtree(self._folder.kept, ignore_errors=True)
+        self._folder.kept.mkdir(mode=0o700)
+        definition = self._virsh.xml(self._uuid)
+        (self._folder.kept / "domain.xml").write_text(definition + "\n", encoding="utf-8")
+
+    def _keep_firmware(self) -> None:
+        """Keep what the machine's firmware and TPM remember, while nobody changes it."""
+        if nvram := self._machine["nvram"]:
+            with suppress(FileNotFoundError):  # made at the first start
+                shutil.copyfile(nvram, self._folder.kept / "nvram.fd")
+        tpm = self._machine["tpm"]
+        if tpm and Path(tpm).is_dir():
+            with tarfile.open(self._folder.kept / "tpm.tar", "w") as archive:
+                archive.add(tpm, arcname=".")
+
+    def _step(self, name: str, **facts: Any) -> None:
+        self._steps.append((name, now(), self._folder.journal.write(name, **facts)))
+
+    def _answer(self, served: list[dict[str, Any]]) -> dict[str, Any]:
+        size = {export["disk"]: export["bytes"] for export in served}
+        disks = [
+            {
+                "name": disk["name"],
+                "format": disk["format"],
+                "bytes": size[disk["name"]],
+                "path": disk["path"],
+            }
+            for disk in self._machine["disks"]
+        ]
+        return {
+            "run": self._request["run"],
+            "machine": self._name,
+            "uuid": self._uuid,
+            "method": self._method,
+            "was": self._was,
+            "steps": self._timed(),
+            "downtime_s": self._downtime(),
+            "stopped": self._stopped,
+            "proof": self._proof,
+            "instant": self._instant,
+            "disks": disks,
+            "warnings": self._warnings,
+        }
+
+    def _timed(self) -> list[dict[str, Any]]:
+        ends = [began for _, _, began in self._steps[1:]] + [time.monotonic()]
+        return [
+            {"step": step, "at": at, "seconds": round(until - began, 3)}
+            for (step, at, began), until in zip(self._steps, ends)
+        ]
+
+    def _downtime(self) -> float:
+        """Give the seconds from the shutdown request to the proof of life."""
+        began = {step: moment for step, _, moment in self._steps}
+        return round(began["back"] - began["shutdown"], 3) if "shutdown" in began else 0.0

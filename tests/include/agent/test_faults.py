@@ -1,0 +1,84 @@
+"""Whatever dies at whatever step: the machine runs again by itself, and the next run succeeds.
+
+``make test`` has every step of ``cold`` with each fault; ``make faults`` has all methods.
+"""
+
+from collections.abc import Iterator
+from itertools import product
+
+import pytest
+
+from tests.include.agent.on_host import REQUEST, Agent, Answer, wait_until
+from tests.include.agent.test_freeze import COLD, definition
+from tests.site.kvm_host import KvmHost
+
+pytestmark = pytest.mark.xdist_group("kvm")
+
+LIVE = ["begin", "room", "lease", "fsfreeze", "backup-begin", "thaw", "prove", "back", "disarm", "ready"]
+COPY = [*COLD[: COLD.index("off") + 1], "copy", "start", "prove", "back", "disarm", "ready"]
+OFFLINE = ["begin", "room", "lease", "serve", "ready"]
+FAULTS = ("agent", "ssh", "libvirtd", "reboot")
+LEASE_S = 20
+_OTHERS = [("live", LIVE), ("copy", COPY), ("offline", OFFLINE)]
+_MATRIX = [
+    *(pytest.param("cold", step, fault) for step, fault in product(COLD, FAULTS)),
+    *(
+        pytest.param(method, step, fault, marks=pytest.mark.whole_matrix)
+        for method, steps in _OTHERS
+        for step, fault in product(steps, FAULTS)
+    ),
+]
+
+
+@pytest.fixture(scope="module")
+def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KvmHost]:
+    """One host with a machine that runs, and one that is off."""
+    with KvmHost(tmp_path_factory.mktemp("kvm")) as running:
+        running.define("maq1", {"vda": "raw", "vdb": "qcow2"})
+        running.define("maq2", {"vda": "qcow2"})
+        running.boot("maq1")
+        yield running
+
+
+@pytest.fixture
+def agent(host: KvmHost) -> Agent:
+    """The agent there, and the machine that runs as far up as to hear its power button."""
+    wait_until(lambda: "guest: ready" in host.console("maq1"), "maq1, ready")
+    return Agent(host)
+
+
+@pytest.mark.parametrize(("method", "step", "fault"), _MATRIX)
+def test_a_machine_comes_back(host: KvmHost, agent: Agent, method: str, step: str, fault: str) -> None:
+    """It runs again within the lease's time, or is off if it was; nothing is left; the next run succeeds."""
+    machine = "maq2" if method == "offline" else "maq1"
+    was, before = host.state(machine), definition(host, machine)
+    host.plan_fault(step, fault)
+    answer = _struck(host, agent, machine, method, fault)
+    assert host.fault_sprung(), answer
+    wait_until(lambda: _state(host, machine) == was, f"{machine}, {was} ({answer})", LEASE_S)
+    if fault == "ssh":  # nobody heard it, but it's done; who asks again is told
+        assert agent.freeze(machine, method=method, lease_s=LEASE_S).status == 0
+    wait_until(lambda: method == "offline" or "guest: ready" in host.console(machine), f"{machine}, ready")
+    again = agent.freeze(machine, method=method, run="next week")
+    assert again.status == 0, again
+    released = agent.release(machine)
+    assert released.status == 0, released
+    assert (host.state(machine), definition(host, machine)) == (was, before)
+    wait_until(lambda: not agent.left_behind(), "nothing left")
+
+
+def _struck(host: KvmHost, agent: Agent, machine: str, method: str, fault: str) -> Answer | None:
+    if fault != "reboot":
+        return agent.freeze(machine, method=method, lease_s=LEASE_S)
+    asking = agent.begin(
+        "freeze", agent.uuid(machine), request={**REQUEST, "method": method, "lease_s": LEASE_S}
+    )
+    wait_until(host.fault_sprung, "the step")
+    host.reboot()
+    asking.wait()
+    return None
+
+
+def _state(host: KvmHost, machine: str) -> str:
+    """Give a machine's state; libvirtd may be away."""
+    return host.run("virsh", "--connect=qemu:///system", "domstate", f"--domain={machine}", check=False)
