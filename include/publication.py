@@ -39,11 +39,11 @@ def publish(vault: Vault, staged: StagedDay, draft: Record, proven: Listing) -> 
     for sidecar in (sums, record):
         sidecar.chmod(FILE_MODE)
     target.year_folder.mkdir(parents=True, exist_ok=True)
-    _sync(staged.folder)
+    sync(staged.folder)
     sums.replace(target.sums)
     record.replace(target.record_file)
     staged.data.rename(target.folder)
-    _sync(target.year_folder)
+    sync(target.year_folder)
     return target
 
 
@@ -76,8 +76,12 @@ def _make_read_only(data: Path, proven: Listing) -> None:
             (data / entry.path).chmod(FOLDER_MODE)
 
 
-def _sync(folder: Path) -> None:
-    """Flush the whole file system (syncfs(2)): one call, where fsync would take one for each file."""
+def sync(folder: Path) -> None:
+    """Flush the whole file system (syncfs(2)): one call, where fsync would take one for each file.
+
+    Raises:
+        VaultError: the disk says no.
+    """
     done = subprocess.run(["sync", "--file-system", str(folder)], capture_output=True, text=True, check=False)
     if done.returncode:
         raise VaultError(f"The vault can't be written to its disk: {done.stderr.strip()}")

@@ -1,10 +1,13 @@
 """Room on the vault's file system, known before anything is touched."""
 
+import errno
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from include.errors import NoSpaceError
+from include.errors import NoSpaceError, VaultError
 from include.wording import size
 
 
@@ -43,3 +46,21 @@ class Room:
                 f"{self.path} needs room for {need_files:,} more files and folders and has it for "
                 f"{self.free_files:,}. Nothing was copied. Add space."
             )
+
+
+@contextmanager
+def disk_errors(root: Path) -> Iterator[None]:
+    """Say what the vault's disk refuses in a block.
+
+    Raises:
+        NoSpaceError: it filled up.
+        VaultError: it can't be written.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise NoSpaceError(f"The vault {root} is full. Add space and clear the task.") from error
+        if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
+            raise VaultError(f"The vault {root} can't be written: {error}.") from error
+        raise

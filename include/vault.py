@@ -13,7 +13,6 @@ A day counts as published when its folder has its final name: that rename is the
     python -m include.vault create /backup/vault
 """
 
-import errno
 import fcntl
 import json
 import os
@@ -29,16 +28,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
 
-from include.errors import (
-    BackupError,
-    InvalidDayError,
-    NoSpaceError,
-    VaultError,
-    VaultUnmarkedError,
-)
+from include.errors import BackupError, InvalidDayError, VaultError, VaultUnmarkedError
 from include.locks import locked
 from include.ordinal_day import OrdinalDay
 from include.record import Record
+from include.space import disk_errors
 
 MARKER = ".inpe-vault.json"
 _REVISION = re.compile(r"(?P<day>[0-9]{3})(?:\.r(?P<revision>[2-9]|[1-9][0-9]+))?")
@@ -217,18 +211,35 @@ class Vault:
             VaultError: the vault can't be written, or its staging leads out of it.
         """
         staged = self.staged(day)
-        if staged.data.resolve() != self.root.resolve() / staged.data.relative_to(self.root):
-            raise VaultError(f"{staged.data} leads out of the vault through a link. Remove the link.")
+        with self.hold_staging(staged.data, str(day)):
+            yield staged
+
+    @contextmanager
+    def hold_staging(self, data: Path, who: str) -> Iterator[None]:
+        """Do what :meth:`hold` does, for any place of staging, given by its ``data``."""
+        if data.resolve() != self.root.resolve() / data.relative_to(self.root):
+            raise VaultError(f"{data} leads out of the vault through a link. Remove the link.")
         with (
-            _disk_errors(self.root),
-            locked(self.root / ".lock", fcntl.LOCK_SH, str(day)),
-            locked(staged.folder, fcntl.LOCK_EX, str(day)),
+            disk_errors(self.root),
+            locked(self.root / ".lock", fcntl.LOCK_SH, who),
+            locked(data.parent, fcntl.LOCK_EX, who),
         ):
             try:
-                yield staged
+                yield
             finally:
                 with suppress(OSError):  # keeps what is staged, and leaves no empty folder behind
-                    staged.folder.rmdir()
+                    data.parent.rmdir()
+
+    @contextmanager
+    def hold_alone(self, who: str) -> Iterator[None]:
+        """Keep everybody else off the whole vault for the time of a block: nothing is copied meanwhile.
+
+        Raises:
+            NotYetError: something is being copied, or removed.
+            VaultError: the vault can't be written.
+        """
+        with disk_errors(self.root), locked(self.root / ".lock", fcntl.LOCK_EX, who):
+            yield
 
     @property
     def _supim(self) -> Path:
@@ -254,18 +265,6 @@ def _names(folder: Path) -> list[str]:
         return os.listdir(folder)  # noqa: PTH208 - ten years of names are read at once; paths cost ten times more
     except FileNotFoundError:
         return []
-
-
-@contextmanager
-def _disk_errors(root: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise NoSpaceError(f"The vault {root} is full. Add space and clear the task.") from error
-        if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
-            raise VaultError(f"The vault {root} can't be written: {error}.") from error
-        raise
 
 
 def main(arguments: list[str] | None = None) -> int:

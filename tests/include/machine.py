@@ -10,10 +10,17 @@ import pytest
 
 PROJECT = Path(__file__).parents[2]
 _PACKAGES = {
+    "chattr": "e2fsprogs",
+    "fdisk": "fdisk",
+    "mkfs.ext2": "e2fsprogs",
+    "mkfs.ext3": "e2fsprogs",
+    "mkfs.ext4": "e2fsprogs",
+    "mkfs.xfs": "xfsprogs",
     "mount": "mount",
     "python3": "python3",
     "rsync": "rsync",
     "setpriv": "util-linux",
+    "sfdisk": "fdisk",
     "sha256sum": "coreutils",
     "ssh": "openssh-client",
     "unshare": "util-linux",

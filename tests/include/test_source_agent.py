@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from include import source_agent
-from tests.include.agent import FOLDER, PROGRAM, Agent, hashes, look
+from tests.include.at_source import FOLDER, PROGRAM, Agent, hashes, look
 
 
 @pytest.fixture

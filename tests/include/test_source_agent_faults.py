@@ -14,7 +14,7 @@ import pytest
 
 from include import source_agent
 from include.ordinal_day import OrdinalDay
-from tests.include.agent import FOLDER, PROGRAM, Agent, hashes, look
+from tests.include.at_source import FOLDER, PROGRAM, Agent, hashes, look
 from tests.include.machine import plain_user
 from tests.site import supim
 

@@ -1,0 +1,270 @@
+"""Generations: where the vault keeps machines, and the only code that knows these paths.
+
+    <vault>/vm/<machine>/2026-11-22T05-00-03Z/
+        vda.img       each disk as the guest saw it, raw and sparse
+        vda.chunks    SHA-256 of each chunk: what the next generation is compared with
+        domain.xml    the definition; nvram.fd and tpm.tar where the machine has them
+        record.json   what it is, where from, when, how proven
+        SHA256SUMS    `sha256sum -c SHA256SUMS` proves all of it
+    <vault>/.staging/vm/<machine>/
+        data/         the same, in work
+        frozen.json   of which freeze; what belongs to another one isn't gone on with
+        draft.json    the record to be; written when all of it is proven
+
+A generation counts as published when its folder has its final name: that rename is the last step.
+"""
+
+import json
+import os
+import re
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from include.day_backup import write_json
+from include.errors import BackupError, ImageGoneError, VaultError
+from include.machines.machine_record import MachineRecord
+from include.names import checked, shown
+from include.publication import FOLDER_MODE
+from include.vault import Vault
+
+_LONGEST_NAME = 200  # bytes; a file's name may have 255, and endings are added to it
+_WRITTEN = "%Y-%m-%dT%H-%M-%SZ"
+_NAME = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}-[0-9]{2}-[0-9]{2}Z")
+
+
+def folder_name(name: str) -> str:
+    """Give back a machine's or a disk's name, once it is known to be fit for a file's.
+
+    Raises:
+        BackupError: it's a path, hidden, or too long.
+    """
+    if "/" in name or name.startswith(".") or len(os.fsencode(name)) > _LONGEST_NAME:
+        raise BackupError(f"{shown(name)} can't be a name in the vault: rename it (virsh domrename).")
+    return checked(name)
+
+
+def to_the_second(instant: datetime) -> datetime:
+    """Give an instant as a generation's folder is named after it."""
+    return instant.astimezone(UTC).replace(microsecond=0)
+
+
+def instant_of(name: str) -> datetime | None:
+    """Read the name of a generation's folder; None when it's none."""
+    try:
+        return datetime.strptime(name, _WRITTEN).replace(tzinfo=UTC) if _NAME.fullmatch(name) else None
+    except ValueError:
+        return None
+
+
+class _Kept:
+    """The files of a generation, published or in work."""
+
+    @property
+    def data(self) -> Path:
+        """The folder that holds them."""
+        raise NotImplementedError
+
+    def image(self, disk: str) -> Path:
+        """A disk's raw image."""
+        return self.data / f"{folder_name(disk)}.img"
+
+    def chunks(self, disk: str) -> Path:
+        """The SHA-256 of each chunk of a disk."""
+        return self.data / f"{folder_name(disk)}.chunks"
+
+    def file(self, name: str) -> Path:
+        """What isn't a disk, such as ``domain.xml``."""
+        return self.data / folder_name(name)
+
+    @property
+    def record_file(self) -> Path:
+        """What it is, where from, when, how proven."""
+        return self.data / "record.json"
+
+    @property
+    def sums(self) -> Path:
+        """The SHA-256 of every file, this one excepted."""
+        return self.data / "SHA256SUMS"
+
+
+@dataclass(frozen=True, order=True)
+class PublishedGeneration(_Kept):
+    """One generation of a machine in the vault, and its paths."""
+
+    machine: str
+    instant: datetime
+    vault_root: Path
+
+    @property
+    def name(self) -> str:
+        """The folder's name: the instant, to the second, in UTC."""
+        return self.instant.astimezone(UTC).strftime(_WRITTEN)
+
+    @property
+    def folder(self) -> Path:
+        """All of it."""
+        return self.vault_root / "vm" / folder_name(self.machine) / self.name
+
+    @property
+    def data(self) -> Path:
+        """All of it."""
+        return self.folder
+
+    @property
+    def record(self) -> MachineRecord:
+        """The record, read.
+
+        Raises:
+            VaultError: it is missing or damaged.
+        """
+        try:
+            return MachineRecord.model_validate_json(self.record_file.read_bytes())
+        except (OSError, ValueError) as damaged:
+            raise VaultError(f"The record {self.record_file} can't be read: {damaged}") from damaged
+
+    def seal(self) -> None:
+        """Make its folder read-only; only after the move, which needs it writable."""
+        self.folder.chmod(FOLDER_MODE)
+
+
+@dataclass(frozen=True)
+class StagedGeneration(_Kept):
+    """A machine's work in progress, and its paths."""
+
+    machine: str
+    vault_root: Path
+
+    @property
+    def folder(self) -> Path:
+        """All of it."""
+        return self.vault_root / ".staging" / "vm" / folder_name(self.machine)
+
+    @property
+    def data(self) -> Path:
+        """What will be published."""
+        return self.folder / "data"
+
+    def have(self, disk: str) -> Path:
+        """The hashes of the chunks that came, in order; their number is the place to go on at."""
+        return self.folder / f"{folder_name(disk)}.have"
+
+    @property
+    def frozen(self) -> Path:
+        """The freeze that all of it is of; written before anything else."""
+        return self.folder / "frozen.json"
+
+    @property
+    def pulled(self) -> Path:
+        """What the transfer gave; written when all of it came."""
+        return self.folder / "pulled.json"
+
+    @property
+    def draft(self) -> Path:
+        """The record to be, and the sums; written when all of it is proven."""
+        return self.folder / "draft.json"
+
+    @property
+    def run(self) -> str | None:
+        """The run that works at it; None where nothing was begun."""
+        freeze = self._freeze
+        return freeze["run"] if freeze else None
+
+    def begin(self, run: str, instant: datetime) -> None:
+        """Make ready for the disks of one freeze: what came of them before stays, all older work goes.
+
+        Raises:
+            ImageGoneError: a later freeze of the machine is in work.
+        """
+        there, freeze = self._freeze, {"run": run, "instant": instant.isoformat()}
+        if there == freeze:
+            return
+        if there and datetime.fromisoformat(there["instant"]) > instant:
+            raise ImageGoneError(f"{self.machine} was frozen anew by {there['run']}, which is at work.")
+        self.clear()
+        self.data.mkdir()
+        write_json(self.frozen, freeze)
+
+    @property
+    def _freeze(self) -> dict[str, str] | None:
+        return json.loads(self.frozen.read_bytes()) if self.frozen.exists() else None
+
+    def clear(self) -> None:
+        """Remove the work in progress, and nothing else; the caller holds the machine."""
+        # Conclusions go first: half the data must never look like all of it.
+        for conclusion in (self.draft, self.pulled, self.frozen):
+            conclusion.unlink(missing_ok=True)
+        for item in self.folder.iterdir():
+            drop(item)
+
+
+@dataclass(frozen=True)
+class Generations:
+    """The machines of a vault."""
+
+    vault: Vault
+
+    def of(self, machine: str) -> list[PublishedGeneration]:
+        """Give the published generations of a machine, oldest first."""
+        folder = self._machines / folder_name(machine)
+        return sorted(
+            PublishedGeneration(machine, instant, self.vault.root)
+            for name in _names(folder)
+            if (instant := instant_of(name)) and (folder / name / "record.json").exists()
+        )
+
+    def machines(self) -> list[str]:
+        """Give the names of the machines that have a published generation."""
+        return [name for name in _machines_in(self._machines) if self.of(name)]
+
+    def staged(self, machine: str) -> StagedGeneration:
+        """Give the place of a machine's work in progress; it need not exist."""
+        return StagedGeneration(machine, self.vault.root)
+
+    def left_staged(self, older_than_s: float) -> list[StagedGeneration]:
+        """Give the machines whose work in progress has not been touched for a while."""
+        left = []
+        for name in _machines_in(self.vault.root / ".staging" / "vm"):
+            staged = self.staged(name)
+            with suppress(FileNotFoundError):  # finished meanwhile
+                if time.time() - staged.folder.stat().st_mtime > older_than_s:
+                    left.append(staged)
+        return left
+
+    @contextmanager
+    def hold(self, machine: str) -> Iterator[StagedGeneration]:
+        """Keep everybody else off one machine, as ``Vault.hold`` does for a day.
+
+        Raises:
+            NotYetError: another run is at this machine, or something is being removed.
+            NoSpaceError: the file system filled up.
+            VaultError: the vault can't be written, or a link leads out of it.
+        """
+        staged, published = self.staged(machine), self._machines / folder_name(machine)
+        if published.resolve() != self.vault.root.resolve() / "vm" / folder_name(machine):
+            raise VaultError(f"{published} leads out of the vault through a link. Remove the link.")
+        with self.vault.hold_staging(staged.data, machine):
+            yield staged
+
+    @property
+    def _machines(self) -> Path:
+        return self.vault.root / "vm"
+
+
+def drop(item: Path) -> None:
+    """Remove a file, or a folder with all that is in it; never what a link leads to."""
+    shutil.rmtree(item) if item.is_dir() and not item.is_symlink() else item.unlink()
+
+
+def _machines_in(folder: Path) -> Iterator[str]:
+    for name in _names(folder):
+        with suppress(BackupError):  # somebody else's folder
+            yield folder_name(name)
+
+
+def _names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []

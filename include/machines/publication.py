@@ -1,0 +1,53 @@
+"""Publishing: the last step, by which proven images in staging become a generation of the vault."""
+
+import hashlib
+import json
+import os
+from collections.abc import Collection
+from pathlib import Path
+
+from include.errors import VaultError
+from include.listing import Entry, Listing, sha256_lines
+from include.machines.generation import PublishedGeneration, StagedGeneration, drop, to_the_second
+from include.machines.machine_record import MachineRecord
+from include.publication import FILE_MODE, sync
+
+
+def publish(staged: StagedGeneration) -> PublishedGeneration:
+    """Publish what is proven: read-only, synced, then renamed; the caller holds the machine.
+
+    Raises:
+        VaultError: its place is taken, or the disk can't be synced.
+    """
+    draft = json.loads(staged.draft.read_bytes())
+    record, sums = MachineRecord.model_validate(draft["record"]), dict[str, str](draft["sums"])
+    target = PublishedGeneration(record.machine, to_the_second(record.instant), staged.vault_root)
+    if os.path.lexists(target.folder):
+        raise VaultError(f"{target.folder} is there already and isn't this run's. Nothing was overwritten.")
+    written = record.model_dump_json(indent=1).encode() + b"\n"
+    sums[staged.record_file.name] = hashlib.sha256(written).hexdigest()
+    _write(staged.record_file, written)
+    _write(staged.sums, sha256_lines(Listing(tuple(_entry(*line) for line in sums.items()))))
+    _make_read_only(staged.data, record.names)
+    target.folder.parent.mkdir(parents=True, exist_ok=True)
+    sync(staged.folder)
+    staged.data.rename(target.folder)
+    sync(target.folder.parent)
+    return target
+
+
+def _make_read_only(data: Path, names: Collection[str]) -> None:
+    for item in data.iterdir():
+        if item.name not in names:
+            drop(item)  # left over from the transfer; no sum would prove it
+    for name in names:
+        (data / name).chmod(FILE_MODE)
+
+
+def _write(path: Path, content: bytes) -> None:
+    path.unlink(missing_ok=True)  # a try before may have left it read-only
+    path.write_bytes(content)
+
+
+def _entry(name: str, sha256: str) -> Entry:
+    return Entry(name, "file", 0, 0, None, sha256)

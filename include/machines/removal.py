@@ -1,0 +1,168 @@
+"""Removing what retention gave up: the only code that ever removes a published backup.
+
+It removes whole generations that this vault published, and refuses everything else. First the folder is
+renamed into staging, by which it stops counting; then it's deleted. The vault's lock is held alone
+meanwhile: nobody copies, and nobody reads an older generation for a transfer.
+"""
+
+import os
+import shutil
+import stat
+from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
+from contextlib import suppress
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+
+from include.errors import VaultError
+from include.facts import Facts
+from include.listing import named
+from include.machines.generation import Generations, PublishedGeneration, instant_of, to_the_second
+from include.machines.machine_record import MachineRecord
+from include.machines.retention import Keep, Kept, decide
+from include.publication import sync
+from include.vault import Vault
+
+
+class Removed(Facts):
+    """What became of one generation that retention gave up.
+
+    Args:
+        machine: whose.
+        instant: which.
+        reason: why it was given up.
+        bytes: what it took on the disk; other generations may share some of it.
+        refused: why it isn't gone, None when it is.
+    """
+
+    machine: str
+    instant: datetime
+    reason: str
+    bytes: int = 0
+    refused: str | None = None
+
+
+def given_up(vault: Vault, made: Sequence[MachineRecord], keep: Keep) -> list[Removed]:
+    """Say what :func:`remove_old` would remove; removes nothing.
+
+    Args:
+        vault: where.
+        made: what the run published. Machines without a new generation lose nothing.
+        keep: how many stay.
+    """
+    generations = Generations(vault)
+    return [
+        Removed(machine=record.machine, instant=verdict.instant, reason=verdict.reason)
+        for record in made
+        for verdict in verdicts(generations, record.machine, keep, {to_the_second(record.instant)})
+        if not verdict.keep
+    ]
+
+
+def verdicts(
+    generations: Generations, machine: str, keep: Keep, untouchable: AbstractSet[datetime]
+) -> list[Kept]:
+    """Decide about a machine's generations, oldest first; about none while an untouchable one is missing.
+
+    One whose record can't be read is proven to nobody: it counts for nothing, and is left to a person.
+    """
+    proven = {generation.instant for generation in generations.of(machine) if _record(generation)}
+    return decide(sorted(proven), keep, untouchable) if untouchable <= proven else []
+
+
+def remove_old(vault: Vault, made: Sequence[MachineRecord], keep: Keep) -> list[Removed]:
+    """Remove what retention gives up. For a run's end, and never for a run that failed.
+
+    Raises:
+        NotYetError: something is being copied.
+        VaultUnmarkedError: the vault is no vault any more.
+    """
+    with vault.hold_alone("Removing old generations"):
+        Vault.open(vault.root)
+        left = list(_left(vault))
+        old = [(one, partial(remove, _generation(vault, one))) for one in given_up(vault, made, keep)]
+        done = [_removed(one, removing) for one, removing in left + old]
+        with suppress(OSError):  # not there, or what couldn't be deleted is in it
+            _given_up(vault.root).rmdir()
+        return done
+
+
+def _generation(vault: Vault, one: Removed) -> PublishedGeneration:
+    return PublishedGeneration(one.machine, one.instant, vault.root)
+
+
+def _removed(one: Removed, removing: Callable[[], int]) -> Removed:
+    try:
+        return one.model_copy(update={"bytes": removing()})
+    except (VaultError, OSError) as refused:
+        return one.model_copy(update={"refused": str(refused)})
+
+
+def remove(generation: PublishedGeneration) -> int:
+    """Remove one generation, and give what it took; the caller holds the vault alone.
+
+    Raises:
+        VaultError: it isn't a generation that this vault published; nothing was touched.
+    """
+    _require_ours(generation)
+    aside = _given_up(generation.vault_root) / f"{generation.name} {generation.machine}"
+    aside.parent.mkdir(parents=True, exist_ok=True)
+    generation.folder.chmod(0o700)  # a folder that can't be written can't be moved
+    generation.folder.rename(aside)
+    sync(aside.parent)
+    return _delete(aside)
+
+
+def _delete(aside: Path) -> int:
+    size = sum(file.lstat().st_blocks * 512 for file in aside.iterdir())
+    shutil.rmtree(aside)
+    return size
+
+
+def _require_ours(generation: PublishedGeneration) -> None:
+    folder, root = generation.folder, generation.vault_root
+    if folder.resolve() != root.resolve() / folder.relative_to(root):
+        raise VaultError(f"{folder} leads out of the vault through a link. It wasn't removed.")
+    record = generation.record
+    if (record.machine, to_the_second(record.instant)) != (generation.machine, generation.instant):
+        raise VaultError(f"{folder} holds another generation's record. It wasn't removed.")
+    strangers = {path.name for path in folder.iterdir()} - record.names
+    strangers |= {path.name for path in folder.iterdir() if not _is_our_file(path)}
+    if strangers or not _is_ours(folder, root):
+        told = f": {named(sorted(strangers))}" if strangers else ""
+        raise VaultError(f"{folder} isn't as it was published{told}. Look at it; it wasn't removed.")
+
+
+def _is_our_file(path: Path) -> bool:
+    status = path.lstat()
+    return stat.S_ISREG(status.st_mode) and status.st_uid == os.geteuid()
+
+
+def _is_ours(folder: Path, root: Path) -> bool:
+    status = folder.lstat()
+    same_file_system = status.st_dev == root.stat().st_dev
+    return stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid() and same_file_system
+
+
+def _left(vault: Vault) -> Iterator[tuple[Removed, Callable[[], int]]]:
+    """Give what a removal that was cut off had renamed already, and how to delete it."""
+    folder = _given_up(vault.root)
+    if folder.resolve() != vault.root.resolve() / folder.relative_to(vault.root):
+        raise VaultError(f"{folder} leads out of the vault through a link. Remove the link.")
+    for aside in sorted(folder.iterdir()) if folder.exists() else []:
+        name, _, machine = aside.name.partition(" ")
+        if instant := instant_of(name):
+            reason = "It was given up before, and removing it was cut off."
+            yield Removed(machine=machine, instant=instant, reason=reason), partial(_delete, aside)
+
+
+def _given_up(root: Path) -> Path:
+    return root / ".staging" / "given-up"
+
+
+def _record(generation: PublishedGeneration) -> MachineRecord | None:
+    try:
+        return generation.record
+    except VaultError:
+        return None
