@@ -4,8 +4,9 @@ Frozen, and plain JSON when they travel (``model_dump(mode="json")`` and ``Repor
 from outside becomes visible here, at the door: whatever is inside a report is one printable line.
 """
 
+from datetime import date
 from enum import StrEnum
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo
 
 from pydantic import (
@@ -38,7 +39,7 @@ class State(StrEnum):
 
 
 class Outcome(StrEnum):
-    """What became of an item in this run."""
+    """What became of an item in this run: of a day, or of a machine."""
 
     COPIED = "copied"
     NEW_REVISION = "new revision"
@@ -51,10 +52,24 @@ class Outcome(StrEnum):
     WOULD_COPY = "would copy"
     NOT_CHECKED = "not checked"
 
+    IMAGED = "imaged"
+    WOULD_IMAGE = "would image"
+    NOT_IMAGED = "not imaged"
+    NOT_STOPPED = "not stopped"
+    NOT_BACK = "NOT BACK"
+    NOT_POSSIBLE = "can't be backed up"
+    NOT_ATTEMPTED = "not attempted"
+    EXCLUDED = "excluded"
+
     @property
     def wrote(self) -> bool:
         """Whether the vault holds something that it didn't hold before."""
-        return self in (Outcome.COPIED, Outcome.NEW_REVISION)
+        return self in (Outcome.COPIED, Outcome.NEW_REVISION, Outcome.IMAGED)
+
+    @property
+    def planned(self) -> bool:
+        """Whether a run that isn't dry would do it."""
+        return self in (Outcome.WOULD_COPY, Outcome.WOULD_IMAGE)
 
     @property
     def proven(self) -> bool:
@@ -73,6 +88,46 @@ class Coverage(StrEnum):
     WOULD_COPY = "would copy"
 
 
+class WeekState(StrEnum):
+    """What the vault holds of one machine of one week."""
+
+    KEPT = "kept"
+    MISSING = "missing"
+    FAILED = "failed"
+    WOULD_IMAGE = "would image"
+    NOTHING = "nothing kept"
+
+
+class Standstill(Facts):
+    """How long a machine stands still for its image, measured or expected.
+
+    Args:
+        method: ``cold``, ``live``, ``copy`` or ``offline``.
+        was: ``running`` or ``off``, before and after.
+        downtime_s: from the shutdown request to the proof of life; None where it isn't known.
+        budget_s: what it should not go beyond.
+        expected: whether it's the last time's, and nothing was stopped now.
+    """
+
+    method: Text
+    was: Literal["running", "off"]
+    downtime_s: NonNegativeFloat | None = None
+    budget_s: NonNegativeFloat | None = None
+    expected: bool = False
+
+    @property
+    def stops(self) -> bool:
+        """Whether the machine is down for it at all: it runs, and its method stops it."""
+        return self.was == "running" and self.method not in ("live", "offline")
+
+    @property
+    def over_s(self) -> float:
+        """How far the downtime is beyond the budget; 0 when it isn't, or isn't known."""
+        if self.downtime_s is None or self.budget_s is None:
+            return 0
+        return max(self.downtime_s - self.budget_s, 0)
+
+
 class Item(Facts):
     """One thing that the run had to secure, and what became of it.
 
@@ -80,7 +135,7 @@ class Item(Facts):
         ValidationError: passed and not proven, or proven and not passed; published means proven.
     """
 
-    name: Text = Field(description="the item, as people call it: 2026-268")
+    name: Text = Field(description="the item, as people call it: 2026-268, or maq1")
     state: State
     outcome: Outcome
     reason: Text = Field(description="what was done and why, a sentence")
@@ -90,6 +145,9 @@ class Item(Facts):
     seconds: NonNegativeFloat | None = Field(default=None, description="the time that this run spent on it")
     proof: Text | None = Field(default=None, description="what was compared with what, a sentence")
     revision: Annotated[int, Field(ge=1)] = Field(default=1, description="2 and up: a later version")
+    standstill: Standstill | None = Field(default=None, description="of a machine")
+    sent_bytes: NonNegativeInt | None = Field(default=None, description="what came over the wire for it")
+    evidence: Text | None = Field(default=None, description="how consistent a machine's image is, a sentence")
     warnings: tuple[Text, ...] = ()
 
     @model_validator(mode="after")
@@ -106,6 +164,14 @@ class CoveredDay(Facts):
     state: Coverage
 
 
+class KeptWeeks(Facts):
+    """What the vault holds of one machine: a row of the table of generations."""
+
+    name: Text
+    states: tuple[WeekState, ...] = Field(description="one for each of the report's weeks")
+    count: NonNegativeInt = Field(description="generations in all, older ones too")
+
+
 class Space(Facts):
     """The room in the vault now, and where it is going. All in bytes."""
 
@@ -115,6 +181,8 @@ class Space(Facts):
     free_bytes: NonNegativeInt = Field(description="what this user may still write")
     reserve_bytes: NonNegativeInt = Field(description="what the backup leaves free for good")
     growth_bytes_per_day: int | None = Field(default=None, description="over the last 30 days; None: unknown")
+    added_bytes: NonNegativeInt | None = Field(default=None, description="by this run; None: not told")
+    gone_bytes: NonNegativeInt = Field(default=0, description="what this run's removals gave back")
 
     @property
     def usable_bytes(self) -> int:
@@ -144,12 +212,14 @@ class Report(Facts):
     title: Text = Field(description="what is backed up: SUPIM")
     institute: Text
     timezone: ZoneName = Field(description="in which times are told")
-    day: Day = Field(description="the run's own day")
+    day: Day | None = Field(default=None, description="the run's own day; None: its items are machines")
     dry_run: bool = False
     started: AwareDatetime
     finished: AwareDatetime
     items: tuple[Item, ...] = ()
     coverage: tuple[CoveredDay, ...] = Field(default=(), description="the last weeks, in any order")
+    mondays: tuple[date, ...] = Field(default=(), description="of the weeks in the table of generations")
+    generations: tuple[KeptWeeks, ...] = Field(default=(), description="that table's rows, one a machine")
     space: Space | None = Field(default=None, description="None: it was not measured")
     removed: tuple[Removed, ...] = ()
     needs_person: tuple[Text, ...] = Field(default=(), description="sentences; the report leads with them")
@@ -159,6 +229,23 @@ class Report(Facts):
     )
     run_url: Text | None = None
     log_url: Text | None = None
+
+    @model_validator(mode="after")
+    def _rows_fit_the_weeks(self) -> Self:
+        weeks = len(self.mondays)
+        if odd := [row.name for row in self.generations if not weeks or len(row.states) != weeks]:
+            raise ValueError(f"{', '.join(odd)}: not one state for each of {weeks} weeks")
+        return self
+
+    @property
+    def name(self) -> str:
+        """What the report is about: ``SUPIM 2026-268``, or ``VM``."""
+        return f"{self.title} {self.day}" if self.day else self.title
+
+    @property
+    def own_date(self) -> date:
+        """The day that it's about; for machines, that on which the run began."""
+        return self.day.date if self.day else self.started.astimezone(self.zone).date()
 
     @property
     def zone(self) -> ZoneInfo:

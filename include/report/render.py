@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 from include import wording
-from include.report.model import Coverage, Item, Outcome, Report, Space, State
+from include.report.model import Coverage, Item, Outcome, Report, Space, Standstill, State, WeekState
 from include.report.verdict import (
     MADE_BY,
     by_urgency,
@@ -22,6 +22,7 @@ from include.report.verdict import (
     moved,
     overall,
     rehearsed,
+    weeks_sentence,
 )
 from include.report.weeks import weeks
 
@@ -38,6 +39,7 @@ class Look(NamedTuple):
 
 # Signs that every common font has, and that no phone turns into a coloured picture.
 PLANNED = Look("→", "plan")
+LEFT_OUT = Look("–", "idle")  # noqa: RUF001 - the en dash is meant
 STATE_LOOKS = {
     State.PASSED: Look("✓", "good"),
     State.FAILED: Look("✗", "bad"),
@@ -48,14 +50,23 @@ COVERAGE_LOOKS = {
     Coverage.REVISED: Look("↻", "good"),
     Coverage.MISSING: Look("○", "bad"),
     Coverage.FAILED: Look("✗", "bad"),
-    Coverage.NOT_DUE: Look("–", "idle"),  # noqa: RUF001 - the en dash is meant
+    Coverage.NOT_DUE: LEFT_OUT,
     Coverage.WOULD_COPY: PLANNED,
+}
+WEEK_LOOKS = {
+    WeekState.KEPT: Look("✓", "good"),
+    WeekState.MISSING: Look("○", "bad"),
+    WeekState.FAILED: Look("✗", "bad"),
+    WeekState.WOULD_IMAGE: PLANNED,
+    WeekState.NOTHING: LEFT_OUT,
 }
 
 
 def item_look(item: Item) -> Look:
-    """Give an item the look of its state; what is only planned looks neither good nor bad."""
-    return PLANNED if item.outcome is Outcome.WOULD_COPY else STATE_LOOKS[item.state]
+    """Give an item the look of its state; what is only planned, or left out, looks neither good nor bad."""
+    if item.outcome is Outcome.EXCLUDED:
+        return LEFT_OUT
+    return PLANNED if item.outcome.planned else STATE_LOOKS[item.state]
 
 
 def verdict_look(report: Report) -> Look:
@@ -86,10 +97,13 @@ def _render(template: str, report: Report) -> str:
         headline=headline(report),
         moved=moved(report),
         items=by_urgency(report.items),
+        stopped=[item for item in report.items if item.standstill and item.standstill.stops],
         weeks=weeks(report.coverage),
         coverage_sentence=coverage_sentence(report),
         state_looks=STATE_LOOKS,
         coverage_looks=COVERAGE_LOOKS,
+        weeks_sentence=weeks_sentence(report),
+        week_looks=WEEK_LOOKS,
     )
 
 
@@ -98,12 +112,58 @@ def trend(space: Space) -> str:
     growth, days = space.growth_bytes_per_day, space.days_until_full
     if not space.usable_bytes:
         return f"No room is left: the reserve is {wording.size(space.reserve_bytes)}."
+    if space.added_bytes is not None:
+        return _balance(space, space.added_bytes)
     if growth is None:
         return "How fast it fills is not known yet."
     if days is None:
         return "It has not grown over the last 30 days."
     pace = f"It grew by {wording.size(growth)} a day over the last 30 days"
     return f"{pace}; at this pace there is room for {wording.span(days)}."
+
+
+def _balance(space: Space, added: int) -> str:
+    """Say what one run took and gave back; what generations share on the disk makes it less."""
+    if not added and not space.gone_bytes:
+        return "This run added nothing to it."
+    told = f"This run added {wording.size(added)} and gave back {wording.size(space.gone_bytes)} by removals"
+    if added <= space.gone_bytes:
+        return f"{told}."
+    left = space.usable_bytes // (added - space.gone_bytes)
+    return f"{told}; there is room for {wording.counted(left, 'more run')} like it."
+
+
+def stillness(standstill: Standstill) -> str:
+    """Say how a machine was imaged, and how long it was down for it."""
+    if standstill.was == "off":
+        return "off, and stays off"
+    if not standstill.stops:
+        return f"{standstill.method}: not stopped"
+    if standstill.downtime_s is None:
+        return f"{standstill.method}: downtime not known{' yet' if standstill.expected else ''}"
+    about = "about " if standstill.expected else ""
+    return f"{standstill.method}: {about}{wording.duration(standstill.downtime_s)} down"
+
+
+def budget(item: Item) -> str:
+    """Say a machine's downtime against its budget: ``14 s of 2 min 0 s``."""
+    stop = item.standstill
+    if item.outcome is Outcome.NOT_BACK:
+        return "it did not come back"
+    if not stop or stop.downtime_s is None:
+        return "not known yet" if stop and stop.expected else "not known"
+    spent = f"{'about ' if stop.expected else ''}{wording.duration(stop.downtime_s)}"
+    if stop.budget_s is None:
+        return spent
+    told = f"{spent} of {wording.duration(stop.budget_s)}"
+    return f"{told}, {wording.duration(stop.over_s)} too long" if stop.over_s else told
+
+
+def share_of_budget(standstill: Standstill) -> int:
+    """Give the whole percents of its budget that a downtime used up, at most 100; 0 where one isn't known."""
+    if standstill.downtime_s is None or standstill.budget_s is None:
+        return 0
+    return min(round(100 * standstill.downtime_s / max(standstill.budget_s, 0.001)), 100)
 
 
 def split(space: Space) -> str:
@@ -164,14 +224,17 @@ def _environment() -> Environment:
         keep_trailing_newline=True,
     )
     environment.filters |= {
+        "budget": budget,
         "calendar_date": calendar_date,
         "counted": wording.counted,
         "duration": wording.duration,
         "look": item_look,
         "ran": ran,
+        "share_of_budget": share_of_budget,
         "shares": shares,
         "size": wording.size,
         "split": split,
+        "stillness": stillness,
         "trend": trend,
         "wrap": wrap,
     }
