@@ -182,14 +182,14 @@ def _literal(value: str) -> str:
     return value.replace("%", "%%")  # ssh_config(5), TOKENS
 
 
-def failure(status: int, said: str) -> BackupError:
-    """Give the error that an rsync exit status and its words stand for (rsync(1), EXIT VALUES)."""
-    words = f"rsync ended with status {status}: {said or 'it said nothing'}"
+def failure(status: int, said: str, program: str = "rsync") -> BackupError:
+    """Give the error that an exit status of rsync or ssh and its words stand for (rsync(1), EXIT VALUES)."""
+    words = f"{program} ended with status {status}: {said or 'it said nothing'}"
     for signs, error, meaning in _MEANINGS:
         if any(all(sign in line for sign in signs) for line in said.splitlines()):
             return error(f"{meaning} {words}")
     if status < 0:
-        return PassingError(f"rsync was killed by signal {-status}. What was copied is kept.")
+        return PassingError(f"{program} was killed by signal {-status}. What was copied is kept.")
     if status == 24:  # noqa: PLR2004 - "partial transfer due to vanished source files"
         return NotSettledError(f"Files vanished at the source while they were copied. {words}")
     if status in (10, 12, 20, 30, 35, 255):
@@ -226,4 +226,6 @@ _MEANINGS: tuple[tuple[tuple[str, ...], type[BackupError], str], ...] = (
     ),
     (("rsync: command not found",), BackupError, "rsync isn't installed at the source."),
     (("rsync: not found",), BackupError, "rsync isn't installed at the source."),
+    (("python3: command not found",), BackupError, "python3 isn't installed at the host."),
+    (("python3: not found",), BackupError, "python3 isn't installed at the host."),
 )

@@ -75,6 +75,15 @@ class Chunks:
         """How many chunks the disk has."""
         return -(-self.bytes // self.chunk_bytes)
 
+    @property
+    def lengths(self) -> set[int]:
+        """What chunks can hold: the last one may hold less than the others."""
+        return {self.length(index) for index in (0, self.count - 1)} if self.count else set()
+
+    def length(self, index: int) -> int:
+        """Give what one chunk holds, in bytes."""
+        return min(self.chunk_bytes, self.bytes - index * self.chunk_bytes)
+
     def digest(self, index: int) -> Digest:
         """Give one chunk's SHA-256, or ``UNKNOWN``."""
         return Digest(self.digests[index * DIGEST_BYTES : (index + 1) * DIGEST_BYTES])

@@ -8,7 +8,6 @@ import errno
 import hashlib
 import mmap
 import os
-import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -18,8 +17,7 @@ from pathlib import Path
 
 from include.errors import VaultError
 from include.machines.chunks import Chunks
-from include.transfer import PROGRESS_EVERY_S
-from include.wording import duration
+from include.machines.progress import Progress
 
 AHEAD = 12  # chunks that are read and hashed while one goes into the image's own SHA-256
 UNREADABLE = (errno.EIO, errno.EILSEQ, errno.EBADMSG)  # what disks and file systems say of decayed bytes
@@ -54,17 +52,17 @@ def read_back(image: Path, chunks: Chunks, progress: Callable[[str], None] | Non
     """
     whole, bad = hashlib.sha256(), list[int]()
     zeros = memoryview(bytes(chunks.chunk_bytes))
-    of_zeros = {length: hashlib.sha256(zeros[:length]).digest() for length in _lengths(chunks)}
-    tell = _progress(image.name, chunks.bytes, progress) if progress else None
+    of_zeros = {length: hashlib.sha256(zeros[:length]).digest() for length in chunks.lengths}
+    how_far = Progress(f"{image.name} read back", chunks.bytes, progress) if progress else None
     with _opened(image, chunks) as file:
         for index, read in _blocks(file, chunks):
-            length = _length(chunks, index)
+            length = chunks.length(index)
             block, digest = read or (zeros[:length], of_zeros[length])
             whole.update(block)
             if digest != chunks.digest(index):
                 bad.append(index)
-            if tell:
-                tell(index * chunks.chunk_bytes + length)
+            if how_far:
+                how_far.tell(index * chunks.chunk_bytes + length)
     return Proof(bad, whole.hexdigest())
 
 
@@ -152,7 +150,7 @@ def _read(file: int, buffer: mmap.mmap, chunks: Chunks, index: int) -> _Read:
         if error.errno not in UNREADABLE:
             raise
         got = 0
-    block = memoryview(buffer)[: min(got, _length(chunks, index))]
+    block = memoryview(buffer)[: min(got, chunks.length(index))]
     return block, hashlib.sha256(block).digest()
 
 
@@ -164,26 +162,3 @@ def _planned(file: int, chunks: Chunks) -> Iterator[tuple[int, bool]]:
         yield from ((index, True) for index in held)
         next_index = held.stop
     yield from ((index, False) for index in range(next_index, chunks.count))
-
-
-def _lengths(chunks: Chunks) -> set[int]:
-    return {_length(chunks, index) for index in (0, chunks.count - 1)} if chunks.count else set()
-
-
-def _length(chunks: Chunks, index: int) -> int:
-    return min(chunks.chunk_bytes, chunks.bytes - index * chunks.chunk_bytes)
-
-
-def _progress(name: str, total: int, say: Callable[[str], None]) -> Callable[[int], None]:
-    started = time.monotonic()
-    next_s = started + PROGRESS_EVERY_S
-
-    def tell(done: int) -> None:
-        nonlocal next_s
-        if (now := time.monotonic()) < next_s:
-            return
-        next_s, rate = now + PROGRESS_EVERY_S, done / (now - started)
-        told = f"{done * 100 // total} % · {done / 1e6:,.0f} MB · {rate / 1e6:,.0f} MB/s"
-        say(f"{name} read back: {told} · {duration((total - done) / rate)} left")
-
-    return tell

@@ -7,8 +7,8 @@ us. Pulling and proving leave what they found in the vault's staging; only publi
 import hashlib
 import json
 import time
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,6 +23,7 @@ from include.machines.generation import Generations, PublishedGeneration, Staged
 from include.machines.host import Host
 from include.machines.machine_record import KeptDisk, MachineRecord
 from include.machines.pull import Pulled, pull, pull_again
+from include.machines.served import Way
 from include.record import Proof
 from include.space import Room
 from include.transfer import connected
@@ -180,9 +181,8 @@ class MachineBackup:
         staged.begin(self.run, frozen.instant)
         if staged.pulled.exists():
             return Pulled.model_validate_json(staged.pulled.read_bytes())
-        command = self.host.serve_command(self.uuid)
-        with connected(self.host.door.route) as ssh:
-            pulled = pull(ssh, command, self.run, staged, self._base(), self.say)
+        with self._way() as way:
+            pulled = pull(way, staged, self._base(), self.say)
         write_json(staged.pulled, pulled.model_dump(mode="json"))
         return pulled
 
@@ -227,9 +227,13 @@ class MachineBackup:
     def _heal(self, staged: StagedGeneration, bad: Mapping[str, list[int]]) -> None:
         told = ", ".join(f"{counted(len(chunks), 'chunk')} of {disk}" for disk, chunks in bad.items())
         self.say(f"{self.machine}: {told} came out other than the host hashed them; pulled again.")
-        command = self.host.serve_command(self.uuid)
-        with connected(self.host.door.route) as ssh:
-            pull_again(ssh, command, self.run, staged, bad)
+        with self._way() as way:
+            pull_again(way, staged, bad)
+
+    @contextmanager
+    def _way(self) -> Iterator[Way]:
+        with connected(self.host.door.route) as config:
+            yield Way(config, self.host.serve_command(self.uuid), self.run)
 
     def _record(
         self,

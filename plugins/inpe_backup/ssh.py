@@ -1,6 +1,7 @@
 """From an Airflow SSH connection to the door that ``include`` asks a source through."""
 
 import socket
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
@@ -10,7 +11,8 @@ from airflow.providers.ssh.hooks.ssh import SSHHook
 from airflow.sdk.exceptions import AirflowException
 from paramiko.pkey import UnknownKeyType
 
-from include.errors import BackupError, ConfigError, SourceRefusedError, SourceUnreachableError
+from include.errors import BackupError, ConfigError, HostError, SourceRefusedError, SourceUnreachableError
+from include.machines.host import Ran
 from include.transfer import Route
 
 CONNECT_TIMEOUT_S = 20
@@ -42,15 +44,61 @@ class SshDoor:
             SourceUnreachableError: everything that may pass.
         """
         with self._meanings():
-            transport = self._hook.get_conn().get_transport()
-            if transport is None:
-                raise EOFError("the connection was closed")
-            channel = transport.open_session(timeout=CONNECT_TIMEOUT_S)
-            channel.settimeout(SILENCE_S)
-            channel.exec_command(command)
-            conversation = SshConversation(channel, self._meanings)
+            conversation = SshConversation(self._begin(command), self._meanings)
             conversation.send(program)
             return conversation
+
+    def run(self, command: str, stdin: bytes = b"") -> Ran:
+        """Run a command, quoted by the caller for a POSIX shell, to its end.
+
+        Raises:
+            SourceRefusedError: another host key than the connection's, or our key isn't accepted.
+            SourceUnreachableError: everything that may pass; the command may go on there.
+        """
+        with self._meanings():
+            channel = self._begin(command)
+            try:
+                channel.sendall(stdin)
+                channel.shutdown_write()
+                output = channel.makefile("rb").read()
+                errors = channel.makefile_stderr("rb").read().decode("utf-8", "backslashreplace").strip()
+                status = channel.recv_exit_status()
+            finally:
+                channel.close()
+            if status == NO_STATUS:
+                raise EOFError("the connection was cut")
+            return Ran(status, output, errors)
+
+    def put(self, path: str, content: bytes) -> None:
+        """Put a file there over SFTP, whole or not at all.
+
+        Raises:
+            HostError: it can't be written there.
+            SourceRefusedError: another host key than the connection's, or our key isn't accepted.
+            SourceUnreachableError: everything that may pass.
+        """
+        part = f"{path}.{uuid.uuid4().hex}"
+        try:
+            with self._meanings(), self._transport().open_sftp_client() as sftp:
+                with sftp.open(part, "wb") as file:
+                    file.write(content)
+                sftp.posix_rename(part, path)
+        except SourceUnreachableError as error:
+            if isinstance(error.__cause__, PermissionError):
+                raise HostError(f"{self.connection}: {path} can't be written there: {error.__cause__}.") from error
+            raise
+
+    def _begin(self, command: str) -> paramiko.Channel:
+        channel = self._transport().open_session(timeout=CONNECT_TIMEOUT_S)
+        channel.settimeout(SILENCE_S)
+        channel.exec_command(command)
+        return channel
+
+    def _transport(self) -> paramiko.Transport:
+        transport = self._hook.get_conn().get_transport()
+        if transport is None:
+            raise EOFError("the connection was closed")
+        return transport
 
     @contextmanager
     def _meanings(self) -> Iterator[None]:

@@ -14,6 +14,8 @@ need /usr/lib/*/libvirt/connection-driver/libvirt_driver_qemu.so libvirt-daemon-
 need /usr/bin/qemu-system-x86_64 qemu-system-x86
 need /usr/bin/qemu-img qemu-utils
 need /usr/sbin/mkfs.ext4 e2fsprogs
+need /usr/sbin/mkfs.xfs xfsprogs              # what guests may have on their disks
+need /usr/sbin/sfdisk fdisk
 need /bin/busybox busybox-static
 need /usr/bin/cpio cpio
 "${PYTHON:-python3}" -c 'import ensurepip' 2>/dev/null || missing="$missing python3-venv"

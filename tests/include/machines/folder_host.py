@@ -14,9 +14,10 @@ import pytest
 from include.machines.chunks import CHUNK_BYTES, Chunks
 from include.machines.facts import FreezeRequest, Frozen, LifeSigns, Released
 from include.machines.generation import PublishedGeneration, StagedGeneration
-from include.machines.host import Host
+from include.machines.host import Host, Ran
 from include.machines.machine_backup import MachineBackup
 from include.machines.pull import Pulled
+from include.machines.served import Way
 from include.transfer import Route
 from include.vault import Vault
 from tests.include.machines.machines import INSTANT, UUID, record
@@ -39,9 +40,9 @@ class NoDoor:
     connection: str = "kvm_host"
     route: Route = field(default=Route("127.0.0.1", 1, "nobody", "ssh-ed25519 AAAA"))
 
-    def run(self, command: str, stdin: bytes = b"", patience_s: float = 60) -> object:
+    def run(self, command: str, stdin: bytes = b"") -> Ran:
         """Nobody is there."""
-        raise NotImplementedError(command, stdin, patience_s)
+        raise NotImplementedError(command, stdin)
 
     def put(self, path: str, content: bytes) -> None:
         """Nobody is there."""
@@ -101,15 +102,10 @@ def take(one: MachineBackup) -> None:
 
 
 def pull(
-    _config: Path,
-    command: str,
-    _run: str,
-    into: StagedGeneration,
-    base: PublishedGeneration | None,
-    _progress: Callable[[str], None],
+    way: Way, into: StagedGeneration, base: PublishedGeneration | None, _say: Callable[[str], None]
 ) -> Pulled:
     """Bring a folder's disks into staging; chunks that the base has by its hashes, from there."""
-    disks = [_pulled(path, into, base) for path in sorted(Path(command).glob("*.raw"))]
+    disks = [_pulled(path, into, base) for path in sorted(Path(way.command).glob("*.raw"))]
     into.file("domain.xml").write_text("<domain/>")
     return Pulled.model_validate({"disks": disks, "files": ["domain.xml"], "seconds": 0.5})
 
@@ -124,16 +120,14 @@ def _pulled(source: Path, into: StagedGeneration, base: PublishedGeneration | No
     chunks.write(into.chunks(disk))
     sent = (chunks.count - len(same)) * CHUNK_BYTES
     kept = len(same) * CHUNK_BYTES
-    facts = {"name": disk, "bytes": chunks.bytes, "seconds": 0.5}
+    facts = {"name": disk, "bytes": chunks.bytes}
     return facts | {"sent_bytes": sent, "same_bytes": kept, "zero_bytes": 0}
 
 
-def pull_again(
-    _config: Path, command: str, _run: str, into: StagedGeneration, bad: Mapping[str, list[int]]
-) -> None:
+def pull_again(way: Way, into: StagedGeneration, bad: Mapping[str, list[int]]) -> None:
     """Bring some chunks anew."""
     for disk, chunks in bad.items():
-        _copy(Path(command) / f"{disk}.raw", into.image(disk), chunks)
+        _copy(Path(way.command) / f"{disk}.raw", into.image(disk), chunks)
 
 
 def hashed(image: Path) -> Chunks:

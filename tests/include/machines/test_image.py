@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from include.errors import VaultError
-from include.machines import image as images
 from include.machines.chunks import CHUNK_BYTES, Chunks
 from include.machines.image import Proof, holding_data, read_back
 from tests.include.machine import own_mounts, program, python
@@ -170,7 +169,7 @@ def test_it_is_read_from_the_disk_and_not_from_memory(tmp_path: Path, chunk_byte
 
 def test_progress_is_told(image: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In per cent, megabytes, speed and time."""
-    monkeypatch.setattr(images, "PROGRESS_EVERY_S", 0)
+    monkeypatch.setattr("include.machines.progress.PROGRESS_EVERY_S", 0)
     lines: list[str] = []
     read_back(image, hashed(image), lines.append)
     assert len(lines) == 10

@@ -1,0 +1,170 @@
+"""A KVM host: the agent put there, and what it's asked. Each call is one command over the host's one door."""
+
+import json
+import shlex
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+from include.errors import (
+    BackupError,
+    HostError,
+    HostNotReadyError,
+    ImageGoneError,
+    MachineNotBackError,
+    MachineNotImagedError,
+    MachineNotPossibleError,
+    MachineNotStoppedError,
+    NotYetError,
+)
+from include.locks import BUSY_RETRY_S
+from include.machines.facts import FreezeRequest, Frozen, Released, Survey
+from include.machines.shipped import agent_file
+from include.transfer import Route
+
+_NO_SUCH_COMMAND = 127  # a POSIX shell's exit status for a command it can't find
+_BUSY = 3
+_REFUSALS: dict[int, type[BackupError]] = {
+    4: MachineNotPossibleError,
+    5: MachineNotStoppedError,
+    6: MachineNotImagedError,
+    7: MachineNotBackError,
+    8: HostNotReadyError,
+    9: ImageGoneError,
+}
+"""What the agent's exit statuses stand for (``include/agent/errors.py``)."""
+
+
+class Ran(NamedTuple):
+    """What a command on a host came to: its exit status, and what it wrote."""
+
+    status: int
+    output: bytes
+    errors: str
+
+
+class HostDoor(Protocol):
+    """The one way to a KVM host; Airflow's side opens it from a connection."""
+
+    @property
+    def connection(self) -> str:
+        """The name of the connection."""
+
+    @property
+    def route(self) -> Route:
+        """How OpenSSH gets there, for transfers."""
+
+    def run(self, command: str, stdin: bytes = b"") -> Ran:
+        """Run a command, quoted by the caller for the remote shell.
+
+        Raises:
+            SourceUnreachableError: worth another try.
+            SourceRefusedError: key or host key.
+        """
+
+    def put(self, path: str, content: bytes) -> None:
+        """Put a file there, whole or not at all.
+
+        Raises:
+            SourceUnreachableError: worth another try.
+            HostError: it can't be written.
+        """
+
+
+@dataclass(frozen=True)
+class Host:
+    """One KVM host.
+
+    Args:
+        door: the way there.
+        uri: which libvirt, such as ``qemu:///system``.
+        state: the agent's folder there.
+        scratch: where what guests overwrite is written; None: in the agent's folder.
+    """
+
+    door: HostDoor
+    uri: str
+    state: str
+    scratch: str | None
+
+    def survey(self) -> Survey:
+        """Give what the host has; touches no machine.
+
+        Raises:
+            HostError: the host lacks something.
+            HostNotReadyError: libvirt is away.
+        """
+        return Survey.model_validate(self._call("survey", request={"scratch": self.scratch}))
+
+    def freeze(self, uuid: str, request: FreezeRequest) -> Frozen:
+        """Have a machine's disks held at one instant, with the machine running again at once.
+
+        Asked again for the same run, it's the same freeze; it goes on at the host if we are cut off.
+
+        Raises:
+            NotYetError: another machine of the host has its turn.
+            MachineNotPossibleError: it can't be done; nothing was touched.
+            MachineNotStoppedError: the guest ignored the shutdown.
+            MachineNotImagedError: something failed; the machine does what it did before.
+            MachineNotBackError: it isn't proven to run again.
+            HostNotReadyError: libvirt is away; another try may help.
+        """
+        return Frozen.model_validate(self._call("freeze", uuid, request=request.model_dump(mode="json")))
+
+    def release(self, uuid: str, run: str) -> Released:
+        """Put a machine back as it was; somebody else's freeze is left alone.
+
+        Raises:
+            NotYetError: its freeze is still at work.
+            MachineNotBackError: it can't be made to run again.
+        """
+        return Released.model_validate(self._call("release", f"--run={run}", "--", uuid))
+
+    def serve_command(self, uuid: str) -> str:
+        """Give the command that serves a machine's frozen disks on its standard input and output."""
+        return self._command("serve", uuid)
+
+    @property
+    def _program(self) -> str:
+        return f"{self.state}/{agent_file()[0]}"
+
+    def _command(self, *words: str) -> str:
+        return shlex.join(["python3", self._program, f"--uri={self.uri}", f"--state={self.state}", *words])
+
+    def _call(self, *words: str, request: dict[str, Any] | None = None) -> dict[str, Any]:
+        self._put_agent()
+        ran = self.door.run(self._command(*words), json.dumps(request or {}).encode())
+        if ran.status == 0:
+            return self._read(ran)
+        raise self._refusal(ran)
+
+    def _put_agent(self) -> None:
+        """Put the agent there, unless the host has this very one; what runs of an older one goes on."""
+        folder, program = shlex.quote(self.state), shlex.quote(self._program)
+        there = self.door.run(f"test -e {program} || {{ mkdir -p -m 711 -- {folder} && exit 9; }}")
+        if there.status not in (0, 9):
+            raise HostError(f"{self.door.connection}: {self.state} can't be made there: {there.errors}")
+        if there.status:
+            self.door.put(self._program, agent_file()[1])
+
+    def _read(self, ran: Ran) -> dict[str, Any]:
+        try:
+            read: dict[str, Any] = json.loads(ran.output)
+        except ValueError as garbled:
+            raise HostError(
+                f"{self.door.connection} answered something else than facts: {ran.output[:200]!r}. "
+                "Does its shell's start-up file print something?"
+            ) from garbled
+        return read
+
+    def _refusal(self, ran: Ran) -> BackupError:
+        where = self.door.connection
+        if ran.status == _NO_SUCH_COMMAND:
+            return HostError(f"{where} has no python3 on its PATH: {ran.errors}")
+        if not ran.output.strip():
+            return HostError(
+                f"{where}: the agent ended with status {ran.status}: {ran.errors or 'without a word'}"
+            )
+        message = str(self._read(ran)["message"])
+        if ran.status == _BUSY:
+            return NotYetError(message, retry_in_s=BUSY_RETRY_S)
+        return _REFUSALS.get(ran.status, HostError)(f"{message} (host {where})")
