@@ -3,17 +3,19 @@
 import os
 import re
 from functools import cache
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
 import yaml
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ByteSize, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, ByteSize, Field, ValidationError
 from pydantic_core import ErrorDetails
 
 from include.errors import ConfigError
 from include.facts import ZoneName
+from include.machines.section import MachinesSection
 from include.ordinal_day import FolderPattern
+from include.section import AbsolutePath, Section
 from include.wording import counted
 
 DEFAULT_PATH = Path(__file__).with_name("site.yaml")
@@ -22,12 +24,6 @@ _PLAIN = {"missing": "missing", "extra_forbidden": "there is no such key"}
 
 def _folder_pattern(text: str) -> str:
     return _no_wildcards(FolderPattern(text).text)
-
-
-def _absolute(path: str) -> str:
-    if not PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts or "\0" in path:
-        raise ValueError(f"{path!r} must be an absolute path without '..', such as /backup/vault.")
-    return path
 
 
 def _daily(cron: str) -> str:
@@ -55,15 +51,10 @@ def _no_wildcards(path: str) -> str:
     return path
 
 
-AbsolutePath = Annotated[str, AfterValidator(_absolute)]
 Addresses = Annotated[list[Annotated[str, AfterValidator(_mail_address)]], BeforeValidator(_as_list)]
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
-
-
-class Institute(_Section):
+class Institute(Section):
     """Who runs this, and where their days begin."""
 
     name: str = Field(default="CRS-INPE", description="The name that reports carry.")
@@ -77,7 +68,7 @@ class Institute(_Section):
         return ZoneInfo(self.timezone)
 
 
-class Mail(_Section):
+class Mail(Section):
     """Who gets the reports. The server itself is the Airflow connection ``smtp_default``."""
 
     to: Addresses = Field(min_length=1, description="The people of interest.")
@@ -88,7 +79,7 @@ class Mail(_Section):
     connection: str = Field(default="smtp_default", description="The Airflow connection of the mail server.")
 
 
-class VaultSection(_Section):
+class VaultSection(Section):
     """The archive: a local folder of the worker that runs the tasks."""
 
     path: AbsolutePath = Field(description="The vault's folder; it must hold a vault marker.")
@@ -98,7 +89,7 @@ class VaultSection(_Section):
     queue: str | None = Field(default=None, description="The queue of the worker that owns the vault.")
 
 
-class SourceSection(_Section):
+class SourceSection(Section):
     """Where SUPIM days come from."""
 
     connection: str = Field(default="supim_cluster", description="The Airflow SSH connection of the cluster.")
@@ -115,7 +106,7 @@ class SourceSection(_Section):
         return FolderPattern(self.folder)
 
 
-class Supim(_Section):
+class Supim(Section):
     """The daily backup of the simulation."""
 
     schedule: Annotated[str, AfterValidator(_daily)] = Field(
@@ -145,13 +136,14 @@ class Supim(_Section):
     source: SourceSection
 
 
-class Site(_Section):
+class Site(Section):
     """The whole site file."""
 
     institute: Institute = Institute()
     mail: Mail
     vault: VaultSection
     supim: Supim
+    machines: MachinesSection = MachinesSection()
 
 
 def load(path: Path) -> Site:

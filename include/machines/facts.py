@@ -1,8 +1,8 @@
 """What a KVM host and the backup tell each other about machines: plain JSON, checked at the door."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, NonNegativeFloat, NonNegativeInt
+from pydantic import AwareDatetime, Field, NonNegativeFloat, NonNegativeInt
 
 from include.facts import Facts
 
@@ -105,21 +105,20 @@ class Survey(Facts):
 
 
 class LifeSigns(Facts):
-    """What proves that a machine is back, beyond libvirt's word that it runs.
+    """What proves that a machine is back, beyond libvirt's word that it runs."""
 
-    Args:
-        guest_agent: its guest agent must answer.
-        address: where its TCP ports are; None: as libvirt knows it.
-        ports: TCP ports that must answer.
-        same_ports: only those of them that answered before the stop.
-        timeout_s: how long it may take.
-    """
-
-    guest_agent: bool = False
-    address: str | None = None
-    ports: tuple[int, ...] = ()
-    same_ports: bool = False
-    timeout_s: NonNegativeFloat = 120
+    guest_agent: bool = Field(default=False, description="Its guest agent must answer.")
+    address: str | None = Field(
+        default=None, description="Where its TCP ports are; null: as its guest agent knows it."
+    )
+    ports: tuple[Annotated[int, Field(ge=1, le=65535)], ...] = Field(
+        default=(), description="TCP ports that must answer."
+    )
+    same_ports: bool = Field(
+        default=False,
+        description="Only those that answered before; of common ones if none is named.",
+    )
+    timeout_s: NonNegativeFloat = Field(default=120, description="Seconds that it may take.")
 
 
 class FreezeRequest(Facts):

@@ -18,7 +18,7 @@ from include.errors import BackupError, MachineNotImagedError, VaultError
 from include.listing import named
 from include.machines import filesystems, image, publication
 from include.machines.chunks import Chunks
-from include.machines.facts import FreezeRequest, Frozen, Machine, Released
+from include.machines.facts import FreezeRequest, Frozen, Released
 from include.machines.generation import Generations, PublishedGeneration, StagedGeneration, to_the_second
 from include.machines.host import Host
 from include.machines.machine_record import KeptDisk, MachineRecord
@@ -33,18 +33,6 @@ from include.wording import counted
 HEALINGS = 2  # times that chunks which came out wrong are pulled again
 _LATER = {"record.json", "SHA256SUMS"}  # written when it's published
 _FILES = 16  # names that a generation takes, and more
-_ROUNDING = 10  # a tenth more: chunks are written whole, and the machine goes on writing until it's frozen
-
-
-def room_needed(machines: Iterable[Machine]) -> int:
-    """Give the bytes that the vault must have free for these machines' images.
-
-    What the host has allocated, and a tenth more, but never more than the guests see. An older generation
-    as a base makes it less where the vault's file system shares blocks; that isn't counted on. Compressed
-    qcow2 can take more: the transfer then ends with the vault full, and the machine has long been running.
-    """
-    disks = [disk for machine in machines for disk in machine.disks]
-    return sum(min(disk.bytes, disk.allocated + disk.allocated // _ROUNDING) for disk in disks)
 
 
 @dataclass(frozen=True)

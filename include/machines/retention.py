@@ -9,24 +9,18 @@ from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import datetime
 
-from pydantic import NonNegativeInt
+from pydantic import Field, NonNegativeInt
 
 from include.facts import Facts
 from include.wording import counted
 
 
 class Keep(Facts):
-    """How many are kept.
+    """How many generations are kept."""
 
-    Args:
-        weekly: the newest of each of so many weeks.
-        monthly: the newest of each of so many months.
-        yearly: the newest of each of so many years.
-    """
-
-    weekly: NonNegativeInt
-    monthly: NonNegativeInt
-    yearly: NonNegativeInt
+    weekly: NonNegativeInt = Field(description="The newest of each of so many weeks.")
+    monthly: NonNegativeInt = Field(description="The newest of each of so many months.")
+    yearly: NonNegativeInt = Field(description="The newest of each of so many years.")
 
 
 class Kept(Facts):

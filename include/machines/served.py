@@ -103,7 +103,7 @@ class Served:
             disk: its name.
             first: the first chunk.
             count: how many.
-            have: SHA-256 of those that we have, ``first`` and the ones after it; the host reads them as it goes.
+            have: SHA-256 of those that we have, from ``first`` on; the host reads them as it goes.
         """
         known = len(have) // DIGEST_BYTES
         part = {"disk": disk, "chunk_bytes": CHUNK_BYTES, "from": first, "count": count, "have": known}

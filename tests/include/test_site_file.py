@@ -68,6 +68,7 @@ def test_the_shipped_files_values_are_the_defaults(tmp_path: Path) -> None:
         "mail": {"to": SHIPPED["mail"]["to"]},
         "vault": {"path": SHIPPED["vault"]["path"]},
         "supim": {"source": {"root": SHIPPED["supim"]["source"]["root"]}},
+        "machines": {"hosts": [{"machines": ["maq*"]}]},
     }
     assert load(tmp_path, least) == site_file.load(site_file.DEFAULT_PATH)
 

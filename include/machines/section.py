@@ -1,0 +1,126 @@
+"""The site file's section ``machines``: which ones, how they are treated, what is kept."""
+
+import re
+from fnmatch import fnmatchcase
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, Field, model_validator
+
+from include.errors import ConfigError
+from include.machines.facts import LifeSigns
+from include.machines.retention import Keep
+from include.section import AbsolutePath, Section
+
+
+def _weekly(cron: str) -> str:
+    if not re.fullmatch(r"[0-5]?[0-9] ([01]?[0-9]|2[0-3]) \* \* ([0-7]|SUN|MON|TUE|WED|THU|FRI|SAT)", cron):
+        raise ValueError(
+            f"{cron!r} must be once a week: minute, hour, two stars, day of the week, such as '0 2 * * 0'."
+        )
+    return cron
+
+
+class Treatment(Section):
+    """How a machine is stopped, and what proves that it is back."""
+
+    method: Literal["cold", "live"] = Field(
+        default="cold", description="cold: stopped for seconds; live: not stopped, as after a power cut."
+    )
+    on_timeout: Literal["leave", "destroy"] = Field(
+        default="leave", description="What becomes of a guest that ignores the shutdown."
+    )
+    shutdown_timeout_s: float = Field(
+        default=300, ge=1, le=7200, description="Seconds after which a shutdown counts as ignored."
+    )
+    lease_s: float = Field(
+        default=1800,
+        ge=20,
+        le=86400,
+        description="Seconds after which the host starts the machine by itself.",
+    )
+    downtime_budget_s: float = Field(
+        default=60, gt=0, description="Seconds of downtime that the report takes for good."
+    )
+    proof: LifeSigns = Field(default=LifeSigns(), description="What must be seen before it counts as back.")
+
+    @property
+    def shortest_lease_s(self) -> float:
+        """Seconds that the guest may take to stop, and then to be proven back."""
+        return self.shutdown_timeout_s + self.proof.timeout_s
+
+
+class Special(Treatment):
+    """Another treatment for some machines; what isn't given is as usual."""
+
+    machines: str = Field(description="A name pattern.")
+
+
+class HostSection(Section):
+    """One KVM host, and which of its machines are backed up."""
+
+    connection: str = Field(default="kvm_host", description="The Airflow SSH connection of the host.")
+    uri: str = Field(default="qemu:///system", pattern=r"^\S+$", description="Which libvirt there.")
+    machines: list[str] = Field(min_length=1, description="Name patterns; each must match a machine.")
+    exclude: list[str] = Field(default=[], description="Name patterns of machines that are left out.")
+    state: AbsolutePath = Field(default="/var/lib/inpe-backup", description="The agent's folder there.")
+    scratch: AbsolutePath | None = Field(
+        default=None,
+        description="Where the host keeps what guests overwrite meanwhile; null: with the agent.",
+    )
+
+
+class MachinesSection(Treatment):
+    """The weekly backup of virtual machines."""
+
+    schedule: Annotated[str, AfterValidator(_weekly)] = Field(
+        default="0 2 * * 0", description="When the weekly run starts, as a cron line in the institute's zone."
+    )
+    window_s: float = Field(
+        default=4 * 3600, gt=0, description="Seconds after that when a run that comes late stops no machine."
+    )
+    retry_delay_s: int = Field(
+        default=120, ge=1, description="Seconds between two tries of what a retry can help."
+    )
+    keep: Keep = Field(default=Keep(weekly=8, monthly=6, yearly=3), description="How many generations stay.")
+    hosts: list[HostSection] = Field(default=[], description="The KVM hosts.")
+    special: list[Special] = Field(
+        default=[], description="Other treatment for some machines; the first whose pattern fits."
+    )
+
+    @model_validator(mode="after")
+    def _leases_outlast_the_stops(self) -> Self:
+        for one in (self._merged(special) for special in [None, *self.special]):
+            if one.lease_s < one.shortest_lease_s:
+                raise ValueError(
+                    f"lease_s is {one.lease_s:.0f}, and must be at least shutdown_timeout_s and "
+                    f"proof.timeout_s together, {one.shortest_lease_s:.0f}."
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _hosts_are_different(self) -> Self:
+        connections = [host.connection for host in self.hosts]
+        if twice := sorted({name for name in connections if connections.count(name) > 1}):
+            raise ValueError(f"hosts names the connection {', '.join(twice)} twice.")
+        return self
+
+    def host(self, connection: str) -> HostSection:
+        """Give a host by its connection.
+
+        Raises:
+            ConfigError: there is none of that name.
+        """
+        for host in self.hosts:
+            if host.connection == connection:
+                return host
+        raise ConfigError(f"The site file names no host {connection} under machines.hosts.")
+
+    def treatment(self, machine: str) -> Treatment:
+        """Give how one machine is treated."""
+        fits = (special for special in self.special if fnmatchcase(machine, special.machines))
+        return self._merged(next(fits, None))
+
+    def _merged(self, special: Special | None) -> Treatment:
+        usual = {name: getattr(self, name) for name in Treatment.model_fields}
+        others = special.model_dump(exclude_unset=True, exclude={"machines"}) if special else {}
+        return Treatment.model_validate(usual | others)
