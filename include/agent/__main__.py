@@ -5,6 +5,9 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext, suppress
 from typing import Any
 
 from . import job, lease
@@ -16,6 +19,7 @@ from .survey import survey
 from .virsh import Virsh
 
 STATE = "/var/lib/inpe-backup"
+ALIVE_S = 10.0
 _ABOUT = """\
 Images libvirt's machines with seconds of downtime. Each command prints one JSON object on one line.
 A machine is asked for by its UUID (virsh domuuid NAME).
@@ -53,10 +57,28 @@ def main(arguments: list[str] | None = None) -> int:
     asked = _parser().parse_args(arguments)
     state, virsh = State(asked.state), Virsh(asked.uri)
     try:
-        return int(asked.do(state, virsh, asked))
+        with _signs_of_life() if asked.talks else nullcontext():
+            return int(asked.do(state, virsh, asked))
     except AgentError as error:
         _say({"error": type(error).__name__, "message": str(error)})
         return error.status
+
+
+@contextmanager
+def _signs_of_life() -> Iterator[None]:
+    """Print blank lines before the answer: whoever waits for it knows that the session still stands."""
+    done = threading.Event()
+
+    def tell() -> None:
+        with suppress(OSError):  # nobody listens any more
+            while not done.wait(ALIVE_S):
+                print(flush=True)  # noqa: T201 - it's for whoever waits
+
+    threading.Thread(target=tell, daemon=True).start()
+    try:
+        yield
+    finally:
+        done.set()
 
 
 def _survey(state: State, virsh: Virsh, _asked: argparse.Namespace) -> int:
@@ -139,7 +161,7 @@ def _command(
     parser: argparse.ArgumentParser = commands.add_parser(
         name, description=more or told, formatter_class=_Plain, **helped
     )
-    parser.set_defaults(do=do)
+    parser.set_defaults(do=do, talks=name in ("survey", "freeze", "release"))
     if uuid:
         parser.add_argument("uuid", metavar="UUID", help="the machine's, as virsh domuuid says it")
     return parser
