@@ -19,6 +19,7 @@ BackupError                  a sentence for people: what happened, how much, wha
 │   ├── MachineNotImagedError    there is no proven image; it does what it did before
 │   ├── ImageGoneError           the host doesn't hold the frozen disks any more
 │   └── MachineNotBackError      it isn't proven to run again: look now
+├── TooLateError             a run comes so late that it must not stop machines
 ├── RunNotGoodError          a run's report says that something isn't safe
 └── PassingError             waiting may mend it; the only branch that is retried
     ├── SourceUnreachableError   network, time-out, a server that went away
@@ -102,6 +103,10 @@ class ImageGoneError(MachineError):
 
 class MachineNotBackError(MachineError):
     """The machine isn't proven to run again: a person must look at it now."""
+
+
+class TooLateError(BackupError):
+    """A scheduled run comes so late that it must not stop machines."""
 
 
 class RunNotGoodError(BackupError):

@@ -30,7 +30,7 @@ LOCK = (ROOT / "requirements.txt").read_text(encoding="utf-8")
 SITE = site_file.load(site_file.DEFAULT_PATH)
 
 VARIABLE = re.compile(r"(?<!\$)\$\{(?P<name>\w+)(?P<rule>[^\w}]*)(?P<rest>[^}]*)\}")
-OPTIONAL = {"BASE_URL", "WEB_LISTEN"}
+OPTIONAL = {"AIRFLOW_CONN_KVM_HOST", "BASE_URL", "WEB_LISTEN"}
 PROGRAMS = {"rsync": "rsync", "setpriv": "util-linux", "ssh": "openssh-client"}  # and their Debian packages
 
 ASK_AIRFLOW = """
@@ -136,7 +136,7 @@ def test_every_variable_is_in_env_example_and_none_there_is_idle() -> None:
 
 
 def test_compose_refuses_to_start_while_one_is_missing() -> None:
-    """No secret has a default; what has one is no secret, and keeps the web page on this machine."""
+    """No secret has a default; what may be missing is no secret, or keeps one DAG from working."""
     uses = {found.group("name", "rule", "rest") for found in VARIABLE.finditer(TEXT)}
     needed = {(name, rest) for name, rule, rest in uses if rule == ":?"}
     assert {name for name, rule, _ in uses if rule != ":?"} == OPTIONAL
@@ -231,14 +231,19 @@ def test_the_image_runs_as_the_user_of_env_and_never_as_root() -> None:
 
 
 def test_the_example_connections_are_those_the_site_file_names() -> None:
-    """The SSH one logs in with the mounted key, and pins the host's."""
+    """Those of SSH log in with the mounted key, and pin the host's."""
     [secret] = SERVICES["scheduler"]["secrets"]
-    ssh = json.loads(example(f"AIRFLOW_CONN_{SITE.supim.source.connection.upper()}"))
-    mail = json.loads(example(f"AIRFLOW_CONN_{SITE.mail.connection.upper()}"))
-    assert (ssh["conn_type"], mail["conn_type"]) == ("ssh", "smtp")
-    assert ssh["extra"]["key_file"] == f"/run/secrets/{secret}"
-    assert ssh["extra"]["host_key"].startswith("ssh-ed25519 ")
-    assert {ssh["host"].rpartition(".")[2], mail["host"].rpartition(".")[2]} == {"example"}
+    [host] = SITE.machines.hosts
+    cluster, kvm_host, mail = (
+        json.loads(example(f"AIRFLOW_CONN_{name.upper()}"))
+        for name in (SITE.supim.source.connection, host.connection, SITE.mail.connection)
+    )
+    assert mail["conn_type"] == "smtp"
+    for ssh in (cluster, kvm_host):
+        assert ssh["conn_type"] == "ssh"
+        assert ssh["extra"]["key_file"] == f"/run/secrets/{secret}"
+        assert ssh["extra"]["host_key"].startswith("ssh-ed25519 ")
+    assert {one["host"].rpartition(".")[2] for one in (cluster, kvm_host, mail)} == {"example"}
 
 
 def test_secrets_made_as_env_example_says_are_good() -> None:

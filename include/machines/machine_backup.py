@@ -22,6 +22,7 @@ from include.machines.facts import FreezeRequest, Frozen, Released
 from include.machines.generation import Generations, PublishedGeneration, StagedGeneration, to_the_second
 from include.machines.host import Host
 from include.machines.machine_record import KeptDisk, MachineRecord
+from include.machines.plan import FILES
 from include.machines.pull import Pulled, pull, pull_again
 from include.machines.served import Way
 from include.record import Proof
@@ -32,7 +33,6 @@ from include.wording import counted
 
 HEALINGS = 2  # times that chunks which came out wrong are pulled again
 _LATER = {"record.json", "SHA256SUMS"}  # written when it's published
-_FILES = 16  # names that a generation takes, and more
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class MachineBackup:
                 self.say(f"{self.machine}: this run has proven images of it already; it isn't stopped again.")
                 return proven.frozen
             self._finish_left(staged)
-            Room.of(self.vault.root).require(need_bytes, _FILES, self.reserve_bytes)
+            Room.of(self.vault.root).require(need_bytes, FILES, self.reserve_bytes)
             return self.host.freeze(self.uuid, request)
 
     def pull(self, frozen: Frozen) -> Pulled | None:

@@ -14,6 +14,7 @@ from include.machines.section import HostSection, MachinesSection
 from include.names import shown
 from include.wording import size
 
+FILES = 16  # names that a generation takes in the vault, and more
 _ROUNDING = 10  # a tenth more: chunks are written whole, and the machine goes on writing until it's frozen
 
 

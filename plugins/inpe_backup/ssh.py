@@ -85,7 +85,9 @@ class SshDoor:
                 sftp.posix_rename(part, path)
         except SourceUnreachableError as error:
             if isinstance(error.__cause__, PermissionError):
-                raise HostError(f"{self.connection}: {path} can't be written there: {error.__cause__}.") from error
+                raise HostError(
+                    f"{self.connection}: {path} can't be written there: {error.__cause__}."
+                ) from error
             raise
 
     def _begin(self, command: str) -> paramiko.Channel:

@@ -8,7 +8,7 @@
     demo.py           all of it together, for people: ``make demo``
     processes.py      how servers are started and, with all their children, ended
 
-``Institute`` below ties cluster, mail server, days and site file together under one folder:
+``Institute`` below ties cluster, KVM host, mail server, days and site file together under one folder:
 
     with Institute(tmp_path) as institute:
         supim.write_day(institute.source, OrdinalDay.parse("2026-268"))
@@ -27,10 +27,11 @@ from typing import Any, Self
 
 import yaml
 
+from tests.site.kvm_host import STATE, KvmHost
 from tests.site.smtp import MailServer
 from tests.site.sshd import SshServer
 
-__all__ = ["RECIPIENT", "Institute", "MailServer", "SshServer"]
+__all__ = ["RECIPIENT", "Institute", "KvmHost", "MailServer", "SshServer"]
 
 RECIPIENT = "backup@institute.example"
 
@@ -41,12 +42,15 @@ class Institute:
 
     Args:
         root: the folder that everything lies in. Keys and ports found there are used again.
+        machines: whether it has a KVM host, too, which needs root.
 
     ``vault`` is where the site file says the vault is; whoever wants one makes it there.
     """
 
     root: Path
+    machines: bool = False
     cluster: SshServer = field(init=False)
+    kvm_host: KvmHost = field(init=False)
     mail: MailServer = field(init=False)
     source: Path = field(init=False)
     vault: Path = field(init=False)
@@ -55,6 +59,7 @@ class Institute:
     def __post_init__(self) -> None:
         self.root = self.root.resolve()
         self.cluster = SshServer(self.root / "cluster")
+        self.kvm_host = KvmHost(self.root / "kvm")
         self.mail = MailServer(self.root / "mail")
         self.source = self.root / "source"
         self.vault = self.root / "vault"
@@ -62,17 +67,19 @@ class Institute:
         self._running = ExitStack()
 
     def start(self) -> None:
-        """Start cluster and mail server, and write a site file if there is none yet."""
+        """Start the servers, and write a site file if there is none yet."""
         self.source.mkdir(parents=True, exist_ok=True)
         with ExitStack() as starting:
             starting.enter_context(self.cluster)
             starting.enter_context(self.mail)
+            if self.machines:
+                starting.enter_context(self.kvm_host)
             self._running = starting.pop_all()
         if not self.site_file.exists():
             self.write_site_file(self.site_file)
 
     def stop(self) -> None:
-        """Stop both; harmless when they don't run."""
+        """Stop them; harmless when they don't run."""
         self._running.close()
 
     def write_site_file(self, path: Path | None = None, **overrides: object) -> Path:
@@ -83,13 +90,14 @@ class Institute:
             **overrides: sections, merged into the institute's own: ``supim={"lag_days": 3}``.
         """
         self.site_file = (path or self.root / "site.yaml").resolve()
-        content = _merged(self._site(), overrides)
+        content = _merged(self.usual_site(), overrides)
         self.site_file.write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True), "utf-8")
         return self.site_file
 
     def airflow_env(self) -> dict[str, str]:
         """Give the variables that make an Airflow know this institute."""
-        return {
+        machines = {"AIRFLOW_CONN_KVM_HOST": json.dumps(self.kvm_host.connection)} if self.machines else {}
+        return machines | {
             "AIRFLOW_CONN_SUPIM_CLUSTER": json.dumps(self.cluster.connection),
             "AIRFLOW_CONN_SMTP_DEFAULT": json.dumps(self.mail.connection),
             "INPE_BACKUP_SITE": str(self.site_file),
@@ -104,7 +112,7 @@ class Institute:
     ) -> None:
         self.stop()
 
-    def _site(self) -> dict[str, Any]:
+    def usual_site(self) -> dict[str, Any]:
         """Give the site file's content: as at a real site, but with a demo's patience."""
         return {
             "institute": {"name": "Stand-in institute", "timezone": "America/Sao_Paulo"},
@@ -122,6 +130,14 @@ class Institute:
                     "root": str(self.source),
                     "folder": "{year}/{day:03d}",
                 },
+            },
+            "machines": {
+                "schedule": "0 2 * * 0",
+                "retry_delay_s": 2,
+                "hosts": [{"machines": ["maq*"], "state": STATE}] if self.machines else [],
+                "shutdown_timeout_s": 30,
+                "lease_s": 150,
+                "downtime_budget_s": 10,
             },
         }
 

@@ -1,12 +1,13 @@
 """The whole backup on this machine, with real parts: ``make demo``, or ``make demo ONCE=1``.
 
 Starts the stand-in institute and an Airflow, secures today's day and five days around the last turn of the
-year, and says what happened. Everything lies in ``.demo/``; a second demo goes on with it, and finds the
-days it secured already safe.
+year, images the virtual machines, and says what happened. Everything lies in ``.demo/``; a second demo goes
+on with it, finds the days it secured already safe, and brings what changed of the machines.
 """
 
 import argparse
 import fcntl
+import os
 import signal
 import subprocess
 import sys
@@ -27,6 +28,7 @@ from tests.site import Institute, supim
 from tests.site.airflow import LocalAirflow
 from tests.site.airflow_api import FINISHED, JsonObject
 from tests.site.airflow_home import PROJECT
+from tests.site.demo_machines import DEAF, WeeklyDemo
 
 DAG = "supim_daily"
 ZONE = ZoneInfo("America/Sao_Paulo")
@@ -71,7 +73,10 @@ class Demo:
 
     def __init__(self, folder: Path, days: DemoDays) -> None:
         self.days = days
-        self.institute = Institute(folder)
+        self.institute = Institute(
+            folder, machines=os.geteuid() == 0
+        )  # a KVM host needs namespaces of its own
+        self.weekly = WeeklyDemo(self.institute, self._say)
         self.folder = self.institute.root
         self._began, self._started = time.monotonic(), datetime.now(ZONE)
 
@@ -82,7 +87,9 @@ class Demo:
             self._say("Starting Airflow ...")
             with LocalAirflow(self.folder / "airflow", env=self.institute.airflow_env()) as airflow:
                 self._say(f"Airflow is up: {airflow.url}")
-                problems = self._secure_and_tell(airflow)
+                problems = self._secure_and_tell(airflow) + self.weekly.image_and_tell(airflow)
+                verdict = "\n".join(["What went wrong:", *problems]) if problems else "Every run succeeded."
+                _print(f"\n{time.monotonic() - self._began:.0f} s. {verdict}\n")
                 if not once:
                     self._stay_up()
                 self._say("Stopping ...")
@@ -91,7 +98,7 @@ class Demo:
     def _set_up(self) -> None:
         for day in [*self.days.past, *self.days.recent]:
             supim.write_day(self.institute.source, day, grid=supim.DEMO)
-        self.institute.write_site_file()
+        self.institute.write_site_file(machines={"special": [DEAF]})
         self._say(
             f"The stand-in cluster is up on port {self.institute.cluster.port}; it has "
             f"{self.days.past[0]} to {self.days.past[-1]} and {self.days.recent[0]} to {self.days.target}."
@@ -99,6 +106,7 @@ class Demo:
         if not (self.institute.vault / MARKER).exists():
             create = [sys.executable, "-m", "include.vault", "create", str(self.institute.vault)]
             subprocess.run(create, cwd=PROJECT, check=True)
+        self.weekly.set_up()
 
     def _secure_and_tell(self, airflow: LocalAirflow) -> list[str]:
         """Run the DAG for today and for the past days; tell what came of it, and give what went wrong."""
@@ -113,7 +121,7 @@ class Demo:
         )
         runs = self._wait(airflow, runs_before)
         problems = self._problems(airflow, runs, len(self.institute.mail.mails()) - mails_before)
-        self._tell(airflow, runs, problems)
+        self._tell(airflow)
         return problems
 
     def _finish_earlier(self, airflow: LocalAirflow) -> None:
@@ -160,7 +168,7 @@ class Demo:
             problems.append(f"{told}: {self.institute.mail.maildir}")
         return problems
 
-    def _tell(self, airflow: LocalAirflow, runs: list[JsonObject], problems: list[str]) -> None:
+    def _tell(self, airflow: LocalAirflow) -> None:
         mails = self.institute.mail.mails()
         if mails:
             body = mails[-1].get_body(("plain",))
@@ -180,8 +188,6 @@ class Demo:
             f"\nLogs        {airflow.logs}"
             f"\nSource      {self.institute.source}   (days that no run asked for wait here for the schedule)"
         )
-        verdict = "\n".join(["What went wrong:", *problems]) if problems else "Every run succeeded."
-        _print(f"\n{counted(len(runs), 'run')}, {time.monotonic() - self._began:.0f} s. {verdict}\n")
 
     def _stay_up(self) -> None:
         self._say("Everything stays up until Ctrl-C.")

@@ -13,10 +13,8 @@ from include.daily_report import Failure
 from include.errors import BackupError, NotYetError, PassingError
 from include.ordinal_day import OrdinalDay
 from include.vault import Vault
+from inpe_backup.leavings import FAILURE
 from inpe_backup.run_day import day_of_run
-
-FAILURE = "failure"
-"""The XCom key under which a failed task leaves why."""
 
 RETRY_WHAT_PASSES = ExceptionRetryPolicy(
     [

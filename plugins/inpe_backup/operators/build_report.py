@@ -6,14 +6,15 @@ from typing import Any
 from airflow.sdk import Context
 
 from include import site_file
-from include.daily_report import DailyRun, Doing, Failure
+from include.daily_report import DailyRun, Doing
 from include.errors import InvalidDayError, VaultError
 from include.ordinal_day import OrdinalDay
 from include.plan import Verdict, Window
 from include.record import Record
 from include.report import subject
 from include.vault import Vault
-from inpe_backup.operators.backup_operator import FAILURE, BackupOperator
+from inpe_backup.leavings import Leavings
+from inpe_backup.operators.backup_operator import BackupOperator
 from inpe_backup.run_day import day_at
 
 
@@ -38,7 +39,7 @@ class BuildReportOperator(BackupOperator):
 
     def work(self, context: Context) -> dict[str, Any]:
         """Give a ``Report`` as JSON."""
-        run = self._run(context, _Leavings(context))
+        run = self._run(context, Leavings(context))
         report = run.report(self._vault_if_usable())
         self.log.info("%s", subject(report, prefix=run.site.mail.subject_prefix))
         return dict(report.model_dump(mode="json"))
@@ -50,7 +51,7 @@ class BuildReportOperator(BackupOperator):
             self.log.error("%s", unusable)  # noqa: TRY400 - the tasks before failed by it and show it whole
             return None
 
-    def _run(self, context: Context, left: "_Leavings") -> DailyRun:
+    def _run(self, context: Context, left: "Leavings") -> DailyRun:
         run, window = context["dag_run"], left.result(self.window_task)
         return DailyRun(
             site=site_file.current(),
@@ -73,42 +74,13 @@ class BuildReportOperator(BackupOperator):
             run_after, zone = context["dag_run"].run_after, site.institute.zone
             return day_at(run_after, zone=zone, lag_days=site.supim.lag_days)
 
-    def _doings(self, left: "_Leavings") -> dict[OrdinalDay, Doing]:
+    def _doings(self, left: "Leavings") -> dict[OrdinalDay, Doing]:
         days = left.result(self.space_task) or ()
         return {OrdinalDay.parse(day): self._doing(left, index) for index, day in enumerate(days)}
 
-    def _doing(self, left: "_Leavings", index: int) -> Doing:
+    def _doing(self, left: "Leavings", index: int) -> Doing:
         record = left.result(self.day_tasks[-1], index)
         failures = [] if record else left.failures(self.day_tasks, index)
         return Doing(
             record=record and Record.model_validate(record), failure=failures[0] if failures else None
         )
-
-
-class _Leavings:
-    """What the run's tasks left, as far as it is of this round.
-
-    Airflow drops a task's XComs when it starts, not when it is cleared: what a task left that didn't come
-    to its turn again, after another was cleared and failed, is of the past. So states are asked first.
-    """
-
-    def __init__(self, context: Context) -> None:
-        self._ti = context["ti"]
-        run_id = context["dag_run"].run_id
-        states = self._ti.get_task_states(dag_id=context["dag"].dag_id, run_ids=[run_id])
-        self._states: dict[str, str | None] = states[run_id]
-
-    def result(self, task: str, index: int = -1) -> Any:
-        """Give what a task returned; None unless it succeeded."""
-        if self._state(task, index) != "success":
-            return None
-        return self._ti.xcom_pull(task, map_indexes=index)
-
-    def failures(self, tasks: Sequence[str], index: int = -1) -> list[Failure]:
-        """Give why those of some tasks failed that did and could say so."""
-        failed = (task for task in tasks if self._state(task, index) == "failed")
-        left = (self._ti.xcom_pull(task, key=FAILURE, map_indexes=index) for task in failed)
-        return [Failure.model_validate(failure) for failure in left if failure]
-
-    def _state(self, task: str, index: int) -> str | None:
-        return self._states.get(task if index < 0 else f"{task}_{index}")
