@@ -1,11 +1,12 @@
 """Guests small enough for tests: Debian's cloud kernel, a busybox, and a script that is their whole system.
 
 A guest mounts its first disk (ext4), counts its boots and ticks on it, says on its serial console how it
-goes, and powers off at the ACPI button within a moment, unless it's a stubborn one. It boots in 3 s without
-hardware help.
+goes, and powers off at the ACPI button within a moment, unless it's a stubborn one. A busy one writes to its
+second disk, and says so each time. It boots in 3 s without hardware help.
 """
 
 import gzip
+import hashlib
 import re
 import shutil
 import subprocess
@@ -45,6 +46,16 @@ if mount -t ext4 /dev/vda /mnt; then
     (while :; do date +%s >>/mnt/ticks; sync; sleep 0.2; done) &
     ticker=$!
 fi
+if grep -q busy /proc/cmdline; then
+    dd if=/dev/urandom of=/noise bs=1M count=4 2>/dev/null
+    places=$(($(cat /sys/block/vdb/size) / 8192))
+    place=0
+    while :; do
+        dd if=/noise of=/dev/vdb bs=1M seek=$((place * 4)) conv=notrunc,fsync 2>/dev/null
+        echo "guest: wrote 4 MiB"
+        place=$(((place + 1) % places))
+    done &
+fi
 if grep -q stubborn /proc/cmdline; then
     echo "guest: ready, and deaf to the power button"
     while :; do sleep 3600; done
@@ -81,7 +92,8 @@ class Boot:
         Raises:
             MissingProgramError: the kernel's package can't be fetched, or busybox isn't installed.
         """
-        boot = cls(cache / "vmlinuz", cache / "initramfs.gz")
+        what_it_runs = hashlib.sha256(_INIT.encode()).hexdigest()[:12]
+        boot = cls(cache / "vmlinuz", cache / f"initramfs-{what_it_runs}.gz")
         if not (boot.kernel.exists() and boot.initramfs.exists()):
             cache.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(dir=cache) as work:

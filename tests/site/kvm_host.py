@@ -41,7 +41,7 @@ _DOMAIN = """\
     <type arch='x86_64' machine='pc'>hvm</type>
     <kernel>{kernel}</kernel>
     <initrd>{initramfs}</initrd>
-    <cmdline>console=ttyS0 quiet panic=-1{stubborn}</cmdline>
+    <cmdline>console=ttyS0 quiet panic=-1{manners}</cmdline>
   </os>
   <features><acpi/></features>
   <devices>
@@ -130,13 +130,16 @@ class KvmHost:
         """Run one of virsh's commands on the host."""
         return self.run("virsh", "--quiet", f"--connect={URI}", *arguments)
 
-    def define(self, name: str, disks: Mapping[str, str], *, stubborn: bool = False) -> None:
+    def define(
+        self, name: str, disks: Mapping[str, str], *, stubborn: bool = False, busy: bool = False
+    ) -> None:
         """Make a machine with new disks; the first holds an ext4 file system.
 
         Args:
             name: the domain's.
             disks: format of each: ``{"vda": "raw", "vdb": "qcow2"}``.
             stubborn: whether it ignores the power button.
+            busy: whether it writes to its second disk all the time, and says so each time.
         """
         for target, kind in disks.items():
             self._make_disk(self.disk(name, target), kind)
@@ -145,7 +148,7 @@ class KvmHost:
             name=escape(name),
             kernel=boot.kernel,
             initramfs=boot.initramfs,
-            stubborn=" stubborn" if stubborn else "",
+            manners=" stubborn" * stubborn + " busy" * busy,
             disks="\n".join(
                 _DISK.format(format=kind, path=quoteattr(str(self.disk(name, target))), target=target)
                 for target, kind in disks.items()
@@ -166,8 +169,8 @@ class KvmHost:
 
         Args:
             step: which.
-            fault: what is killed with -9: ``agent``, ``ssh`` (the sessions), ``libvirtd`` (comes again a second
-                later); or ``reboot``: the agent holds still, until :meth:`reboot`.
+            fault: what is killed with -9: ``agent``, ``ssh`` (the sessions), ``libvirtd`` (comes again a
+                second later); or ``reboot``: the agent holds still, until :meth:`reboot`.
         """
         self._fault.with_name("sprung").unlink(missing_ok=True)
         self._fault.write_text(json.dumps({"step": step, "fault": fault}), encoding="ascii")
