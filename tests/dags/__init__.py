@@ -5,6 +5,8 @@
     conftest.py             one institute and one Airflow for all of these tests
     test_policy.py          what every DAG file keeps to; needs no services
     test_supim_daily_*.py   what the daily DAG does for people, and what it does when things break
+    weekly.py               ``Weekly``, the weekly DAG at work
+    test_vm_weekly_*.py     what it does for people, and what it does when things break
 
 Each test takes days of its own, so that none is disturbed by what another left in the vault. Those of the
 last weeks belong to the schedule.
@@ -70,16 +72,17 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 @dataclass(frozen=True)
 class Run:
-    """One run of the daily DAG."""
+    """One run of a DAG; of the daily one, if no other is named."""
 
     airflow: LocalAirflow
     institute: Institute
     run_id: str
+    dag: str = DAG
 
     @property
     def facts(self) -> JsonObject:
         """What Airflow says of it now."""
-        return self.airflow.run(DAG, self.run_id)
+        return self.airflow.run(self.dag, self.run_id)
 
     @property
     def day(self) -> str:
@@ -88,18 +91,19 @@ class Run:
 
     def end(self, patience_s: float = PATIENCE_S) -> str:
         """Wait until it's over, and give its state."""
-        state: str = self.airflow.wait_for_run(DAG, self.run_id, patience_s)["state"]
+        state: str = self.airflow.wait_for_run(self.dag, self.run_id, patience_s)["state"]
         return state
 
     def tasks(self) -> dict[str, JsonObject]:
         """Give its task instances, named as people see them: ``survey``, ``copy_day 2026-268``."""
-        found = self.airflow.task_instances(DAG, self.run_id)
+        found = self.airflow.task_instances(self.dag, self.run_id)
         return {self._name(task): task for task in found}
 
     def _name(self, task: JsonObject) -> str:
-        name = str(task["task_id"]).removeprefix("secure_day.")
-        # Airflow names a mapped task when it runs; one that hasn't run yet is known by the run's only day.
-        return name if task["map_index"] < 0 else f"{name} {task['rendered_map_index'] or self.day}"
+        name = str(task["task_id"]).rpartition(".")[2]
+        # Airflow names a mapped task when it runs; a day's that hasn't run is known by the run's only day.
+        which = task["rendered_map_index"] or self.facts["partition_key"] or task["map_index"]
+        return name if task["map_index"] < 0 else f"{name} {which}"
 
     def states(self) -> dict[str, str]:
         """Give the state of each task."""
@@ -117,7 +121,7 @@ class Run:
     def log(self, task: str) -> str:
         """Give the log of a task's last try."""
         one = self.tasks()[task]
-        return self.airflow.log(DAG, self.run_id, one["task_id"], one["map_index"])
+        return self.airflow.log(self.dag, self.run_id, one["task_id"], one["map_index"])
 
     def clear(self, *tasks: str) -> None:
         """Clear some tasks with what comes after them, or, without any, the whole run."""
@@ -127,18 +131,20 @@ class Run:
             for task in chosen
         ]
         body = {"dry_run": False, "dag_run_id": self.run_id, "only_failed": False, "include_downstream": True}
-        self.airflow.api("POST", f"/dags/{DAG}/clearTaskInstances", body | ({"task_ids": ids} if ids else {}))
+        self.airflow.api(
+            "POST", f"/dags/{self.dag}/clearTaskInstances", body | ({"task_ids": ids} if ids else {})
+        )
 
     def change(self, task: str, state: str) -> None:
         """Give a task another state by hand, as the web page's *Mark as* does."""
         one = self.tasks()[task]
-        path = f"/dags/{DAG}/dagRuns/{quote(self.run_id, safe='')}/taskInstances/{one['task_id']}"
+        path = f"/dags/{self.dag}/dagRuns/{quote(self.run_id, safe='')}/taskInstances/{one['task_id']}"
         index = f"/{one['map_index']}" if one["map_index"] >= 0 else ""
         self.airflow.api("PATCH", f"{path}{index}", {"new_state": state})
 
     def stop(self) -> None:
         """Mark the whole run as failed by hand."""
-        path = f"/dags/{DAG}/dagRuns/{quote(self.run_id, safe='')}"
+        path = f"/dags/{self.dag}/dagRuns/{quote(self.run_id, safe='')}"
         self.airflow.api("PATCH", path, {"state": RED})
 
     def mails(self) -> list[EmailMessage]:

@@ -6,6 +6,8 @@ import pytest
 
 from include.vault import Vault
 from tests.dags import DAG, Daily, await_
+from tests.dags.weekly import DAG as WEEKLY
+from tests.dags.weekly import Weekly
 from tests.site import Institute
 from tests.site.airflow import LocalAirflow
 
@@ -26,6 +28,20 @@ def daily(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daily]:
         work.write_site_file()
         with work.airflow as airflow:
             airflow.unpause(DAG)
+            yield work
+
+
+@pytest.fixture(scope="session")
+def weekly(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Weekly]:
+    """Give the weekly DAG, switched on, with three machines and an empty vault."""
+    root = tmp_path_factory.mktemp("weekly")
+    with Institute(root / "institute", machines=True) as institute:
+        Vault.create(institute.vault)
+        work = Weekly(institute, LocalAirflow(root / "airflow", env=institute.airflow_env() | SOON))
+        work.write_site_file()
+        work.make_machines()
+        with work.airflow as airflow:
+            airflow.unpause(WEEKLY)
             yield work
 
 

@@ -18,7 +18,7 @@ AT_ONCE_S = 10.0
 @pytest.fixture
 def standstill(daily: Daily) -> Iterator[Standstill]:
     """Every copy stands still half-way, until the test ends it."""
-    with Standstill(daily.institute) as standing:
+    with Standstill(daily.institute.cluster) as standing:
         yield standing
 
 

@@ -6,7 +6,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Self
 
-from tests.site import Institute
+from tests.site import Institute, SshServer
 
 
 @contextmanager
@@ -69,21 +69,26 @@ def another_host_key(institute: Institute) -> Iterator[None]:
 
 
 class Standstill:
-    """Every copy from the cluster stands still half-way; a context manager.
+    """Every copy from a server stands still half-way; a context manager.
 
-    The cluster's sshd runs a command of ours in place of the one asked for (sshd(8), ``command=``): of what
-    rsync sends, so many pieces pass, and the rest waits.
+    The server's sshd runs a command of ours in place of the one asked for (sshd(8), ``command=``): of what
+    is sent, so many pieces pass, and the rest waits.
+
+    Args:
+        server: whose.
+        sending: the shell pattern of the commands that copy.
     """
 
-    def __init__(self, institute: Institute) -> None:
-        self._gate = institute.root / "gate"
-        self._script = institute.root / "gate.sh"
-        self._keys = institute.cluster.folder / "authorized_keys"
+    def __init__(self, server: SshServer, sending: str = "rsync*") -> None:
+        self._gate = server.folder / "gate"
+        self._script = server.folder / "gate.sh"
+        self._keys = server.folder / "authorized_keys"
+        self._sending = sending
         self._entry = ""
 
     def __enter__(self) -> Self:
         self._gate.touch()
-        self._script.write_text(_SCRIPT.format(gate=self._gate), encoding="ascii")
+        self._script.write_text(_SCRIPT.format(gate=self._gate, sending=self._sending), encoding="ascii")
         self._entry = self._keys.read_text(encoding="ascii")
         self._keys.write_text(f'command="sh {self._script}" {self._entry}', encoding="ascii")
         return self
@@ -100,7 +105,7 @@ class Standstill:
 _SCRIPT = """\
 gate() {{ dd bs=64k count=60; while [ -e {gate} ]; do sleep 0.1; done; cat; }}
 case "$SSH_ORIGINAL_COMMAND" in
-rsync*) sh -c "$SSH_ORIGINAL_COMMAND" | gate ;;
+{sending}) sh -c "$SSH_ORIGINAL_COMMAND" | gate ;;
 *) exec sh -c "$SSH_ORIGINAL_COMMAND" ;;
 esac
 """

@@ -1,0 +1,141 @@
+"""What the weekly DAG does for people: each machine imaged, proven, mailed about, and as it was before."""
+
+import subprocess
+from datetime import UTC, datetime
+
+import pytest
+
+from include.report import MADE_BY
+from tests.dags import GREEN, RED, await_, snapshot
+from tests.dags.weekly import DAG, MACHINES, Weekly
+from tests.include.machines.machines import proven
+from tests.site.airflow_api import ApiError
+
+pytestmark = pytest.mark.xdist_group("weekly")
+
+AS_BEFORE = {"maq1": "running", "maq2": "shut off", "maq3": "running"}
+
+
+def test_every_machine_is_imaged_and_does_what_it_did_before(weekly: Weekly) -> None:
+    """Proven by sha256sum alone, nothing left at the host, and the mail says how long each was down."""
+    began = datetime.now(UTC).replace(microsecond=0)
+    run = weekly.run()
+
+    assert run.facts["state"] == GREEN, run.states()
+    assert weekly.states() == AS_BEFORE
+    for machine in MACHINES:
+        newest = weekly.generations(machine)[-1]
+        assert newest.instant >= began
+        assert proven(newest)
+    assert weekly.left_behind() == []
+    assert run.mail["Subject"].startswith(f"[{MADE_BY}] VM OK")
+    assert "maq1 down for" in run.told or "maq1" in run.told
+
+
+def test_a_second_image_brings_only_what_changed(weekly: Weekly) -> None:
+    """And stands beside the first one."""
+    weekly.run()
+    before = {machine: weekly.generations(machine) for machine in MACHINES}
+    kept = {machine: snapshot(one[-1].folder) for machine, one in before.items()}
+    run = weekly.run()
+
+    assert run.facts["state"] == GREEN, run.states()
+    for machine in MACHINES:
+        record = weekly.generations(machine)[-1].record
+        assert record.base == before[machine][-1].name
+        assert sum(disk.sent_bytes for disk in record.disks) <= 8 << 20
+        assert snapshot(before[machine][-1].folder) == kept[machine]
+
+
+def test_a_dry_run_names_every_machine_and_touches_nothing(weekly: Weekly) -> None:
+    """Not the vault, and no machine; nothing is written at the host but the agent itself."""
+    boots = {machine: weekly.boots(machine) for machine in ("maq1", "maq3")}
+    vault = snapshot(weekly.institute.vault)
+    run = weekly.run(dry_run=True)
+
+    assert run.facts["state"] == GREEN, run.states()
+    assert snapshot(weekly.institute.vault) == vault
+    assert {machine: weekly.boots(machine) for machine in boots} == boots
+    assert weekly.left_behind() == []
+    assert "DRY RUN" in run.mail["Subject"]
+    assert all(machine in run.told for machine in MACHINES)
+    assert "no machine was stopped" in run.told
+
+
+def test_weeks_cant_be_backfilled(weekly: Weekly) -> None:
+    """Neither from the web UI nor from a terminal; no run comes of it."""
+    runs = len(weekly.runs())
+    with pytest.raises(ApiError) as refused:
+        weekly.airflow.backfill(DAG, "2026-01-01", "2026-02-01")
+    typed = ["backfill", "create", "--dag-id", DAG, "--from-date", "2026-01-01", "--to-date", "2026-02-01"]
+    done = weekly.airflow.cli(*typed)
+
+    assert "does not allow backfill runs" in refused.value.body
+    assert done.returncode != 0
+    assert "does not allow backfill runs" in done.stderr
+    assert len(weekly.runs()) == runs
+
+
+def test_switching_it_on_stops_nothing(weekly: Weekly) -> None:
+    """It waits for its next turn; all runs that there are were asked for."""
+    assert {run.facts["run_type"] for run in weekly.runs()} <= {"manual"}
+    assert weekly.airflow.api("GET", f"/dags/{DAG}")["next_dagrun_run_after"] > datetime.now(UTC).isoformat()
+
+
+def test_old_generations_go_when_their_successors_are_proven(weekly: Weekly) -> None:
+    """By the site file's numbers, and the mail says which and why."""
+    weekly.run()
+    before = {machine: weekly.generations(machine)[-1] for machine in MACHINES}
+    with weekly.site_file(keep={"weekly": 1, "monthly": 0, "yearly": 0}):
+        run = weekly.run()
+
+    assert run.facts["state"] == GREEN, run.states()
+    for machine in MACHINES:
+        [kept] = weekly.generations(machine)
+        assert kept > before[machine]
+        assert before[machine].name.replace("-", "")[:8] in run.told.replace("-", "")
+    assert run.log("remove_old").count("It is gone.") >= len(MACHINES)
+
+
+def test_a_machine_that_ran_boots_again_from_the_vault(weekly: Weekly) -> None:
+    """What the image holds is the machine as it was when it was off: its file system is clean."""
+    weekly.run()
+    [vda] = [disk for disk in weekly.generations("maq1")[-1].record.disks if disk.name == "vda"]
+    image = weekly.generations("maq1")[-1].image("vda")
+
+    assert [found.clean for found in vda.filesystems] == [True]
+    assert subprocess.run(["e2fsck", "-fn", str(image)], capture_output=True, check=False).returncode == 0
+
+
+def test_a_run_says_what_each_of_its_hosts_has(weekly: Weekly) -> None:
+    """A pattern that matches nothing is an error that names what there is; no machine is stopped."""
+    boots = weekly.boots("maq1")
+    with weekly.site_file(hosts=weekly.hosts(machines=["maq*", "mail*"])):
+        run = weekly.run()
+
+    assert run.facts["state"] == RED
+    assert "'mail*' matches no machine of kvm_host" in run.told
+    assert weekly.boots("maq1") == boots
+
+
+def test_no_room_in_the_vault_stops_no_machine(weekly: Weekly) -> None:
+    """The run is red, and the mail says how much is missing."""
+    boots = weekly.boots("maq1")
+    with weekly.site_file():
+        weekly.institute.write_site_file(
+            weekly.institute.site_file, vault={"reserve": "900 TB"}, machines={"special": []}
+        )
+        run = weekly.run()
+
+    assert run.facts["state"] == RED
+    assert "are missing" in run.told
+    assert weekly.boots("maq1") == boots
+
+
+def test_a_run_waits_for_its_turn_at_a_machine(weekly: Weekly) -> None:
+    """The web UI may start two at once; the second one takes no image of a machine in between."""
+    first, second = weekly.start(), weekly.start()
+    await_(lambda: second.facts["state"] in ("queued", "running"), "the second run")
+
+    assert [first.end(180), second.end(180)] == [GREEN, GREEN]
+    assert weekly.left_behind() == []
