@@ -109,7 +109,7 @@ class WeeklyRun:
                 name=host,
                 own=True,
                 state=State.FAILED,
-                outcome=Outcome.FAILED,
+                outcome=Outcome.NOT_ASKED,
                 reason=why.message if why else silent,
             )
 

@@ -59,6 +59,7 @@ class Outcome(StrEnum):
     NOT_BACK = "NOT BACK"
     NOT_POSSIBLE = "can't be backed up"
     NOT_ATTEMPTED = "not attempted"
+    NOT_ASKED = "not asked"  # a host: what it has isn't known
     EXCLUDED = "excluded"
 
     @property

@@ -29,6 +29,8 @@ from include.report.weeks import weeks
 WIDTH = 78
 """Columns of the plain text."""
 
+MANY_RUNS = 1000
+
 
 class Look(NamedTuple):
     """A sign, and the name of the colours that the HTML puts behind it."""
@@ -126,11 +128,13 @@ def _balance(space: Space, added: int) -> str:
     """Say what one run took and gave back; what generations share on the disk makes it less."""
     if not added and not space.gone_bytes:
         return "This run added nothing to it."
-    told = f"This run added {wording.size(added)} and gave back {wording.size(space.gone_bytes)} by removals"
+    told = f"This run added {wording.size(added)}"
+    told += f" and gave back {wording.size(space.gone_bytes)} by removals" if space.gone_bytes else ""
     if added <= space.gone_bytes:
         return f"{told}."
     left = space.usable_bytes // (added - space.gone_bytes)
-    return f"{told}; there is room for {wording.counted(left, 'more run')} like it."
+    runs = wording.counted(left, "more run") if left <= MANY_RUNS else f"more than {MANY_RUNS:,} runs"
+    return f"{told}; there is room for {runs} like it."
 
 
 def stillness(standstill: Standstill) -> str:

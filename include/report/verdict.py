@@ -117,9 +117,12 @@ def coverage_sentence(report: Report) -> str:
 
 
 def weeks_sentence(report: Report) -> str:
-    """Say how many machines have an image of the newest week: ``2 of 3 machines have an image of ...``."""
+    """Say how many machines have an image of the newest week; those that nobody asks for aren't missed."""
     if not report.generations:
         return "The generations were not checked." if report.space is None else "The vault holds none."
-    kept = sum(row.states[-1] is WeekState.KEPT for row in report.generations)
-    whole = counted(len(report.generations), "machine")
-    return f"Of {whole}, {kept} {'has' if kept == 1 else 'have'} a proven image of this week."
+    now = [row.states[-1] for row in report.generations if row.states[-1] is not WeekState.NOTHING]
+    if not now:
+        return "No machine was to be imaged this week."
+    kept = now.count(WeekState.KEPT)
+    have = f"{kept} {'has' if kept == 1 else 'have'}"
+    return f"Of {counted(len(now), 'machine')}, {have} a proven image of this week."

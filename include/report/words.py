@@ -9,6 +9,7 @@ from include.wording import counted
 # What is wrong comes first, then what was done, then what needed nothing.
 _COUNTED = {
     Outcome.NOT_BACK: "not back",
+    Outcome.NOT_ASKED: "host not asked",
     Outcome.FAILED: "failed",
     Outcome.MISSING: "missing",
     Outcome.UNREADABLE: "unreadable",
@@ -27,6 +28,8 @@ _COUNTED = {
     Outcome.ALREADY_SAFE: "already safe",
     Outcome.EXCLUDED: "excluded",
 }
+
+_PLURALS = {Outcome.NEW_REVISION: "new revisions", Outcome.NOT_ASKED: "hosts not asked"}
 
 _OWN_DAY = {
     Outcome.COPIED: "was copied and proven",
@@ -52,8 +55,8 @@ def counts(items: Iterable[Item]) -> list[str]:
 
 
 def _count(outcome: Outcome, number: int) -> str:
-    words = _COUNTED[outcome]
-    return counted(number, words) if outcome is Outcome.NEW_REVISION else f"{number} {words}"
+    words = _COUNTED[outcome] if number == 1 else _PLURALS.get(outcome, _COUNTED[outcome])
+    return f"{number} {words}"
 
 
 def of_days(report: Report) -> list[str]:
@@ -69,11 +72,14 @@ def of_days(report: Report) -> list[str]:
 
 def of_machines(report: Report) -> list[str]:
     """Say what became of the machines that the run was to secure; those that are down come first."""
-    own = [item for item in report.items if item.own]
+    hosts = [item.name for item in report.items if item.outcome is Outcome.NOT_ASKED]
+    own = [item for item in report.items if item.own and item.outcome is not Outcome.NOT_ASKED]
     return [
         *([_DRY_MACHINES] if report.dry_run else []),
         *([f"{alarm(report)}. Look now: nothing else is as urgent."] if alarm(report) else []),
-        _machines(own) if own else "No machine was looked at: nothing is known about them.",
+        *([f"{_joined(hosts)} could not be asked for machines."] if hosts else []),
+        *([_machines(own, also=bool(hosts))] if own else []),
+        *([] if own or hosts else ["No machine was looked at: nothing is known about them."]),
     ]
 
 
@@ -83,7 +89,9 @@ def alarm(report: Report) -> str:
     return f"{_joined(down)} did not come back" if down else ""
 
 
-def _machines(own: Sequence[Item]) -> str:
+def _machines(own: Sequence[Item], *, also: bool) -> str:
+    if also:
+        return f"Other hosts: {', '.join(counts(own))}."
     if any(item.outcome is not Outcome.IMAGED for item in own):
         return f"Of {counted(len(own), 'machine')}: {', '.join(counts(own))}."
     who = own[0].name if len(own) == 1 else f"All {len(own)} machines"

@@ -1,11 +1,19 @@
-"""Facts to make reports from: each builder gives a good day's, and takes what differs."""
+"""Facts to make reports from: each builder gives a good day's or machine's, and takes what differs."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 
-from include.report import Coverage, CoveredDay, Item, Outcome, Report, Space, State
+from include.report import Coverage, CoveredDay, Item, KeptWeeks, Outcome, Report, Space, State, WeekState
 
 GB = 10**9
 OWN = "2026-268"
+OF_MACHINES = tuple(Outcome)[tuple(Outcome).index(Outcome.IMAGED) :]
+OF_DAYS = tuple(outcome for outcome in Outcome if outcome not in OF_MACHINES)
+STATES = {
+    **dict.fromkeys(Outcome, State.FAILED),
+    **dict.fromkeys((outcome for outcome in Outcome if outcome.proven), State.PASSED),
+    **dict.fromkeys((Outcome.WOULD_COPY, Outcome.WOULD_IMAGE, Outcome.EXCLUDED), State.NOT_CHECKED),
+}
+MONDAYS = tuple(date(2026, 8, 3) + timedelta(weeks=number) for number in range(8))
 PROOF = "SHA-256 of 48 files equal at both ends; 24 of 24 descriptors hold."
 
 
@@ -65,3 +73,47 @@ def report(*items: Item, **facts: object) -> Report:
         "log_url": "https://airflow.example/log",
     }
     return Report.model_validate({**when, **what, **facts})
+
+
+def imaged(name: str = "maq1", **facts: object) -> Item:
+    """Give a machine that was down for 14 s and imaged."""
+    return machine(name, Outcome.IMAGED, **{"reason": "It was imaged.", "proof": PROOF, **facts})
+
+
+def machine(name: str, outcome: str, **facts: object) -> Item:
+    """Give a machine of which something became; where it may have been stopped, it was down for 14 s."""
+    what = {"name": name, "outcome": outcome, "state": STATES[Outcome(outcome)], "own": outcome != "excluded"}
+    still = {"method": "cold", "was": "running", "downtime_s": 14, "budget_s": 60}
+    done = outcome in ("imaged", "NOT BACK")
+    given = (
+        {"size_bytes": 8 * GB, "sent_bytes": 400_000_000, "seconds": 92, "standstill": still} if done else {}
+    )
+    return Item.model_validate({**what, **given, "reason": "It went as it went.", **facts})
+
+
+def would_image(name: str = "maq1", **facts: object) -> Item:
+    """Give a machine that a dry run would have imaged, as the last run did."""
+    still = {"method": "cold", "was": "running", "downtime_s": 14, "budget_s": 60, "expected": True}
+    return machine(name, "would image", **{"size_bytes": 8 * GB, "standstill": still, **facts})
+
+
+def row(name: str = "maq1", *last: str, count: int = 9) -> KeptWeeks:
+    """Give a machine's weeks: all kept, but the last ones as given."""
+    states = ("kept",) * (len(MONDAYS) - len(last)) + last
+    return KeptWeeks(name=name, states=tuple(map(WeekState, states)), count=count)
+
+
+def weekly(*items: Item, **facts: object) -> Report:
+    """Give the report of a weekly run; without items, of one that imaged two machines."""
+    what = {
+        "title": "VM",
+        "day": None,
+        "items": items or (imaged(), imaged("maq2")),
+        "coverage": (),
+        "mondays": MONDAYS,
+        "generations": (row(), row("maq2")),
+        "space": space(growth_bytes_per_day=None, added_bytes=16 * GB, gone_bytes=6 * GB),
+        "archive": "/backup",
+        "proof_command": "cd /backup/vm/maq1/2026-09-27T09-00-13Z && sha256sum --check --quiet SHA256SUMS",
+    }
+    return report(**{**what, **facts})

@@ -9,7 +9,17 @@ from hypothesis import strategies as st
 
 from include.report import Removed, Report, render_html, render_text
 from include.wording import visible
-from tests.include.report.facts import copied, report, safe, space
+from tests.include.report.facts import (
+    OF_MACHINES,
+    copied,
+    imaged,
+    machine,
+    report,
+    row,
+    safe,
+    space,
+    weekly,
+)
 
 NASTY = (
     "<script>alert(1)</script>",
@@ -68,23 +78,37 @@ def _full_of(text: str) -> Report:
     )
 
 
-HARMLESS = _Shape(render_html(_full_of("harmless"))).elements
+def _machines_full_of(text: str) -> Report:
+    still = {"method": text, "was": "running", "downtime_s": 75, "budget_s": 60}
+    return weekly(
+        imaged(text, standstill=still, reason=text, proof=text, evidence=text, warnings=(text,)),
+        *(machine(text, outcome, reason=text) for outcome in OF_MACHINES),
+        generations=(row(text), row(text, "failed")),
+        space=space(path=text),
+        removed=(Removed(name=text, reason=text),),
+        needs_person=(text,),
+        proof_command=text,
+    )
 
 
-@given(HOSTILE)
+FULL_OF = {"days": _full_of, "machines": _machines_full_of}
+HARMLESS = {kind: _Shape(render_html(full_of("harmless"))).elements for kind, full_of in FULL_OF.items()}
+
+
+@given(st.sampled_from(list(FULL_OF)), HOSTILE)
 @settings(deadline=None)
-def test_no_text_from_outside_becomes_an_element_or_an_attribute(text: str) -> None:
+def test_no_text_from_outside_becomes_an_element_or_an_attribute(kind: str, text: str) -> None:
     """The page has the shape that it has with harmless names, and shows each text as text."""
-    page = _Shape(render_html(_full_of(text)))
-    assert page.elements == HARMLESS
+    page = _Shape(render_html(FULL_OF[kind](text)))
+    assert page.elements == HARMLESS[kind]
     assert page.text.count(visible(text)) >= 9
 
 
-@given(HOSTILE)
+@given(st.sampled_from(list(FULL_OF)), HOSTILE)
 @settings(deadline=None)
-def test_the_output_is_always_valid_utf_8_without_control_characters(text: str) -> None:
+def test_the_output_is_always_valid_utf_8_without_control_characters(kind: str, text: str) -> None:
     """No terminal, mail client or mail server is told anything but letters."""
-    given_facts = _full_of(text)
+    given_facts = FULL_OF[kind](text)
     for whole in (render_html(given_facts), render_text(given_facts)):
         assert whole.encode().decode() == whole
         # The line break is the renderings' own, and so are the entities for blanks in the HTML.
@@ -94,10 +118,11 @@ def test_the_output_is_always_valid_utf_8_without_control_characters(text: str) 
 @pytest.mark.parametrize("text", NASTY)
 def test_a_name_cannot_add_a_line_to_the_text(text: str) -> None:
     """A forged heading or verdict would need one."""
-    lines = render_text(_full_of(text)).splitlines()
-    forged = [line for line in lines if re.match(r"(Bcc:|all@)", line)]
-    assert forged == []
-    assert len([line for line in lines if line.startswith("── ")]) == 6
+    for full_of, headings in ((_full_of, 6), (_machines_full_of, 7)):
+        lines = render_text(full_of(text)).splitlines()
+        forged = [line for line in lines if re.match(r"(Bcc:|all@)", line)]
+        assert forged == []
+        assert len([line for line in lines if line.startswith("── ")]) == headings
 
 
 def test_an_undecodable_byte_keeps_its_value() -> None:

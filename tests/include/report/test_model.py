@@ -1,14 +1,30 @@
 """The facts: frozen, checked at the door, and the same after a journey through JSON."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from itertools import product
+from typing import Literal
 
 import pytest
 from pydantic import ValidationError
 
-from include.report import Coverage, Item, Outcome, Removed, Report, Space, State
-from tests.include.report.facts import GB, bad, copied, covered, planned, report, safe, space
+from include.report import Coverage, Item, Outcome, Removed, Report, Space, Standstill, State
+from tests.include.report.facts import (
+    GB,
+    MONDAYS,
+    OF_MACHINES,
+    bad,
+    copied,
+    covered,
+    machine,
+    planned,
+    report,
+    row,
+    safe,
+    space,
+    weekly,
+    would_image,
+)
 
 
 def _travelled(given: Report) -> Report:
@@ -27,8 +43,10 @@ def _travelled(given: Report) -> Report:
             needs_person=("Look\nhere.",),
         ),
         report(planned(), safe("2026-267"), dry_run=True),
+        weekly(*(machine("maq1", outcome) for outcome in OF_MACHINES)),
+        weekly(would_image(standstill=None), dry_run=True, mondays=(), generations=()),
     ],
-    ids=["good", "bare", "hostile", "dry"],
+    ids=["good", "bare", "hostile", "dry", "machines", "dry machines"],
 )
 def test_a_report_is_the_same_after_its_journey_through_json(given: Report) -> None:
     """Airflow stores it as JSON between the task that builds it and the one that mails it."""
@@ -45,7 +63,7 @@ def test_a_day_is_plain_text_in_json() -> None:
 def test_green_means_proven_and_proven_means_green(state: State, outcome: Outcome) -> None:
     """No other pair of state and outcome can be said."""
     facts = {"name": "2026-268", "state": state, "outcome": outcome, "reason": "So."}
-    safe_outcomes = {Outcome.COPIED, Outcome.NEW_REVISION, Outcome.ALREADY_SAFE}
+    safe_outcomes = {Outcome.COPIED, Outcome.NEW_REVISION, Outcome.ALREADY_SAFE, Outcome.IMAGED}
     if (state is State.PASSED) == (outcome in safe_outcomes):
         assert Item.model_validate(facts).state is state
     else:
@@ -106,3 +124,45 @@ def test_a_vault_without_known_growth_is_the_default() -> None:
 def test_a_clock_set_back_takes_no_time() -> None:
     """A negative duration would be nonsense in a report."""
     assert report(finished=datetime(2020, 1, 1, tzinfo=UTC)).seconds == 0
+
+
+@pytest.mark.parametrize("mondays", [(), MONDAYS[:-1], (*MONDAYS, MONDAYS[-1])])
+def test_a_row_of_generations_has_one_state_for_each_week(mondays: tuple[date, ...]) -> None:
+    """Else a week would stand under another's date."""
+    with pytest.raises(ValidationError, match=f"maq1: not one state for each of {len(mondays)} weeks"):
+        weekly(mondays=mondays, generations=(row(),))
+
+
+@pytest.mark.parametrize(
+    ("method", "was", "stops"),
+    [
+        ("cold", "running", True),
+        ("copy", "running", True),
+        ("live", "running", False),
+        ("offline", "off", False),
+        ("cold", "off", False),
+    ],
+)
+def test_a_machine_stands_still_only_if_it_runs_and_its_method_stops_it(
+    method: str, was: Literal["running", "off"], *, stops: bool
+) -> None:
+    """One that is off has no downtime to speak of."""
+    assert Standstill(method=method, was=was).stops is stops
+
+
+@pytest.mark.parametrize(
+    ("downtime_s", "budget_s", "over_s"),
+    [(75, 60, 15), (60, 60, 0), (14, 60, 0), (None, 60, 0), (75, None, 0)],
+)
+def test_a_downtime_is_over_its_budget_only_when_both_are_known(
+    downtime_s: float | None, budget_s: float | None, over_s: float
+) -> None:
+    """Nobody is blamed for what wasn't measured."""
+    stop = Standstill(method="cold", was="running", downtime_s=downtime_s, budget_s=budget_s)
+    assert stop.over_s == over_s
+
+
+def test_a_weekly_report_is_about_the_day_on_which_it_began() -> None:
+    """On the institute's clock: at 01:30 in UTC it's still Saturday there."""
+    given = weekly(started=datetime(2026, 9, 27, 1, 30, tzinfo=UTC))
+    assert (given.name, given.own_date) == ("VM", date(2026, 9, 26))

@@ -19,7 +19,7 @@ from include.report import (
 )
 from include.report import render as rendering
 from include.report.render import COVERAGE_LOOKS, STATE_LOOKS, WIDTH, linkable, ran, shares, split, trend
-from tests.include.report.facts import GB, bad, copied, covered, planned, report, safe, space
+from tests.include.report.facts import GB, OF_DAYS, bad, copied, covered, planned, report, safe, space
 
 TEMPLATE = (Path(rendering.__file__).parent / "templates" / "report.html.j2").read_text()
 GMAIL_CUTS_AT = 102_000
@@ -91,7 +91,7 @@ def test_what_needs_a_person_leads_and_is_left_out_when_nothing_does() -> None:
 
 @pytest.mark.parametrize(
     ("state", "outcome"),
-    [(state, outcome) for state in State for outcome in Outcome if outcome.proven == (state is State.PASSED)],
+    [(state, outcome) for state in State for outcome in OF_DAYS if outcome.proven == (state is State.PASSED)],
 )
 def test_every_state_has_a_sign_and_every_outcome_a_word(state: State, outcome: Outcome) -> None:
     """Colour never speaks alone."""

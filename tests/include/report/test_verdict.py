@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from include.report import Outcome, Report, State, headline, label, overall, subject
 from include.report.verdict import by_urgency, coverage_sentence, moved
-from tests.include.report.facts import bad, copied, covered, planned, report, safe
+from tests.include.report.facts import OF_DAYS, bad, copied, covered, planned, report, safe
 
 ANY_TEXT = st.text(st.characters(exclude_categories=()))
 REVISED = copied(outcome="new revision", revision=2, size_bytes=36_000_000)
@@ -84,7 +84,7 @@ def test_a_failed_run_needs_no_more_reasons_to_be_opened() -> None:
     assert label(report(bad("failed", warnings=("Odd.",)), needs_person=("Look.",))) == "FAILED"
 
 
-@pytest.mark.parametrize("outcome", Outcome)
+@pytest.mark.parametrize("outcome", OF_DAYS)
 def test_the_headline_tells_what_became_of_the_own_day(outcome: Outcome) -> None:
     """Every outcome has its sentence, and only proven ones sound like it."""
     own = bad(outcome, state="passed" if outcome.proven else "failed")
