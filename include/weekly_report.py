@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from include.daily_report import Failure, space_now
 from include.kept_weeks import Calendar, Holdings
 from include.machine_item import MachineCase, MachineDoing, is_of_release
-from include.machines.generation import Generations
+from include.machines.generation import Generations, to_the_second
 from include.machines.machine_record import MachineRecord
 from include.machines.plan import Action, Planned
 from include.machines.removal import Removed
@@ -177,7 +177,7 @@ def _unfinished(vault: Vault) -> Iterator[str]:
 def _proof_command(holdings: Holdings, made: Sequence[MachineRecord]) -> str | None:
     """Give the command for an image of this run, else for the newest, whose path a shell takes as shown."""
     proven = [one.generation for held in holdings.of.values() for one in held if one.record]
-    ours = {(record.machine, record.instant) for record in made}
+    ours = {(record.machine, to_the_second(record.instant)) for record in made}
     fit = [one for one in proven if visible(str(one.folder)) == str(one.folder)]
     best = max(fit, key=lambda one: ((one.machine, one.instant) in ours, one.instant), default=None)
     return f"cd {shlex.quote(str(best.folder))} && sha256sum --check --quiet SHA256SUMS" if best else None
