@@ -3,6 +3,7 @@
 Both say the same. How it looks is in ``templates/``; what is said is in ``verdict.py``.
 """
 
+import re
 import textwrap
 from datetime import date
 from pathlib import Path
@@ -30,6 +31,8 @@ WIDTH = 78
 """Columns of the plain text."""
 
 MANY_RUNS = 1000
+
+_UNIT = re.compile(r"(?<=\d) (?=(?:[kMGTP]?B|s|min|h)\b)")
 
 
 class Look(NamedTuple):
@@ -91,6 +94,7 @@ def render_text(report: Report) -> str:
 
 
 def _render(template: str, report: Report) -> str:
+    items = by_urgency(report.items)
     return _ENVIRONMENT.get_template(template).render(
         report=report,
         made_by=MADE_BY,
@@ -98,8 +102,8 @@ def _render(template: str, report: Report) -> str:
         label=label(report),
         headline=headline(report),
         moved=moved(report),
-        items=by_urgency(report.items),
-        stopped=[item for item in report.items if item.standstill and item.standstill.stops],
+        items=items,
+        stopped=[item for item in items if item.standstill and item.standstill.stops],
         weeks=weeks(report.coverage),
         coverage_sentence=coverage_sentence(report),
         state_looks=STATE_LOOKS,
@@ -186,15 +190,19 @@ def shares(space: Space) -> dict[str, int]:
 
 
 def wrap(text: str, indent: int = 0, first: str = "") -> str:
-    """Break a sentence into lines of ``WIDTH`` columns, but never inside a word: names stay whole."""
-    return textwrap.fill(
-        text,
+    """Break a sentence into lines of ``WIDTH`` columns, but never inside a word: names stay whole.
+
+    Nor between a number and its unit.
+    """
+    filled = textwrap.fill(
+        _UNIT.sub("\xa0", text),
         WIDTH,
         initial_indent=first or " " * indent,
         subsequent_indent=" " * indent,
         break_long_words=False,
         break_on_hyphens=False,
     )
+    return filled.replace("\xa0", " ")
 
 
 def calendar_date(day: date) -> str:

@@ -124,5 +124,5 @@ def weeks_sentence(report: Report) -> str:
     if not now:
         return "No machine was to be imaged this week."
     kept = now.count(WeekState.KEPT)
-    have = f"{kept} {'has' if kept == 1 else 'have'}"
+    have = f"{kept or 'none'} {'has' if kept in (0, 1) else 'have'}"
     return f"Of {counted(len(now), 'machine')}, {have} a proven image of this week."

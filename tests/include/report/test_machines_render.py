@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from include.report import Outcome, Report, Standstill, State, WeekState, render_html, render_text
-from include.report.render import WEEK_LOOKS, WIDTH, budget, share_of_budget, stillness, trend
+from include.report.render import WEEK_LOOKS, WIDTH, budget, share_of_budget, stillness, trend, wrap
 from tests.include.report.facts import (
     GB,
     MONDAYS,
@@ -155,10 +155,11 @@ def test_a_downtime_is_told_against_its_budget(facts: dict[str, object], said: s
 
 def test_a_machine_that_is_not_back_has_no_downtime_but_an_alarm() -> None:
     """Whatever was measured before."""
-    given = weekly(machine("maq1", "NOT BACK"), imaged("maq2"))
-    assert budget(given.items[0]) == "it did not come back"
+    given = weekly(imaged(), machine("maq2", "NOT BACK"))
+    assert budget(given.items[1]) == "it did not come back"
     html, text = _part("Downtime", given)
     assert re.findall(r'<span class="(\w+)"', html) == ["bad", "idle"]
+    assert text.index("maq2") < text.index("maq1")
     assert re.findall(r"it did not come back", text) == ["it did not come back"]
 
 
@@ -204,7 +205,7 @@ def test_the_generations_have_a_legend_for_every_sign() -> None:
 def test_the_text_on_machines_fits_a_terminal() -> None:
     """78 columns, names of any usual length, and every sentence wrapped."""
     long = "This sentence goes on and on. " * 20
-    name = "the-institutes-mail-server"
+    name = "the-institutes-mail-server-" + "x" * 38
     items = (
         imaged(name, reason=long, proof=long, evidence=long, warnings=(long,)),
         machine("maq2", "NOT BACK", reason=long),
@@ -216,7 +217,7 @@ def test_the_text_on_machines_fits_a_terminal() -> None:
     ).splitlines()
     assert [line for line in lines if len(line) > WIDTH] == []
     assert all(line == line.rstrip() for line in lines)
-    assert all(any(line.startswith(f" {sign} {name}") for line in lines) for sign in "✓")
+    assert f" {name}" in lines
 
 
 def test_two_dozen_machines_are_not_cut_by_gmail() -> None:
@@ -254,3 +255,11 @@ def test_the_weeks_are_told_by_their_mondays() -> None:
     html, text = _part("Generations", weekly())
     assert re.findall(r">(\d+)<br>(\w+)</th>", html) == [(str(day.day), f"{day:%b}") for day in MONDAYS]
     assert re.findall(r"(\d+) (Aug|Sep)", text) == [(str(day.day), f"{day:%b}") for day in MONDAYS]
+
+
+def test_a_number_stays_with_its_unit_in_the_text() -> None:
+    """Wherever the line ends."""
+    for width in range(40, 80):
+        text = wrap(f"{'x' * width} took 13 s, 1 min 5 s, 2 h 7 min and 6.0 GB of 20 B.")
+        assert not re.search(r"\d\n", text)
+        assert "\xa0" not in text

@@ -153,7 +153,7 @@ def test_what_is_down_comes_first_and_what_is_excluded_last() -> None:
         ([row(), row("maq2")], "Of 2 machines, 2 have a proven image of this week."),
         ([row("maq1", "failed"), row("maq2")], "Of 2 machines, 1 has a proven image of this week."),
         ([row("old", "nothing kept"), row()], "Of 1 machine, 1 has a proven image of this week."),
-        ([row("maq1", "would image")], "Of 1 machine, 0 have a proven image of this week."),
+        ([row("maq1", "would image")], "Of 1 machine, none has a proven image of this week."),
         ([row("old", "nothing kept")], "No machine was to be imaged this week."),
         ([], "The vault holds none."),
     ],
