@@ -62,7 +62,7 @@ def test_a_machine_without_a_sign_of_life_leads_the_report(weekly: Weekly) -> No
     """And no further machine of its host is stopped in that run."""
     boots = {machine: weekly.boots(machine) for machine in ("maq1", "maq3")}
     deaf = {"address": "127.0.0.1", "ports": [1], "timeout_s": 2}
-    with weekly.site_file(proof=deaf):
+    with weekly.site_file(proof=deaf, hosts=weekly.hosts(machines=["maq1", "maq3"])):
         run = weekly.run()
 
     assert run.facts["state"] == RED
@@ -75,10 +75,10 @@ def test_a_machine_without_a_sign_of_life_leads_the_report(weekly: Weekly) -> No
 
 def test_a_guest_that_ignores_the_shutdown_is_left_running(weekly: Weekly) -> None:
     """The others are imaged, the run is red, and nothing is removed in it."""
-    weekly.run()
+    weekly.images()
     before = {machine: weekly.generations(machine) for machine in MACHINES}
     patient = [{**DEAF, "on_timeout": "leave"}]
-    with weekly.site_file(special=patient, keep={"weekly": 1, "monthly": 0, "yearly": 0}):
+    with weekly.site_file(special=patient, hosts=weekly.hosts(machines=["maq1", "maq3"])):
         run = weekly.run()
 
     assert run.facts["state"] == RED

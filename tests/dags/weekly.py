@@ -1,7 +1,7 @@
 """The weekly DAG at work: a KVM host with real machines, and how a run is started."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,6 +16,8 @@ from tests.site.airflow import LocalAirflow
 
 DAG = "vm_weekly"
 MACHINES = ("maq1", "maq2", "maq3")
+USUAL = ("maq1", "maq2")
+"""Those that runs image, unless a test says otherwise: each takes its turn."""
 DEAF = {"machines": "maq3", "on_timeout": "destroy", "shutdown_timeout_s": 1}
 """How a guest is treated that ignores the power button."""
 
@@ -70,6 +72,12 @@ class Weekly:
         run.end(patience_s=180)
         return run
 
+    def images(self) -> dict[str, PublishedGeneration]:
+        """Give the newest image of each of the usual machines; made, if there is none yet."""
+        if not all(self.generations(machine) for machine in USUAL):
+            self.run()
+        return {machine: self.generations(machine)[-1] for machine in USUAL}
+
     def runs(self) -> list[Run]:
         """Give all runs."""
         return [Run(self.airflow, self.institute, run["dag_run_id"], DAG) for run in self.airflow.runs(DAG)]
@@ -79,18 +87,20 @@ class Weekly:
         staging = self.institute.vault / ".staging" / "vm"
         return [*self.agent.left_behind(), *(str(path) for path in staging.glob("*/*"))]
 
-    def write_site_file(self, **machines: object) -> None:
+    def write_site_file(self, vault: Mapping[str, object] | None = None, **machines: object) -> None:
         """Write the site file, with some keys other than usual; every task reads it when it starts."""
         target = self.institute.site_file
-        usual = {"special": [DEAF], "downtime_budget_s": 60}
-        written = self.institute.write_site_file(target.with_suffix(".new"), machines={**usual, **machines})
+        usual = {"special": [DEAF], "downtime_budget_s": 60, "hosts": self.hosts(machines=USUAL)}
+        written = self.institute.write_site_file(
+            target.with_suffix(".new"), vault=vault or {}, machines={**usual, **machines}
+        )
         written.replace(target)  # in one step: no task reads half of it
         self.institute.site_file = target
 
     @contextmanager
-    def site_file(self, **machines: object) -> Iterator[None]:
+    def site_file(self, vault: Mapping[str, object] | None = None, **machines: object) -> Iterator[None]:
         """Have another site file for a block."""
-        self.write_site_file(**machines)
+        self.write_site_file(vault, **machines)
         try:
             yield
         finally:
