@@ -14,7 +14,6 @@
 A generation counts as published when its folder has its final name: that rename is the last step.
 """
 
-import json
 import os
 import re
 import shutil
@@ -25,8 +24,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from pydantic import AwareDatetime
+
 from include.day_backup import write_json
-from include.errors import BackupError, ImageGoneError, VaultError
+from include.errors import BackupError, VaultError
+from include.facts import Facts
 from include.machines.machine_record import MachineRecord
 from include.names import checked, shown
 from include.publication import FOLDER_MODE
@@ -132,6 +134,13 @@ class PublishedGeneration(_Kept):
         self.folder.chmod(FOLDER_MODE)
 
 
+class _Freeze(Facts):
+    """Which freeze staging is of."""
+
+    run: str
+    instant: AwareDatetime
+
+
 @dataclass(frozen=True)
 class StagedGeneration(_Kept):
     """A machine's work in progress, and its paths."""
@@ -172,26 +181,29 @@ class StagedGeneration(_Kept):
     def run(self) -> str | None:
         """The run that works at it; None where nothing was begun."""
         freeze = self._freeze
-        return freeze["run"] if freeze else None
+        return freeze.run if freeze else None
+
+    def is_of(self, run: str, instant: datetime) -> bool:
+        """Tell whether it's one freeze's work."""
+        return self._freeze == _Freeze(run=run, instant=instant)
 
     def begin(self, run: str, instant: datetime) -> None:
-        """Make ready for the disks of one freeze: what came of them before stays, all older work goes.
+        """Make ready for the disks of one freeze: what came of them stays, another freeze's work goes.
 
-        Raises:
-            ImageGoneError: a later freeze of the machine is in work.
+        No clock can tell which of two is the later one: the host has told the caller that it holds this.
         """
-        there, freeze = self._freeze, {"run": run, "instant": instant.isoformat()}
-        if there == freeze:
+        if self.is_of(run, instant):
             return
-        if there and datetime.fromisoformat(there["instant"]) > instant:
-            raise ImageGoneError(f"{self.machine} was frozen anew by {there['run']}, which is at work.")
         self.clear()
         self.data.mkdir()
-        write_json(self.frozen, freeze)
+        write_json(self.frozen, _Freeze(run=run, instant=instant).model_dump(mode="json"))
 
     @property
-    def _freeze(self) -> dict[str, str] | None:
-        return json.loads(self.frozen.read_bytes()) if self.frozen.exists() else None
+    def _freeze(self) -> _Freeze | None:
+        try:
+            return _Freeze.model_validate_json(self.frozen.read_bytes())
+        except (FileNotFoundError, ValueError):  # damaged: it's nobody's, and goes at the next beginning
+            return None
 
     def clear(self) -> None:
         """Remove the work in progress, and nothing else; the caller holds the machine."""

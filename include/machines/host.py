@@ -1,9 +1,10 @@
 """A KVM host: the agent put there, and what it's asked. Each call is one command over the host's one door."""
 
+import hashlib
 import json
 import shlex
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from include.errors import (
     BackupError,
@@ -16,13 +17,16 @@ from include.errors import (
     MachineNotStoppedError,
     NotYetError,
 )
+from include.facts import Facts
 from include.locks import BUSY_RETRY_S
 from include.machines.facts import FreezeRequest, Frozen, Released, Survey
 from include.machines.shipped import agent_file
 from include.transfer import Route
 
 _NO_SUCH_COMMAND = 127  # a POSIX shell's exit status for a command it can't find
+_NOT_THERE = 9
 _BUSY = 3
+_Answer = TypeVar("_Answer", bound=Facts)
 _REFUSALS: dict[int, type[BackupError]] = {
     4: MachineNotPossibleError,
     5: MachineNotStoppedError,
@@ -93,7 +97,7 @@ class Host:
             HostError: the host lacks something.
             HostNotReadyError: libvirt is away.
         """
-        return Survey.model_validate(self._call("survey", request={"scratch": self.scratch}))
+        return self._call(Survey, "survey", request={"scratch": self.scratch})
 
     def freeze(self, uuid: str, request: FreezeRequest) -> Frozen:
         """Have a machine's disks held at one instant, with the machine running again at once.
@@ -108,7 +112,7 @@ class Host:
             MachineNotBackError: it isn't proven to run again.
             HostNotReadyError: libvirt is away; another try may help.
         """
-        return Frozen.model_validate(self._call("freeze", uuid, request=request.model_dump(mode="json")))
+        return self._call(Frozen, "freeze", uuid, request=request.model_dump(mode="json"))
 
     def release(self, uuid: str, run: str) -> Released:
         """Put a machine back as it was; somebody else's freeze is left alone.
@@ -117,10 +121,14 @@ class Host:
             NotYetError: its freeze is still at work.
             MachineNotBackError: it can't be made to run again.
         """
-        return Released.model_validate(self._call("release", f"--run={run}", "--", uuid))
+        return self._call(Released, "release", f"--run={run}", "--", uuid)
 
     def serve_command(self, uuid: str) -> str:
-        """Give the command that serves a machine's frozen disks on its standard input and output."""
+        """Give the command that serves a machine's frozen disks on its standard input and output.
+
+        The agent is put there first: another version of it may have frozen them.
+        """
+        self._put_agent()
         return self._command("serve", uuid)
 
     @property
@@ -130,30 +138,37 @@ class Host:
     def _command(self, *words: str) -> str:
         return shlex.join(["python3", self._program, f"--uri={self.uri}", f"--state={self.state}", *words])
 
-    def _call(self, *words: str, request: dict[str, Any] | None = None) -> dict[str, Any]:
+    def _call(self, answer: type[_Answer], *words: str, request: dict[str, Any] | None = None) -> _Answer:
         self._put_agent()
         ran = self.door.run(self._command(*words), json.dumps(request or {}).encode())
-        if ran.status == 0:
-            return self._read(ran)
-        raise self._refusal(ran)
+        if ran.status:
+            raise self._refusal(ran)
+        try:
+            return answer.model_validate(self._read(ran))
+        except ValueError as wrong:
+            raise HostError(f"{self.door.connection} answered with other facts: {wrong}") from wrong
 
     def _put_agent(self) -> None:
         """Put the agent there, unless the host has this very one; what runs of an older one goes on."""
-        folder, program = shlex.quote(self.state), shlex.quote(self._program)
-        there = self.door.run(f"test -e {program} || {{ mkdir -p -m 711 -- {folder} && exit 9; }}")
-        if there.status not in (0, 9):
-            raise HostError(f"{self.door.connection}: {self.state} can't be made there: {there.errors}")
-        if there.status:
-            self.door.put(self._program, agent_file()[1])
+        folder, content = shlex.quote(self.state), agent_file()[1]
+        listed = shlex.quote(f"{hashlib.sha256(content).hexdigest()}  {self._program}")
+        there = f"echo {listed} | sha256sum --check --status 2>/dev/null"
+        ran = self.door.run(f"{there} || {{ mkdir -p -m 711 -- {folder} && exit {_NOT_THERE}; }}")
+        if ran.status == _NOT_THERE:
+            self.door.put(self._program, content)
+        elif ran.status:
+            raise HostError(f"{self.door.connection}: {self.state} can't be made there: {ran.errors}")
 
     def _read(self, ran: Ran) -> dict[str, Any]:
         try:
-            read: dict[str, Any] = json.loads(ran.output)
-        except ValueError as garbled:
+            read = json.loads(ran.output)
+        except ValueError:
+            read = None
+        if not isinstance(read, dict):
             raise HostError(
                 f"{self.door.connection} answered something else than facts: {ran.output[:200]!r}. "
                 "Does its shell's start-up file print something?"
-            ) from garbled
+            )
         return read
 
     def _refusal(self, ran: Ran) -> BackupError:
@@ -164,7 +179,7 @@ class Host:
             return HostError(
                 f"{where}: the agent ended with status {ran.status}: {ran.errors or 'without a word'}"
             )
-        message = str(self._read(ran)["message"])
+        message = str(self._read(ran).get("message"))
         if ran.status == _BUSY:
             return NotYetError(message, retry_in_s=BUSY_RETRY_S)
         return _REFUSALS.get(ran.status, HostError)(f"{message} (host {where})")

@@ -5,7 +5,6 @@ us. Pulling and proving leave what they found in the vault's staging; only publi
 """
 
 import hashlib
-import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -148,8 +147,9 @@ class MachineBackup:
     def _proven(self, staged: StagedGeneration) -> MachineRecord | None:
         if published := self._published():
             return published.record
-        if staged.run == self.run and staged.draft.exists():
-            return MachineRecord.model_validate(json.loads(staged.draft.read_bytes())["record"])
+        if staged.run == self.run:
+            with suppress(VaultError):  # none, or damaged: it's proven anew
+                return publication.read_draft(staged).record
         return None
 
     def _finish_left(self, staged: StagedGeneration) -> None:
@@ -161,15 +161,15 @@ class MachineBackup:
             staged.clear()
             left.seal()
         except VaultError as refused:
-            self.say(f"{self.machine}: what an earlier run proven couldn't be published. {refused}")
+            self.say(f"{self.machine}: what an earlier run had proven can't be published. {refused}")
         else:
             self.say(f"{self.machine}: {left.name}, proven by an earlier run, is published now.")
 
     def _pull(self, staged: StagedGeneration, frozen: Frozen) -> Pulled:
-        staged.begin(self.run, frozen.instant)
-        if staged.pulled.exists():
-            return Pulled.model_validate_json(staged.pulled.read_bytes())
-        with self._way() as way:
+        if staged.is_of(self.run, frozen.instant):
+            with suppress(OSError, ValueError):  # not all of it came yet, or that can't be read
+                return Pulled.model_validate_json(staged.pulled.read_bytes())
+        with self._way(frozen) as way:
             pulled = pull(way, staged, self._base(), self.say)
         write_json(staged.pulled, pulled.model_dump(mode="json"))
         return pulled
@@ -180,7 +180,7 @@ class MachineBackup:
 
     def _prove(self, staged: StagedGeneration, frozen: Frozen) -> MachineRecord:
         pulled, started = self._pull(staged, frozen), time.monotonic()
-        sha256, healed = self._read_back(staged, [disk.name for disk in frozen.disks])
+        sha256, healed = self._read_back(staged, frozen)
         count = sum(Chunks.read(staged.chunks(disk.name)).count for disk in frozen.disks)
         how = f"SHA-256 of {counted(count, 'chunk')} read back from the disk equal to the host's"
         how += f"; {counted(healed, 'chunk')} pulled again before" if healed else ""
@@ -188,13 +188,13 @@ class MachineBackup:
         record = self._record(staged, frozen, pulled, sha256, proof)
         sums = {name: _sha256(staged.data / name) for name in sorted(record.names - record.images - _LATER)}
         sums |= {f"{disk.name}.img": disk.sha256 for disk in record.disks}
-        write_json(staged.draft, {"record": record.model_dump(mode="json"), "sums": sums})
+        write_json(staged.draft, publication.Draft(record=record, sums=sums).model_dump(mode="json"))
         self.say(f"{self.machine}: {how}.")
         return record
 
-    def _read_back(self, staged: StagedGeneration, disks: list[str]) -> tuple[dict[str, str], int]:
+    def _read_back(self, staged: StagedGeneration, frozen: Frozen) -> tuple[dict[str, str], int]:
         """Give each disk's SHA-256 once all are proven, and how many chunks were healed for that."""
-        sha256, healed, left = dict[str, str](), 0, disks
+        sha256, healed, left = dict[str, str](), 0, [disk.name for disk in frozen.disks]
         for healing in range(HEALINGS + 1):
             proofs = {disk: self._proof(staged, disk) for disk in left}
             sha256 |= {disk: proof.sha256 for disk, proof in proofs.items()}
@@ -203,7 +203,7 @@ class MachineBackup:
                 return sha256, healed
             left, healed = list(bad), healed + sum(len(chunks) for chunks in bad.values())
             if healing < HEALINGS:
-                self._heal(staged, bad)
+                self._heal(staged, frozen, bad)
         raise MachineNotImagedError(
             f"{self.machine}: what the vault's disk gives back of {named(left)} still isn't what the host "
             "hashed. Nothing was published. Check the vault's disk."
@@ -212,16 +212,17 @@ class MachineBackup:
     def _proof(self, staged: StagedGeneration, disk: str) -> image.Proof:
         return image.read_back(staged.image(disk), Chunks.read(staged.chunks(disk)), self.say)
 
-    def _heal(self, staged: StagedGeneration, bad: Mapping[str, list[int]]) -> None:
+    def _heal(self, staged: StagedGeneration, frozen: Frozen, bad: Mapping[str, list[int]]) -> None:
         told = ", ".join(f"{counted(len(chunks), 'chunk')} of {disk}" for disk, chunks in bad.items())
         self.say(f"{self.machine}: {told} came out other than the host hashed them; pulled again.")
-        with self._way() as way:
+        with self._way(frozen) as way:
             pull_again(way, staged, bad)
 
     @contextmanager
-    def _way(self) -> Iterator[Way]:
+    def _way(self, frozen: Frozen) -> Iterator[Way]:
+        command = self.host.serve_command(self.uuid)
         with connected(self.host.door.route) as config:
-            yield Way(config, self.host.serve_command(self.uuid), self.run)
+            yield Way(config, command, frozen)
 
     def _record(
         self,

@@ -16,6 +16,7 @@ from include.wording import size
 
 FILES = 16  # names that a generation takes in the vault, and more
 _ROUNDING = 10  # a tenth more: chunks are written whole, and the machine goes on writing until it's frozen
+_NOT_LIVE = "Its host's libvirt can't image it live (backup-begin). Give it the method cold in the site file."
 
 
 class Action(StrEnum):
@@ -119,8 +120,10 @@ def _matches(name: str, patterns: Iterable[str]) -> bool:
 
 
 def _planned(section: MachinesSection, host: HostSection, survey: Survey, machine: Machine) -> Planned:
-    action, reason = _judged(host, machine)
     method = _method(section, survey, machine)
+    action, reason = _judged(host, machine)
+    if action is Action.IMAGE and method == "live" and not survey.backup:
+        action, reason = Action.REFUSE, _NOT_LIVE
     return Planned(
         host=host.connection,
         name=machine.name,

@@ -1,26 +1,50 @@
 """Publishing: the last step, by which proven images in staging become a generation of the vault."""
 
 import hashlib
-import json
 import os
 from collections.abc import Collection
 from pathlib import Path
 
 from include.errors import VaultError
+from include.facts import Facts
 from include.listing import Entry, Listing, sha256_lines
 from include.machines.generation import PublishedGeneration, StagedGeneration, drop, to_the_second
 from include.machines.machine_record import MachineRecord
 from include.publication import FILE_MODE, sync
 
 
+class Draft(Facts):
+    """What staging keeps of proven images.
+
+    Args:
+        record: the record to be.
+        sums: the SHA-256 of each file by its name; record and sums excepted.
+    """
+
+    record: MachineRecord
+    sums: dict[str, str]
+
+
+def read_draft(staged: StagedGeneration) -> Draft:
+    """Read the draft of proven images.
+
+    Raises:
+        VaultError: it is missing or damaged.
+    """
+    try:
+        return Draft.model_validate_json(staged.draft.read_bytes())
+    except (OSError, ValueError) as damaged:
+        raise VaultError(f"The draft {staged.draft} can't be read: {damaged}") from damaged
+
+
 def publish(staged: StagedGeneration) -> PublishedGeneration:
     """Publish what is proven: read-only, synced, then renamed; the caller holds the machine.
 
     Raises:
-        VaultError: its place is taken, or the disk can't be synced.
+        VaultError: its place is taken, the draft can't be read, or the disk can't be synced.
     """
-    draft = json.loads(staged.draft.read_bytes())
-    record, sums = MachineRecord.model_validate(draft["record"]), dict[str, str](draft["sums"])
+    draft = read_draft(staged)
+    record, sums = draft.record, dict(draft.sums)
     target = PublishedGeneration(record.machine, to_the_second(record.instant), staged.vault_root)
     if os.path.lexists(target.folder):
         raise VaultError(f"{target.folder} is there already and isn't this run's. Nothing was overwritten.")

@@ -50,7 +50,7 @@ class Treatment(Section):
 
 
 class Special(Treatment):
-    """Another treatment for some machines; what isn't given is as usual."""
+    """Another treatment for some machines; what isn't given is as usual, in ``proof`` too."""
 
     machines: str = Field(description="A name pattern.")
 
@@ -89,10 +89,11 @@ class MachinesSection(Treatment):
 
     @model_validator(mode="after")
     def _leases_outlast_the_stops(self) -> Self:
-        for one in (self._merged(special) for special in [None, *self.special]):
+        for special in [None, *self.special]:
+            one, whose = self._merged(special), f" for {special.machines}" if special else ""
             if one.lease_s < one.shortest_lease_s:
                 raise ValueError(
-                    f"lease_s is {one.lease_s:.0f}, and must be at least shutdown_timeout_s and "
+                    f"lease_s{whose} is {one.lease_s:.0f}, and must be at least shutdown_timeout_s and "
                     f"proof.timeout_s together, {one.shortest_lease_s:.0f}."
                 )
         return self
@@ -121,6 +122,7 @@ class MachinesSection(Treatment):
         return self._merged(next(fits, None))
 
     def _merged(self, special: Special | None) -> Treatment:
-        usual = {name: getattr(self, name) for name in Treatment.model_fields}
+        usual = self.model_dump(include=set(Treatment.model_fields))
         others = special.model_dump(exclude_unset=True, exclude={"machines"}) if special else {}
-        return Treatment.model_validate(usual | others)
+        proof = usual["proof"] | others.get("proof", {})
+        return Treatment.model_validate(usual | others | {"proof": proof})

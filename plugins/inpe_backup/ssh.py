@@ -58,8 +58,9 @@ class SshDoor:
         with self._meanings():
             channel = self._begin(command)
             try:
-                channel.sendall(stdin)
-                channel.shutdown_write()
+                with suppress(OSError):  # a command that has ended takes nothing more: its status says why
+                    channel.sendall(stdin)
+                    channel.shutdown_write()
                 output = channel.makefile("rb").read()
                 errors = channel.makefile_stderr("rb").read().decode("utf-8", "backslashreplace").strip()
                 status = channel.recv_exit_status()
@@ -78,22 +79,27 @@ class SshDoor:
             SourceUnreachableError: everything that may pass.
         """
         part = f"{path}.{uuid.uuid4().hex}"
-        try:
-            with self._meanings(), self._transport().open_sftp_client() as sftp:
+        with self._meanings(), self._sftp() as (channel, sftp):
+            try:
                 with sftp.open(part, "wb") as file:
                     file.write(content)
                 sftp.posix_rename(part, path)
-        except SourceUnreachableError as error:
-            if isinstance(error.__cause__, PermissionError):
-                raise HostError(
-                    f"{self.connection}: {path} can't be written there: {error.__cause__}."
-                ) from error
-            raise
+            except OSError as error:
+                if channel.closed or isinstance(error, TimeoutError):
+                    raise  # that was the wire; the server's own refusals leave it open
+                with suppress(OSError):
+                    sftp.remove(part)
+                raise HostError(f"{self.connection}: {path} can't be written there: {error}.") from error
 
-    def _begin(self, command: str) -> paramiko.Channel:
+    @contextmanager
+    def _sftp(self) -> Iterator[tuple[paramiko.Channel, paramiko.SFTPClient]]:
+        with self._begin(subsystem="sftp") as channel, paramiko.SFTPClient(channel) as sftp:
+            yield channel, sftp
+
+    def _begin(self, command: str = "", *, subsystem: str = "") -> paramiko.Channel:
         channel = self._transport().open_session(timeout=CONNECT_TIMEOUT_S)
         channel.settimeout(SILENCE_S)
-        channel.exec_command(command)
+        channel.invoke_subsystem(subsystem) if subsystem else channel.exec_command(command)
         return channel
 
     def _transport(self) -> paramiko.Transport:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from include.errors import ImageGoneError
 from include.machines.chunks import CHUNK_BYTES, Chunks
 from include.machines.facts import FreezeRequest, Frozen, LifeSigns, Released
 from include.machines.generation import PublishedGeneration, StagedGeneration
@@ -22,6 +23,7 @@ from include.transfer import Route
 from include.vault import Vault
 from tests.include.machines.machines import INSTANT, UUID, record
 
+FROZEN_FOR = "frozen-for"
 REQUEST = FreezeRequest(
     run="a run",
     method="cold",
@@ -60,6 +62,7 @@ class FolderHost(Host):
     def freeze(self, uuid: str, request: FreezeRequest) -> Frozen:
         """Hold the disks."""
         self.asked.append(f"freeze {request.run}")
+        (self.folder / FROZEN_FOR).write_text(request.run)
         disks = [
             {"name": path.stem, "format": "raw", "bytes": path.stat().st_size, "path": str(path)}
             for path in sorted(self.folder.glob("*.raw"))
@@ -104,7 +107,14 @@ def take(one: MachineBackup) -> None:
 def pull(
     way: Way, into: StagedGeneration, base: PublishedGeneration | None, _say: Callable[[str], None]
 ) -> Pulled:
-    """Bring a folder's disks into staging; chunks that the base has by its hashes, from there."""
+    """Bring a folder's disks into staging; chunks that the base has by its hashes, from there.
+
+    Raises:
+        ImageGoneError: it was frozen for another run since.
+    """
+    if (run := Path(way.command, FROZEN_FOR).read_text()) != way.frozen.run:
+        raise ImageGoneError(f"What is frozen now is of {run}.")
+    into.begin(way.frozen.run, way.frozen.instant)
     disks = [_pulled(path, into, base) for path in sorted(Path(way.command).glob("*.raw"))]
     into.file("domain.xml").write_text("<domain/>")
     return Pulled.model_validate({"disks": disks, "files": ["domain.xml"], "seconds": 0.5})

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from include.errors import BackupError, ImageGoneError, NotYetError, VaultError
+from include.errors import BackupError, NotYetError, VaultError
 from include.machines.generation import Generations, PublishedGeneration, folder_name
 from include.vault import Vault
 from tests.include.days import tree
@@ -112,10 +112,7 @@ def test_work_for_one_freeze_isnt_gone_on_with_for_another(vault: Vault) -> None
         assert names(staged.folder) == ["data", "frozen.json"]
         assert names(staged.data) == []
         stage(staged, instant=INSTANT + WEEK)
-        with pytest.raises(ImageGoneError, match="maq1 was frozen anew by a run, which is at work"):
-            staged.begin("another run", INSTANT)
-        assert staged.draft.exists()
-        staged.begin("another run", INSTANT + 2 * WEEK)
+        staged.begin("another run", INSTANT)  # the host's clock was put right, and is behind the former one
         assert names(staged.folder) == ["data", "frozen.json"]
         assert staged.run == "another run"
         staged.clear()
