@@ -26,8 +26,8 @@ lint: setup  ## style and types
 unit: setup  ## the tests; one part of them: make unit T=tests/include
 	$(BIN)/pytest -n $(WORKERS) --dist loadgroup $(T)
 
-bench: setup  ## measure against what people would use instead; writes bench/results.json
-	$(BIN)/python -m bench
+bench: setup  ## measure against what people would use instead; some parts of it: make bench B=day_copy
+	$(BIN)/python -m bench $(B)
 
 format: setup  ## let ruff put the code in order
 	$(BIN)/ruff check --fix .

@@ -1,38 +1,72 @@
-"""``make bench``: measure, print a table, write bench/results.json."""
+"""``make bench``: measure, print a table, write bench/results.json; named parts only, if any are named."""
 
 import json
 import logging
 import os
+import sys
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
-from bench import dag_cost, day_copy, vault_listing
+from bench import (
+    dag_cost,
+    day_copy,
+    machine_delta,
+    machine_downtime,
+    machine_guest,
+    machine_image,
+    vault_listing,
+)
 from bench.row import Row
 
 RESULTS = Path(__file__).with_name("results.json")
-ROUNDS = 5
+PARTS = {
+    part.__name__.removeprefix("bench."): (part.rows, rounds)
+    for part, rounds in (
+        (vault_listing, 5),
+        (day_copy, 5),
+        (dag_cost, 5),
+        (machine_downtime, 3),
+        (machine_image, 3),
+        (machine_delta, 3),
+        (machine_guest, 3),
+    )
+}
 
 
-def main() -> None:
-    """Measure everything."""
+def main(wanted: Iterable[str]) -> None:
+    """Measure what is wanted; other parts keep their rows in the results."""
     logging.disable(logging.WARNING)  # what the servers tell of each connection is no measurement
-    measured: list[Row] = []
+    kept = _kept()
     _print(("what", "ours", "against", "theirs", "ratio", "limit", "holds"))
-    for part in (vault_listing, day_copy, dag_cost):
-        with tempfile.TemporaryDirectory(prefix="inpe-bench-", dir=os.environ.get("BENCH_FOLDER")) as scratch:
-            for row in part.rows(Path(scratch), ROUNDS):
-                measured.append(row)
-                seconds = (f"{row.ours:.3f} s", row.against, f"{row.theirs:.3f} s")
-                _print(
-                    (row.name, *seconds, f"{row.ratio:.2f}", f"{row.limit:.2f}", "yes" if row.holds else "NO")
-                )
-    RESULTS.write_text(json.dumps([row.facts() for row in measured], indent=1) + "\n", encoding="utf-8")
+    for part in wanted:
+        kept[part] = []
+        for row in _rows(part):
+            kept[part].append({"part": part, **row.facts()})
+            _print(row.cells())
+    rows = [row for part in PARTS for row in kept.get(part, [])]
+    RESULTS.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+
+
+def _kept() -> dict[str, list[dict[str, Any]]]:
+    kept: dict[str, list[dict[str, Any]]] = {}
+    for row in json.loads(RESULTS.read_bytes()) if RESULTS.exists() else []:
+        kept.setdefault(row["part"], []).append(row)
+    return kept
+
+
+def _rows(part: str) -> Iterator[Row]:
+    rows, rounds = PARTS[part]
+    with tempfile.TemporaryDirectory(prefix="inpe-bench-", dir=os.environ.get("BENCH_FOLDER")) as scratch:
+        yield from rows(Path(scratch), rounds)
 
 
 def _print(cells: Iterable[str]) -> None:
-    widths = (56, 9, 32, 9, 6, 6, 5)
+    widths = (56, 11, 32, 11, 6, 6, 5)
     print("  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)), flush=True)  # noqa: T201
 
 
-main()
+if unknown := set(sys.argv[1:]) - PARTS.keys():
+    sys.exit(f"There is no {', '.join(sorted(unknown))} here. There are: {', '.join(PARTS)}.")
+main(sys.argv[1:] or PARTS)
