@@ -100,8 +100,9 @@ def _serve(state: State, _virsh: Virsh, asked: argparse.Namespace) -> int:
         raise NothingFrozenError("Nothing of this machine is frozen.")
     if "scratch-full" in folder.journal.steps():
         raise NothingFrozenError(
-            "The guest wrote so much while it was imaged that the host's scratch room was full; its disks were let "
-            "go, so that it wouldn't halt. Make room, or name another scratch folder in the site file."
+            "The guest wrote so much while it was imaged that the host's scratch room was full; its disks "
+            "were let go, so that it wouldn't halt. Make room, or name another scratch folder in the site "
+            "file."
         )
     places = [Place(found["disk"], found["socket"], found["export"]) for found in ready["exports"]]
     mine = Held(began["run"], began["machine"], folder.uuid, str(folder.kept), places)
@@ -143,23 +144,28 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--uri", default="qemu:///system", help="which libvirt (default: %(default)s)")
     parser.add_argument("--state", default=STATE, help="the agent's own folder (default: %(default)s)")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    _command(commands, "survey", _survey, 'tell what machines there are; reads {"scratch": FOLDER or null}')
-    _command(commands, "freeze", _freeze, "hold a machine's disks at one instant", _FREEZE, uuid=True)
-    _command(commands, "serve", _serve, "send frozen disks (a binary protocol: for programs)", uuid=True)
-    back = _command(commands, "release", _release, "put a machine back as it was", _RELEASE, uuid=True)
+    _command(
+        commands, "survey", _survey, ('tell what machines there are; reads {"scratch": FOLDER or null}',)
+    )
+    _command(commands, "freeze", _freeze, ("hold a machine's disks at one instant", _FREEZE), uuid=True)
+    _command(commands, "serve", _serve, ("send frozen disks (a binary protocol: for programs)",), uuid=True)
+    back = _command(commands, "release", _release, ("put a machine back as it was", _RELEASE), uuid=True)
     back.add_argument("--run", help="only if it was frozen for this run")
-    _command(commands, "status", _status, "tell what is frozen, since when, and whether its lease is guarded")
+    _command(
+        commands, "status", _status, ("tell what is frozen, since when, and whether its lease is guarded",)
+    )
     for name, hidden in (("work", _work), ("watch", _watch)):  # processes that the agent starts itself
-        _command(commands, name, hidden, None, uuid=True).add_argument("token")
+        _command(commands, name, hidden, (), uuid=True).add_argument("token")
     return parser
 
 
 def _command(
-    commands: Any, name: str, do: Any, told: str | None, more: str | None = None, *, uuid: bool = False
+    commands: Any, name: str, do: Any, told: tuple[str, ...], *, uuid: bool = False
 ) -> argparse.ArgumentParser:
-    helped = {"help": told} if told else {}
+    """Add a command; what is told of it is one line, and maybe more; of one that has none, nothing."""
+    helped = {"help": told[0]} if told else {}
     parser: argparse.ArgumentParser = commands.add_parser(
-        name, description=more or told, formatter_class=_Plain, **helped
+        name, description="".join(told[-1:]), formatter_class=_Plain, **helped
     )
     parser.set_defaults(do=do, talks=name in ("survey", "freeze", "release"))
     if uuid:

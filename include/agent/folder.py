@@ -112,7 +112,7 @@ class MachineFolder:
         self.path.chmod(PASSABLE)
 
     def new_room(self, scratch: str | None) -> Path:
-        """Make a folder where QEMU's own user can put a socket and scratch files, under a name nobody guesses.
+        """Make a folder that QEMU's own user can write to, under a name nobody guesses.
 
         Raises:
             NotPossibleError: a socket there would have too long a name.
@@ -120,8 +120,8 @@ class MachineFolder:
         room = Path(scratch or self._state) / f"{self._rooms}{secrets.token_hex(4)}"
         if len(str(room)) > LONGEST_ROOM:
             raise NotPossibleError(
-                f"Sockets in {room.parent} would have names longer than the kernel takes. Nothing was stopped. "
-                "Name a shorter state or scratch folder."
+                f"Sockets in {room.parent} would have names longer than the kernel takes. "
+                "Nothing was stopped. Name a shorter state or scratch folder."
             )
         room.mkdir(mode=0o700)
         room.chmod(0o733)

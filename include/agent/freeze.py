@@ -125,8 +125,9 @@ class Freeze:
         need = taken if self._method == "copy" else max(seen // SCRATCH_PART, SCRATCH_LEAST)
         if free < need:
             raise NotPossibleError(
-                f"{self._name} wasn't stopped: {where} has {free / 1e9:.2f} GB free for what is written while "
-                f"it's imaged, and {need / 1e9:.2f} GB are needed. Make room there, or name another scratch folder."
+                f"{self._name} wasn't stopped: {where} has {free / 1e9:.2f} GB free for what is written "
+                f"while it's imaged, and {need / 1e9:.2f} GB are needed. Make room there, or name another "
+                "scratch folder."
             )
 
     def _frozen(self) -> dict[str, Any]:
@@ -135,10 +136,14 @@ class Freeze:
         self._keep_definition()
         self._room = self._folder.new_room(self._request["scratch"])
         self._step("room", room=str(self._room))
-        how = {"cold": self._cold, "live": self._live, "copy": self._copied, "offline": self._offline}
-        served = exports.measured(how[self._method](signs))
+        served = exports.measured(self._served(signs))
         self._step("ready", room=str(self._room), method=self._method, exports=served)
         return self._answer(served)
+
+    def _served(self, signs: Signs | None) -> list[dict[str, Any]]:
+        if signs is None:
+            return self._offline()
+        return {"cold": self._cold, "live": self._live, "copy": self._copied}[self._method](signs)
 
     def _cold(self, signs: Signs) -> list[dict[str, Any]]:
         self._stop()
@@ -186,7 +191,7 @@ class Freeze:
         self._prove(signs)
         return exports.serve_files(copies, self._room)
 
-    def _offline(self, _signs: None) -> list[dict[str, Any]]:
+    def _offline(self) -> list[dict[str, Any]]:
         self._arm()
         self._keep_firmware()
         self._instant = now()

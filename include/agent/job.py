@@ -71,7 +71,8 @@ def _refuse_after_not_back(state: State, run: str) -> None:
     last = state.not_back()
     if last.get("run") == run:
         raise NotPossibleError(
-            f"{last['machine']} didn't come back in this run: no further machine of this host is stopped in it."
+            f"{last['machine']} didn't come back in this run: no further machine of this host is stopped "
+            "in it."
         )
 
 

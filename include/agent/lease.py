@@ -82,7 +82,7 @@ def went_its_own_way(folder: MachineFolder) -> bool:
 
 
 def revive(virsh: Virsh, uuid: str) -> str | None:
-    """Take the one step that a machine needs to run; gives what it did, or None when nothing was to be done."""
+    """Take the one step that a machine needs to run; gives what it did, None if nothing was to be done."""
     state = virsh.state(uuid)
     if state in ("shut off", "crashed"):
         virsh.run("start", f"--domain={uuid}")

@@ -112,6 +112,6 @@ class Signs:
                     if not address["ip-address"].startswith(("127.", "::1", "fe80", "169.254.")):
                         return str(address["ip-address"])
         raise NotPossibleError(
-            "Its TCP ports are to prove that it's back, but no address is given, and no guest agent tells one. "
-            "Write its address into the site file (proof: address)."
+            "Its TCP ports are to prove that it's back, but no address is given, and no guest agent tells "
+            "one. Write its address into the site file (proof: address)."
         )

@@ -61,7 +61,7 @@ class Virsh:
         return set(self.run("list", "--all", "--uuid", *flags).split())
 
     def state(self, uuid: str) -> str:
-        """Give a domain's state in virsh's words: ``running``, ``paused``, ``shut off``, ``in shutdown``, …"""
+        """Give a domain's state in virsh's words, such as ``running``, ``paused``, ``shut off``."""
         return self.run("domstate", f"--domain={uuid}")
 
     def xml(self, uuid: str, *, inactive: bool = True) -> str:

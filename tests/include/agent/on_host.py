@@ -3,6 +3,7 @@
 import json
 import shlex
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,8 +12,14 @@ from typing import Any
 from include.machines.shipped import agent_file
 from tests.site.kvm_host import STATE, KvmHost
 
-LIFE_SIGNS = {"guest_agent": False, "address": None, "ports": [], "same_ports": False, "timeout_s": 20}
-REQUEST = {
+LIFE_SIGNS: dict[str, Any] = {
+    "guest_agent": False,
+    "address": None,
+    "ports": [],
+    "same_ports": False,
+    "timeout_s": 20,
+}
+REQUEST: dict[str, Any] = {
     "run": "this week",
     "method": "cold",
     "on_timeout": "leave",
@@ -72,14 +79,14 @@ class Agent:
         target = ["-p", str(self.host.ssh.port), f"{self.host.ssh.login}@127.0.0.1"]
         client = ["ssh", "-F", "none", *(word for option in options for word in ("-o", option)), *target]
         remote = shlex.join(["python3", self._program, f"--state={STATE}", *words])
-        piped = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        asking = subprocess.Popen([*client, remote], text=True, **piped)
-        asking.stdin.write(json.dumps(request or {}))
-        asking.stdin.close()
-        asking.stdin = None  # communicate() would flush it
-        return asking
+        with tempfile.TemporaryFile("w+") as heard:
+            heard.write(json.dumps(request or {}))
+            heard.seek(0)
+            return subprocess.Popen(
+                [*client, remote], stdin=heard, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            )
 
-    def freeze(self, machine: str, **changed: Any) -> Answer:
+    def freeze(self, machine: str, **changed: object) -> Answer:
         """Freeze a machine, by its name; the request is ``REQUEST`` with what is changed."""
         return self.call("freeze", self.uuid(machine), request={**REQUEST, **changed})
 

@@ -49,7 +49,7 @@ def definition(host: KvmHost, machine: str) -> tuple[str, bool]:
     return host.virsh("dumpxml", f"--domain={machine}", "--inactive", "--security-info"), autostarts
 
 
-def exported(host: KvmHost, agent: Agent, machine: str, disk: str, to: Path) -> bytes:
+def exported(host: KvmHost, disk: str, to: Path) -> bytes:
     """Read a frozen disk with a tool that isn't ours."""
     (room,) = host.agents_folder.glob("x-*")
     socket = f"{STATE}/{room.name}/" + ("nbd.sock" if (room / "nbd.sock").exists() else f"{disk}.sock")
@@ -69,7 +69,7 @@ def test_a_running_machine_is_down_for_seconds_and_its_disks_are_held(
     assert 0 < frozen.said["downtime_s"] < 10
     assert definition(host, "maq1") == before
     wait_until(lambda: "guest: ready" in host.console("maq1"), "maq1, ready")
-    held = exported(host, agent, "maq1", "vda", tmp_path / "vda")
+    held = exported(host, "vda", tmp_path / "vda")
     now = host.disk("maq1", "vda").read_bytes()
     assert len(held) == len(now)
     assert held != now
@@ -99,7 +99,7 @@ def test_a_machine_that_is_off_stays_off(host: KvmHost, agent: Agent, tmp_path: 
     frozen = agent.freeze("maq2")
     assert (frozen.status, frozen.said["method"], frozen.said["was"]) == (0, "offline", "off")
     host.run("qemu-img", "convert", "-U", "-O", "raw", str(host.disk("maq2", "vda")), str(tmp_path / "now"))
-    assert exported(host, agent, "maq2", "vda", tmp_path / "held") == (tmp_path / "now").read_bytes()
+    assert exported(host, "vda", tmp_path / "held") == (tmp_path / "now").read_bytes()
     agent.release("maq2")
     assert host.state("maq2") == "shut off"
 
@@ -118,7 +118,7 @@ def test_disks_can_be_copied_while_the_machine_is_off(host: KvmHost, agent: Agen
     frozen = agent.freeze("maq1", method="copy")
     assert (frozen.status, frozen.said["method"]) == (0, "copy")
     assert host.state("maq1") == "running"
-    assert len(exported(host, agent, "maq1", "vdb", tmp_path / "vdb")) == 64 << 20
+    assert len(exported(host, "vdb", tmp_path / "vdb")) == 64 << 20
 
 
 def test_a_guest_that_ignores_the_shutdown_is_left_running_and_guarded(host: KvmHost, agent: Agent) -> None:
@@ -139,7 +139,7 @@ def test_a_guest_that_ignores_the_shutdown_can_be_switched_off(host: KvmHost, ag
     assert host.state("maq3") == "running"
 
 
-def test_a_machine_that_shows_no_sign_of_life_is_the_loudest_alarm(host: KvmHost, agent: Agent) -> None:
+def test_a_machine_that_shows_no_sign_of_life_is_the_loudest_alarm(agent: Agent) -> None:
     """And no further machine of its host is stopped in that run."""
     deaf = {**LIFE_SIGNS, "address": "127.0.0.1", "ports": [1], "timeout_s": 1}
     alarm = agent.freeze("maq1", proof=deaf)
@@ -159,7 +159,7 @@ def test_a_port_that_answered_before_must_answer_after(host: KvmHost, agent: Age
     assert f"port {host.ssh.port} answers" in frozen.said["proof"]
 
 
-def test_ports_without_an_address_stop_nothing(host: KvmHost, agent: Agent) -> None:
+def test_ports_without_an_address_stop_nothing(agent: Agent) -> None:
     """Nobody could tell whether it is back."""
     refused = agent.freeze("maq1", proof={**LIFE_SIGNS, "ports": [22]})
     assert (refused.status, agent.journal("maq1")) == (4, [])
