@@ -5,5 +5,7 @@ Want to change what a day is, or how its folder is named? ``ordinal_day.py``. Wh
 How the source is asked? ``source.py``, answered by ``source_agent.py`` there. When a day is complete?
 ``supim.py``, by ``grads.py``. How it is copied, proven and published? ``day_backup.py``, with
 ``transfer.py``, ``listing.py`` and ``publication.py``. Where it lies? ``vault.py``. What people are
-told? ``daily_report.py`` and ``report/``. What can go wrong? ``errors.py``.
+told? ``daily_report.py``, ``weekly_report.py`` (each machine's part: ``machine_item.py``; the table of
+weeks: ``kept_weeks.py``) and ``report/``. Virtual machines? ``machines/``, and ``agent/`` at their host.
+What can go wrong? ``errors.py``.
 """

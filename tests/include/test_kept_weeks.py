@@ -82,6 +82,13 @@ def test_what_retention_may_have_removed_isnt_missed(vault: Vault, weekly: int, 
     assert row(vault, weekly=weekly) == signs
 
 
+@pytest.mark.parametrize("weekly", [0, 1, 8])
+def test_weeks_after_the_newest_generation_are_missed_whatever_is_kept(vault: Vault, weekly: int) -> None:
+    """The newest of all is never removed."""
+    lay_weeks(vault, 3)
+    assert row(vault, weekly=weekly) == "----✓○○✗"
+
+
 @pytest.mark.parametrize(
     ("now", "signs"),
     [(WeekState.FAILED, "--✓○✓○○✗"), (WeekState.WOULD_IMAGE, "--✓○✓○○→"), (WeekState.NOTHING, "--✓○✓---")],

@@ -271,7 +271,13 @@ def test_a_host_that_may_still_hold_a_machines_disks_is_told(
 
 
 @pytest.mark.parametrize(
-    "doing", [MachineDoing(released=released()), MachineDoing(frozen=frozen(), released=released())]
+    "doing",
+    [
+        MachineDoing(released=released()),
+        MachineDoing(frozen=frozen(), released=released()),
+        MachineDoing(failures=(failed("release", "SourceUnreachableError"),)),
+    ],
+    ids=["freeze", "pull", "but for a failed release"],
 )
 def test_tasks_that_ended_without_a_word_are_no_success(vault: Vault, doing: MachineDoing) -> None:
     """An older generation doesn't make up for it."""

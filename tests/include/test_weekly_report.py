@@ -20,6 +20,7 @@ from tests.include.weekly_runs import (
     done,
     failed,
     item,
+    made,
     of_maq1,
     planned,
     reported,
@@ -188,6 +189,15 @@ def test_machines_of_one_name_are_told_apart_by_their_hosts(vault: Vault) -> Non
     report = reported(vault, planned(), other, doings={"maq1": done()})
     outcomes = {found.name: found.outcome for found in report.items}
     assert outcomes == {"maq1 of kvm_host": Outcome.IMAGED, "maq1 of kvm2": Outcome.EXCLUDED}
+
+
+def test_what_became_of_one_machine_isnt_told_of_another_of_its_name(vault: Vault) -> None:
+    """The one that can't be imaged has no tasks."""
+    other = planned("maq1", Action.REFUSE, host="kvm2")
+    report = reported(vault, planned(), other, doings={"maq1": done(released=None)})
+    assert report.space
+    assert report.space.added_bytes == made().bytes
+    assert len(report.needs_person) == 1
 
 
 def test_what_a_machines_tasks_left_travels_as_json() -> None:

@@ -2,7 +2,7 @@
 
 import os
 import subprocess
-from datetime import timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -85,6 +85,12 @@ def test_a_dry_runs_weeks_show_what_it_would_image(vault: Vault) -> None:
         "maq1": (WeekState.NOTHING, WeekState.KEPT, 1),
         "maq2": (WeekState.NOTHING, WeekState.WOULD_IMAGE, 0),
     }
+
+
+def test_the_weeks_end_with_that_in_which_the_run_began(vault: Vault) -> None:
+    """On the institute's clock: at 01:30 in UTC on Monday it's still Sunday there."""
+    report = reported(vault, planned(), started=datetime(2026, 11, 23, 1, 30, tzinfo=UTC))
+    assert report.mondays[-1] == date(2026, 11, 16)
 
 
 def test_a_machine_whose_name_is_no_folder_is_reported_all_the_same(vault: Vault) -> None:
@@ -205,10 +211,11 @@ def test_the_proof_command_proves_an_image_of_this_run(tmp_path: Path) -> None:
 
 
 def test_a_path_that_no_mail_can_show_is_not_offered_to_a_shell(vault: Vault) -> None:
-    """A line break in a machine's name is shown as two letters, by which a shell finds nothing."""
+    """A line break in a name is shown as two letters, by which a shell finds nothing; nor is damage offered."""
     lay(vault, "two\nlines", NOW)
     assert of_maq1(vault, spoiled()).proof_command is None
     older = lay(vault, "a machine", NOW - WEEK)
+    damage(lay(vault, "a machine", NOW))
     command = of_maq1(vault, spoiled()).proof_command
     assert older.name in str(command)
     assert proves(command)
