@@ -14,11 +14,13 @@ import yaml
 from include.ordinal_day import OrdinalDay
 from include.vault import MARKER
 from tests.dags import GREEN, Daily, contents
+from tests.dags.weekly import Weekly
 from tests.site import supim
 from tests.site.airflow_home import PROJECT
 
 README = (PROJECT / "README.md").read_text(encoding="utf-8")
 VAULT = "/backup/vault"
+LOST = {".img": "vda", "-data.qcow2": "vdb"}
 
 
 def blocks(language: str) -> list[str]:
@@ -59,6 +61,13 @@ COVERED = {
     "(cd 268 && sha256sum --check --quiet ../268.sha256)": "test_a_day_is_proven_and_restored_by_hand",
     "cp -r --preserve=timestamps 268 /tmp/restored-268": "test_a_day_is_proven_and_restored_by_hand",
     "chmod -R u+w /tmp/restored-268": "test_a_day_is_proven_and_restored_by_hand",
+    "make faults": "test_the_other_targets_exist",
+    "cd /backup/vault/vm/maq1": "test_a_lost_machine_is_restored_by_hand",
+    "sha256sum --check --quiet SHA256SUMS": "test_a_lost_machine_is_restored_by_hand",
+    "rsync --recursive --sparse ./ ": "test_a_lost_machine_is_restored_by_hand",
+    "qemu-img convert -f raw": "test_a_lost_machine_is_restored_by_hand",
+    "virsh define domain.xml": "test_a_lost_machine_is_restored_by_hand",
+    "virsh start maq1": "test_a_lost_machine_is_restored_by_hand",
 }
 
 
@@ -122,6 +131,7 @@ def test_the_other_targets_exist() -> None:
     listed = run("make help").stdout
     assert all(f"{target} " in listed for target in ("demo", "test", "bench", "lock"))
     assert "-m bench" in run("make --dry-run bench").stdout
+    assert "whole_matrix" in run("make --dry-run faults").stdout
     assert "pytest" in run("make --dry-run test").stdout
 
 
@@ -139,6 +149,31 @@ def test_a_day_is_proven_and_restored_by_hand(daily: Daily, tmp_path: Path) -> N
 
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert contents(restored) == contents(source)
+
+
+@pytest.mark.xdist_group("weekly")
+def test_a_lost_machine_is_restored_by_hand(weekly: Weekly, tmp_path: Path) -> None:
+    """The commands under "Restore", typed one after the other, and the machine boots from its image."""
+    generation, host = weekly.images()["maq1"], weekly.host
+    boots = subprocess.run(
+        ["debugfs", "-R", "cat /boots", str(generation.image("vda"))], capture_output=True, check=True
+    ).stdout
+    for words in (["destroy"], ["undefine"]):
+        host.virsh(*words, "--domain=maq1")
+    there = {f"/vms/maq1{name}": host.disk("maq1", disk) for name, disk in LOST.items()}
+    for disk in there.values():
+        disk.unlink()
+    [proving] = [block for block in blocks("sh") if "root@kvm" in block]
+    [restoring] = [block for block in blocks("sh") if "virsh define" in block]
+    for path, disk in there.items():
+        restoring = restoring.replace(path, str(disk))
+    moved = proving.replace(f"{VAULT}/vm/maq1/2026-11-22T05-00-03Z", str(generation.folder))
+
+    done = run(moved.replace("root@kvm.institute.example:/var/tmp/maq1/", f"{tmp_path}/maq1/"))
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    host.run("bash", "-ec", f"cd {tmp_path}/maq1\n{restoring}")
+
+    assert f"guest: boot {int(boots) + 1}" in weekly.boots("maq1")
 
 
 @pytest.mark.xdist_group("airflow")
@@ -169,3 +204,5 @@ def test_the_demo_ends_by_itself_with_every_run_green(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Every run succeeded." in done.stdout
     assert {path.name for path in (folder / "vault" / "supim").iterdir()} >= {"2025", "2026"}
+    assert {path.name for path in (folder / "vault" / "vm").iterdir()} == {"maq1", "maq2", "maq3"}
+    assert "down for" in done.stdout

@@ -20,13 +20,14 @@ PATIENCE_S = 180.0
 
 @pytest.fixture(autouse=True)
 def as_before(weekly: Weekly) -> Iterator[None]:
-    """After each of these tests all machines are as before, nothing is left, and the next run is green."""
+    """After each of these tests all is as before, nothing is left, and the run after a red one is green."""
     yield
     weekly.write_site_file()
-    run = weekly.run()
-    assert run.facts["state"] == GREEN, run.states()
+    if weekly.runs()[-1].facts["state"] == RED:
+        run = weekly.run()
+        assert run.facts["state"] == GREEN, run.states()
+    await_(lambda: not weekly.left_behind(), "nothing left behind")
     assert weekly.states() == AS_BEFORE
-    assert weekly.left_behind() == []
 
 
 @pytest.fixture
@@ -77,7 +78,7 @@ def test_a_guest_that_ignores_the_shutdown_is_left_running(weekly: Weekly) -> No
     """The others are imaged, the run is red, and nothing is removed in it."""
     weekly.images()
     before = {machine: weekly.generations(machine) for machine in MACHINES}
-    patient = [{**DEAF, "on_timeout": "leave"}]
+    patient = [{**DEAF, "on_timeout": "leave", "lease_s": 25, "proof": {"timeout_s": 10}}]
     with weekly.site_file(special=patient, hosts=weekly.hosts(machines=["maq1", "maq3"])):
         run = weekly.run()
 
