@@ -211,7 +211,7 @@ def test_the_proof_command_proves_an_image_of_this_run(tmp_path: Path) -> None:
 
 
 def test_a_path_that_no_mail_can_show_is_not_offered_to_a_shell(vault: Vault) -> None:
-    """A line break in a name is shown as two letters, by which a shell finds nothing; nor is damage offered."""
+    """A line break in a name is shown as two letters, which no shell finds; nor is damage offered."""
     lay(vault, "two\nlines", NOW)
     assert of_maq1(vault, spoiled()).proof_command is None
     older = lay(vault, "a machine", NOW - WEEK)
