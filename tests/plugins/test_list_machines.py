@@ -23,7 +23,7 @@ SITE = {
 
 @pytest.fixture(autouse=True)
 def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A site whose weekly runs may come an hour late, and that has no host: who asks for one is past the check."""
+    """A site whose runs may come an hour late, and that has no host: who asks for one is past the check."""
     path = tmp_path / "site.yaml"
     path.write_text(yaml.safe_dump(SITE), encoding="utf-8")
     monkeypatch.setenv("INPE_BACKUP_SITE", str(path))
