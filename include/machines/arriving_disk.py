@@ -116,8 +116,8 @@ class ArrivingDisk:
     def _note(
         self, ahead: deque[tuple[Frame, Future[bytes]]], leave: int, notes: int, progress: Progress
     ) -> None:
-        """Note the chunks that are written, in order; all but so many frames."""
-        while len(ahead) > leave:
+        """Note the chunks that are written, in order; waits until no more than ``leave`` frames are left."""
+        while ahead and (len(ahead) > leave or ahead[0][1].done()):
             frame, written = ahead.popleft()
             digests, first = written.result(), frame.first * DIGEST_BYTES
             write(notes, memoryview(digests), first)
