@@ -3,7 +3,7 @@
 import socket
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import paramiko
@@ -93,7 +93,17 @@ class SshDoor:
 
     @contextmanager
     def _sftp(self) -> Iterator[tuple[paramiko.Channel, paramiko.SFTPClient]]:
-        with self._begin(subsystem="sftp") as channel, paramiko.SFTPClient(channel) as sftp:
+        with ExitStack() as opened:
+            try:
+                channel = opened.enter_context(self._begin(subsystem="sftp"))
+                sftp = opened.enter_context(paramiko.SFTPClient(channel))
+            except (paramiko.SSHException, EOFError) as error:
+                if not self._transport().is_active():
+                    raise
+                raise HostError(
+                    f"{self.connection} gives its user no SFTP: {error}. Its sshd_config needs the line "
+                    "'Subsystem sftp internal-sftp', and the connection's key no command of its own."
+                ) from error
             yield channel, sftp
 
     def _begin(self, command: str = "", *, subsystem: str = "") -> paramiko.Channel:
@@ -127,7 +137,7 @@ class SshDoor:
         if isinstance(error, socket.gaierror):
             return SourceUnreachableError(f"The name of {there} can't be resolved: {error.strerror}.")
         return SourceUnreachableError(
-            f"{there} can't be reached, or went away: {error or type(error).__name__}."
+            f"{there} can't be reached, or went away: {str(error) or type(error).__name__}."
         )
 
 

@@ -1,6 +1,7 @@
 """The door to the source, opened from an Airflow connection: to one server only, or shut with a reason."""
 
 import json
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,8 +9,12 @@ from typing import Any
 
 import pytest
 
-from include.errors import BackupError, ConfigError, SourceRefusedError, SourceUnreachableError
+from include.errors import BackupError, ConfigError, HostError, SourceRefusedError, SourceUnreachableError
+from inpe_backup import ssh
 from inpe_backup.ssh import SshDoor
+from tests.include.logins import force
+from tests.include.machine import own_mounts, program
+from tests.include.wire import Wire
 from tests.site.sshd import SshServer
 
 
@@ -153,3 +158,104 @@ def test_a_program_that_ends_leaves_its_last_words(
     time.sleep(pause_s)
     with pytest.raises(BackupError, match=words):
         conversation.ask(b"2026")
+
+
+def test_a_command_runs_to_its_end(connect: Connect) -> None:
+    """Heard, and told with its status and both of its streams."""
+    words = "cat; printf 'it rains\\377\\n' >&2; exit 7"
+    ran = connect().run(words, b"said\0\xff" * 100_000)
+    assert ran == (7, b"said\0\xff" * 100_000, "it rains\\xff")
+
+
+@pytest.mark.parametrize("size", [0, 10, 10_000_000])
+@pytest.mark.parametrize("pause", ["", "sleep 0.3;"])
+@pytest.mark.parametrize(("command", "status"), [("exec no-such-python3", 127), ("exit 3", 3), ("exit 0", 0)])
+def test_a_command_that_doesnt_listen_is_told_by_its_status(
+    connect: Connect, command: str, status: int, pause: str, size: int
+) -> None:
+    """However much was to be said to it: that's no broken connection."""
+    assert connect().run(f"{pause} {command}", bytes(size)).status == status
+
+
+def test_a_command_of_a_program_that_is_killed_is_worth_a_retry(connect: Connect) -> None:
+    """The machine may have been out of memory."""
+    with pytest.raises(SourceUnreachableError, match="the connection was cut"):
+        connect().run("kill -9 $$")
+
+
+def test_a_command_that_is_cut_off_is_worth_a_retry(server: SshServer, connect: Connect) -> None:
+    """It may go on there."""
+    with (
+        Wire(server, when=lambda wire: wire.carried > 1_000_000, then=Wire.cut) as wire,
+        pytest.raises(SourceUnreachableError, match="went away"),
+    ):
+        connect(port=wire.connection["port"]).run("cat /dev/zero")
+
+
+def test_a_command_that_says_nothing_is_given_up(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And one that shows that it lives isn't."""
+    monkeypatch.setattr(ssh, "SILENCE_S", 1)
+    lives = "for i in 1 2 3 4; do sleep 0.5; echo; done; echo said"
+    assert connect().run(lives).output.strip() == b"said"
+    with pytest.raises(SourceUnreachableError, match="went away: TimeoutError"):
+        connect().run("sleep 20")
+
+
+def test_a_file_is_put_there_whole(connect: Connect, tmp_path: Path) -> None:
+    """And nothing beside it; a second one takes the first one's place."""
+    path = tmp_path / "it's a b.pyz"
+    for content in (b"first" * 100_000, b""):
+        connect().put(str(path), content)
+        assert [(file.name, file.read_bytes()) for file in tmp_path.iterdir()] == [(path.name, content)]
+
+
+def test_a_file_that_is_cut_off_isnt_there(server: SshServer, connect: Connect, tmp_path: Path) -> None:
+    """A program that is half there would be run."""
+    (tmp_path / "x").write_bytes(b"before")
+    with Wire(server, when=lambda wire: wire.carried > 20_000, then=Wire.cut) as wire:
+        door = connect(port=wire.connection["port"])
+        with pytest.raises(SourceUnreachableError):
+            door.put(str(tmp_path / "x"), bytes(50_000_000))
+    assert (tmp_path / "x").read_bytes() == b"before"
+
+
+@pytest.mark.parametrize("folder", ["/no/such/folder", "/dev/null"])
+def test_a_file_that_cant_be_put_is_told(connect: Connect, folder: str) -> None:
+    """No retry can mend it."""
+    with pytest.raises(HostError, match=rf"^the_cluster: {folder}/x can't be written there: .*No such file"):
+        connect().put(f"{folder}/x", b"content")
+
+
+def test_a_folder_that_may_not_be_written_is_told(connect: Connect, tmp_path: Path) -> None:
+    """Not even by root; nothing is left there."""
+    subprocess.run([program("chattr"), "+i", tmp_path], check=True)
+    try:
+        with pytest.raises(HostError, match="Permission denied"):
+            connect().put(str(tmp_path / "x"), b"content")
+    finally:
+        subprocess.run(["chattr", "-i", tmp_path], check=True)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_host_without_sftp_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It runs commands, and takes no files."""
+    with SshServer(tmp_path / "host") as own:
+        force(own, "exec")
+        door = Connect(own, monkeypatch)()
+        assert door.run("echo there").output == b"there\n"
+        with pytest.raises(HostError, match="the_cluster gives its user no SFTP"):
+            door.put(str(tmp_path / "x"), b"content")
+
+
+def test_a_host_whose_disk_is_full_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SFTP calls it a failure, and no more; what was written of it goes."""
+    small = tmp_path / "small"
+    small.mkdir()
+    mounted = ["sh", "-c", 'mount -t tmpfs -o size=64k tmpfs "$0" && exec "$@"', str(small)]
+    with SshServer(tmp_path / "host", enter=lambda: [*own_mounts(), *mounted]) as own:
+        door = Connect(own, monkeypatch)()
+        with pytest.raises(HostError, match="can't be written there: Failure"):
+            door.put(str(small / "x"), bytes(1_000_000))
+        assert door.run(f"ls -A {small}") == (0, b"", "")
+        door.put(str(small / "x"), b"less")
+        assert door.run(f"cat {small / 'x'}").output == b"less"
