@@ -143,8 +143,9 @@ class Host:
         ran = self.door.run(self._command(*words), json.dumps(request or {}).encode())
         if ran.status:
             raise self._refusal(ran)
+        self._read(ran)
         try:
-            return answer.model_validate(self._read(ran))
+            return answer.model_validate_json(ran.output)  # as JSON: no text that can't be written again
         except ValueError as wrong:
             raise HostError(f"{self.door.connection} answered with other facts: {wrong}") from wrong
 
