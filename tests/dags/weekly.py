@@ -1,6 +1,7 @@
 """The weekly DAG at work: a KVM host with real machines, and how a run is started."""
 
 import json
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -77,6 +78,10 @@ class Weekly:
         if not all(self.generations(machine) for machine in USUAL):
             self.run()
         return {machine: self.generations(machine)[-1] for machine in USUAL}
+
+    def lose_images(self) -> None:
+        """Have the vault without images, as a disk that was lost: the next ones come whole."""
+        shutil.rmtree(self.institute.vault / "vm", ignore_errors=True)
 
     def runs(self) -> list[Run]:
         """Give all runs."""
