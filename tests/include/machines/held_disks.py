@@ -71,7 +71,13 @@ class HeldDisks:
 
     def servers(self) -> list[int]:
         """Give the processes that export the disks."""
-        return [int(file.read_text()) for file in self._room.glob("*.pid")]
+        return [int(process.name) for process in Path("/proc").glob("[0-9]*") if self._serves(process)]
+
+    def _serves(self, process: Path) -> bool:
+        with suppress(OSError):
+            program, *words = (process / "cmdline").read_bytes().split(b"\0")
+            return program == b"qemu-nbd" and any(f"{self._room}/".encode() in word for word in words)
+        return False
 
     def kill_exports(self) -> None:
         """End them at once."""
@@ -81,9 +87,8 @@ class HeldDisks:
 
     def let_go(self) -> None:
         """Hold nothing any more."""
-        pids = self.servers()
         self.kill_exports()
-        while any(_lives(pid) for pid in pids):
+        while self.servers():
             time.sleep(0.01)
         for left in self._room.iterdir():
             left.unlink()
@@ -170,13 +175,6 @@ def noise(chunks: float = 1) -> bytes:
 def allocated(path: Path) -> int:
     """Give what a file takes on its disk, in bytes."""
     return path.stat().st_blocks * 512
-
-
-def _lives(pid: int) -> bool:
-    try:
-        return bool(Path(f"/proc/{pid}/cmdline").read_bytes())  # what has ended has none, collected or not
-    except (FileNotFoundError, ProcessLookupError):
-        return False
 
 
 def _format(path: Path) -> str:

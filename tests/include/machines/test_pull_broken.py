@@ -177,8 +177,7 @@ def test_a_disk_that_the_host_cant_read_is_told(held: HeldDisks, vault: Vault, d
     source = f"driver=raw,file.driver=blkdebug,file.image.driver=file,file.image.filename={disk},{bad}"
     socket = held.socket("vda")
     server = ["qemu-nbd", "--read-only", "--persistent", "--shared=0", "--fork", f"--socket={socket}"]
-    pid = f"--pid-file={socket.with_suffix('.pid')}"
-    subprocess.run([*server, "--export-name=vda", pid, "--image-opts", source], check=True)
+    subprocess.run([*server, "--export-name=vda", "--image-opts", source], check=True)
     frozen = held.lay([{"disk": "vda", "socket": str(socket), "export": "vda"}])
     with pytest.raises((MachineNotImagedError, ImageGoneError), match="maq1"):
         pulled(held, vault, frozen)
