@@ -74,7 +74,9 @@ class ArrivingDisk:
         whole, done = self._chunks.bytes, self._done * CHUNK_BYTES
         progress = Progress(f"{self._into.machine} {self._name}", whole, say, done)
         with opened(self._into.image(self._name), os.O_WRONLY | os.O_CREAT) as image:
-            os.ftruncate(image, min(done, whole))  # what a try before wrote beyond is zeros again
+            # What a try before wrote beyond is zeros again. If emptied for nothing, closing it waits on ext4.
+            if os.fstat(image).st_size:
+                os.ftruncate(image, min(done, whole))
             _lengthen(image, whole)
             if self._done < self._chunks.count:
                 self._take(served, image, progress)
