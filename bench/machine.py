@@ -60,6 +60,10 @@ class Machine:
         """By which the host knows it."""
         return self.kvm.virsh("domuuid", f"--domain={self.name}")
 
+    def disk(self, target: str) -> Path:
+        """Give the file of one of its disks."""
+        return self.kvm.disk(self.name, target)
+
     def request(self, run: str) -> FreezeRequest:
         """Give what is asked of the host: seconds of downtime, proven by libvirt's word."""
         how = {"method": "cold", "on_timeout": "leave", "shutdown_timeout_s": 60, "lease_s": LEASE_S}

@@ -43,7 +43,7 @@ class _Ways:
         self._backup = backup
         self._runs = (f"run {number}" for number in count())
         self._kvm.define(machine.name, {"vda": "raw", "vdb": "raw"})
-        fill(self._kvm.disk(machine.name, "vdb"), size, min(size // 2, MOST_DATA))
+        fill(machine.disk("vdb"), size, min(size // 2, MOST_DATA))
         self._kvm.boot(machine.name)
 
     def ours(self) -> float:
@@ -64,7 +64,7 @@ class _Ways:
         self._stop()
         self._backup.mkdir(exist_ok=True)
         for target in ("vda", "vdb"):
-            self._kvm.run("cp", str(self._kvm.disk(self.machine.name, target)), str(self._backup))
+            self._kvm.run("cp", str(self.machine.disk(target)), str(self._backup))
         self._start()
 
     def _stop(self) -> None:

@@ -21,7 +21,7 @@ def rows(scratch: Path, rounds: int) -> Iterator[Row]:
     with kvm_host(scratch / "kvm") as kvm, reached(kvm.connection) as door:
         machine = Machine(kvm, door, "maq1")
         kvm.define("maq1", {"vda": "raw", "vdb": "raw"}, busy=True)
-        fill(kvm.disk("maq1", "vdb"), DISK_BYTES, DATA_BYTES)
+        fill(machine.disk("vdb"), DISK_BYTES, DATA_BYTES)
         kvm.boot("maq1")
         speeds = _Speeds(machine, scratch / "vault")
         found = in_turn({"imaged": speeds.imaged, "alone": speeds.alone}, rounds)
