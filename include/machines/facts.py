@@ -1,10 +1,13 @@
 """What a KVM host and the backup tell each other about machines: plain JSON, checked at the door."""
 
+from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, Field, NonNegativeFloat, NonNegativeInt
 
 from include.facts import Facts
+
+_FIRST, _LAST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
 
 Method = Literal["cold", "live", "copy", "offline"]
 """How the disks are frozen: stopped for seconds; not at all; stopped while they're copied; off anyway."""
@@ -173,7 +176,7 @@ class Frozen(Facts):
         downtime_s: from the shutdown request to the proof of life; 0 where it wasn't stopped.
         stopped: how it went down.
         proof: how it's known that it is back, as a sentence.
-        instant: whose state the disks hold.
+        instant: whose state the disks hold, by the host's clock.
         disks: those that are held.
         warnings: what a person should know.
     """
@@ -187,7 +190,7 @@ class Frozen(Facts):
     downtime_s: NonNegativeFloat
     stopped: Literal["by itself", "destroyed", "not stopped"]
     proof: str
-    instant: AwareDatetime
+    instant: Annotated[AwareDatetime, Field(ge=_FIRST, lt=_LAST)]
     disks: tuple[FrozenDisk, ...]
     warnings: tuple[str, ...] = ()
 

@@ -195,7 +195,7 @@ class StagedGeneration(_Kept):
         if self.is_of(run, instant):
             return
         self.clear()
-        self.data.mkdir()
+        self.data.mkdir(mode=0o700)  # what a machine's users and its keys hold is nobody else's business
         write_json(self.frozen, _Freeze(run=run, instant=instant).model_dump(mode="json"))
 
     @property

@@ -4,6 +4,7 @@ import hashlib
 import json
 import shlex
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from include.errors import (
@@ -23,6 +24,7 @@ from include.machines.facts import FreezeRequest, Frozen, Released, Survey
 from include.machines.shipped import agent_file
 from include.transfer import Route
 
+CLOCKS_DIFFER, LONGEST_WAY = timedelta(minutes=10), timedelta(days=30)
 _NO_SUCH_COMMAND = 127  # a POSIX shell's exit status for a command it can't find
 _NOT_THERE = 9
 _BUSY = 3
@@ -36,6 +38,18 @@ _REFUSALS: dict[int, type[BackupError]] = {
     9: ImageGoneError,
 }
 """What the agent's exit statuses stand for (``include/agent/errors.py``)."""
+
+
+def clock_told(instant: datetime, now: datetime) -> list[str]:
+    """Say that a host's clock can't be right: generations are named after it, and kept by their names.
+
+    Args:
+        instant: when a machine was frozen, by the host's clock; a freeze may be asked for again days later.
+        now: by ours.
+    """
+    if -CLOCKS_DIFFER <= now - instant <= LONGEST_WAY:
+        return []
+    return [f"The host's clock is wrong, or ours: it was frozen at {instant}, and here it is {now}."]
 
 
 class Ran(NamedTuple):
@@ -112,7 +126,9 @@ class Host:
             MachineNotBackError: it isn't proven to run again.
             HostNotReadyError: libvirt is away; another try may help.
         """
-        return self._call(Frozen, "freeze", uuid, request=request.model_dump(mode="json"))
+        frozen = self._call(Frozen, "freeze", uuid, request=request.model_dump(mode="json"))
+        told = clock_told(frozen.instant, datetime.now(UTC))
+        return frozen.model_copy(update={"warnings": (*frozen.warnings, *told)})
 
     def release(self, uuid: str, run: str) -> Released:
         """Put a machine back as it was; somebody else's freeze is left alone.

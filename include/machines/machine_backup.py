@@ -70,11 +70,10 @@ class MachineBackup:
             NotYetError: another run is at the machine, or another machine of its host is down.
             BackupError: what the host says; see ``Host.freeze``.
         """
-        with self._generations.hold(self.machine) as staged:
+        with self._held() as staged:
             if proven := self._proven(staged):
                 self.say(f"{self.machine}: this run has proven images of it already; it isn't stopped again.")
                 return proven.frozen
-            self._finish_left(staged)
             Room.of(self.vault.root).require(need_bytes, FILES, self.reserve_bytes)
             return self.host.freeze(self.uuid, request)
 
@@ -90,7 +89,7 @@ class MachineBackup:
             NoSpaceError: the vault filled up.
             PassingError: the connection broke; another try goes on where it was.
         """
-        with self._generations.hold(self.machine) as staged:
+        with self._held() as staged:
             return None if self._proven(staged) else self._pull(staged, frozen)
 
     def prove(self, frozen: Frozen) -> MachineRecord:
@@ -104,7 +103,7 @@ class MachineBackup:
         Raises:
             MachineNotImagedError: they still differ; nothing is published.
         """
-        with self._generations.hold(self.machine) as staged:
+        with self._held() as staged:
             return self._proven(staged) or self._prove(staged, frozen)
 
     def release(self) -> Released:
@@ -152,18 +151,23 @@ class MachineBackup:
                 return publication.read_draft(staged).record
         return None
 
+    @contextmanager
+    def _held(self) -> Iterator[StagedGeneration]:
+        with self._generations.hold(self.machine) as staged:
+            if staged.run != self.run and staged.draft.exists() and staged.data.exists():
+                self._finish_left(staged)
+            yield staged
+
     def _finish_left(self, staged: StagedGeneration) -> None:
-        """Publish what an earlier run had proven, and was ended before it could publish it."""
-        if not (staged.draft.exists() and staged.data.exists()):
-            return
+        """Publish what another run had proven, and was ended before it could publish it."""
         try:
             left = publication.publish(staged)
             staged.clear()
             left.seal()
         except VaultError as refused:
-            self.say(f"{self.machine}: what an earlier run had proven can't be published. {refused}")
+            self.say(f"{self.machine}: what another run had proven can't be published. {refused}")
         else:
-            self.say(f"{self.machine}: {left.name}, proven by an earlier run, is published now.")
+            self.say(f"{self.machine}: {left.name}, proven by another run, is published now.")
 
     def _pull(self, staged: StagedGeneration, frozen: Frozen) -> Pulled:
         if staged.is_of(self.run, frozen.instant):

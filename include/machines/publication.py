@@ -53,7 +53,8 @@ def publish(staged: StagedGeneration) -> PublishedGeneration:
     _write(staged.record_file, written)
     _write(staged.sums, sha256_lines(Listing(tuple(_entry(*line) for line in sums.items()))))
     _make_read_only(staged.data, record.names)
-    target.folder.parent.mkdir(parents=True, exist_ok=True)
+    for folder in (target.folder.parent.parent, target.folder.parent):
+        folder.mkdir(mode=0o700, exist_ok=True)  # the images in it can be read by all, for whoever is let in
     sync(staged.folder)
     staged.data.rename(target.folder)
     sync(target.folder.parent)

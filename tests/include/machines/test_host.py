@@ -3,6 +3,7 @@
 import fcntl
 import json
 import subprocess
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -15,13 +16,13 @@ from include.errors import (
     NotYetError,
     SourceUnreachableError,
 )
-from include.machines.host import Host
+from include.machines.host import Host, clock_told
 from include.machines.shipped import agent_file
 from tests.include.logins import force, with_programs
 from tests.include.machine import program
 from tests.include.machines.folder_host import REQUEST
 from tests.include.machines.held_disks import door
-from tests.include.machines.machines import UUID, names
+from tests.include.machines.machines import INSTANT, UUID, names, record
 from tests.site.sshd import SshServer
 
 AGENT, PROGRAM = agent_file()
@@ -60,15 +61,6 @@ def test_a_host_without_libvirt_isnt_ready(host: Host, state: Path) -> None:
     assert names(state) == [AGENT]
     assert state.stat().st_mode & 0o777 == 0o711
     assert not Path("/tmp/never").exists()
-
-
-def test_a_host_tells_what_it_has(cluster: SshServer, state: Path) -> None:
-    """By libvirt's own test driver, whose machine has a disk that isn't there."""
-    survey = host_at(cluster, state, "test:///default").survey()
-    (machine,) = survey.machines
-    assert (machine.name, machine.state, machine.disks) == ("test", "running", ())
-    assert machine.problems[0].startswith("vda (/guest/diskimage1) can't be read: ")
-    assert (survey.scratch.path, survey.scratch.free_bytes > 0) == (str(state), True)
 
 
 def test_the_agent_is_put_there_once(host: Host, state: Path) -> None:
@@ -187,13 +179,67 @@ def test_a_machine_is_asked_for_by_its_uuid(host: Host, uuid: str) -> None:
         host.freeze(uuid, REQUEST)
 
 
-def test_an_agent_that_breaks_is_told_with_its_words(host: Host, state: Path) -> None:
+def test_an_agent_that_cant_work_is_told_with_its_words(host: Host, state: Path) -> None:
     """Something is in its folder's place."""
     state.mkdir(parents=True)
     (state / "machines").write_text("no folder")
-    with pytest.raises(
-        HostError, match=r"kvm_host: the agent ended with status 1: Traceback.*NotADirectory|FileExists"
-    ):
+    with pytest.raises(HostError, match="File exists"):
+        host.freeze(UUID, REQUEST)
+
+
+@pytest.fixture
+def lying(own_cluster: SshServer, tmp_path: Path) -> SshServer:
+    """A host whose python3 is another program."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    (folder / "sha256sum").symlink_to("/usr/bin/sha256sum")
+    with_programs(own_cluster, folder)
+    return own_cluster
+
+
+def lie(lying: SshServer, honest: SshServer, folder: Path, program: str) -> Host:
+    """Give a host that has the agent, and runs another program in its place."""
+    with pytest.raises(HostNotReadyError):
+        host_at(honest, folder / "state").survey()
+    liar = folder / "bin" / "python3"
+    liar.write_text(f"#!/usr/bin/python3\n{program}\n")
+    liar.chmod(0o755)
+    return host_at(lying, folder / "state")
+
+
+@pytest.mark.parametrize(
+    ("hours", "wrong"), [(0, False), (24 * 29, False), (-0.1, False), (-0.2, True), (24 * 31, True)]
+)
+def test_a_clock_that_cant_be_right_is_told(hours: float, *, wrong: bool) -> None:
+    """A few minutes ahead, or days behind, as a freeze that is asked for again, is no wonder."""
+    assert bool(clock_told(INSTANT - timedelta(hours=hours), INSTANT)) == wrong
+
+
+FROZEN = record().frozen.model_dump(mode="json")
+
+
+@pytest.mark.parametrize(
+    ("instant", "words"),
+    [("2036-01-01T00:00:00Z", "frozen at 2036"), ("1999-01-01T00:00:00Z", "frozen at 1999")],
+)
+def test_a_machine_frozen_by_a_wrong_clock_carries_a_warning(
+    lying: SshServer, cluster: SshServer, tmp_path: Path, instant: str, words: str
+) -> None:
+    """Beside the host's own ones."""
+    told = json.dumps({**FROZEN, "instant": instant, "warnings": ["It rains."]})
+    host = lie(lying, cluster, tmp_path, f"print({told!r})")
+    own, clock = host.freeze(UUID, REQUEST).warnings
+    assert own == "It rains."
+    assert words in clock
+
+
+@pytest.mark.parametrize("instant", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00", "yesterday"])
+def test_an_instant_that_names_no_generation_is_refused(
+    lying: SshServer, cluster: SshServer, tmp_path: Path, instant: str
+) -> None:
+    """Its folder's name would be none."""
+    host = lie(lying, cluster, tmp_path, f"print({json.dumps({**FROZEN, 'instant': instant})!r})")
+    with pytest.raises(HostError, match="answered with other facts"):
         host.freeze(UUID, REQUEST)
 
 
@@ -213,24 +259,9 @@ LIES = [
 ]
 
 
-@pytest.fixture
-def lying(own_cluster: SshServer, tmp_path: Path) -> SshServer:
-    """A host whose python3 is another program."""
-    folder = tmp_path / "bin"
-    folder.mkdir()
-    (folder / "sha256sum").symlink_to("/usr/bin/sha256sum")
-    with_programs(own_cluster, folder)
-    return own_cluster
-
-
 @pytest.mark.parametrize(("program", "words"), LIES)
 def test_answers_of_another_kind_are_refused(
     lying: SshServer, cluster: SshServer, tmp_path: Path, program: str, words: str
 ) -> None:
     """With what they were."""
-    with pytest.raises(HostNotReadyError):
-        host_at(cluster, tmp_path / "state").survey()
-    liar = tmp_path / "bin" / "python3"
-    liar.write_text(f"#!/usr/bin/python3\n{program}\n")
-    liar.chmod(0o755)
-    assert words in refused(host_at(lying, tmp_path / "state"), HostError)
+    assert words in refused(lie(lying, cluster, tmp_path, program), HostError)

@@ -13,7 +13,7 @@ from include.machines.generation import Generations, PublishedGeneration
 from include.machines.machine_backup import MachineBackup
 from include.vault import Vault
 from tests.include.days import tree
-from tests.include.machine import plain_user, program, python
+from tests.include.machine import program
 from tests.include.machines.folder_host import REQUEST, FolderHost, backup, take, without_a_wire
 from tests.include.machines.machines import INSTANT, UUID, names, proven
 
@@ -294,50 +294,3 @@ def test_a_generation_with_a_damaged_record_is_no_base(vault: Vault, disks: Path
     change(Generations(vault).of("maq1")[0].record_file, 0, b"x")
     take(backup(vault, disks, "next run", INSTANT + WEEK))
     assert Generations(vault).of("maq1")[1].record.base is None
-
-
-KILLED = """
-import os, subprocess, sys
-from itertools import count
-from include.machines.generation import Generations
-from include.vault import Path, Vault
-from tests.include.machines.folder_host import backup, take, without_a_wire
-from tests.include.machines.machines import INSTANT, proven
-from tests.include.worker import Fate
-from datetime import timedelta
-
-vault_root, disks = Path(sys.argv[1]), Path(sys.argv[2])
-seen = set()
-without_a_wire()
-for change in count(1):
-    copy = Path(f"{vault_root}.{change}")
-    subprocess.run(["cp", "--archive", "--sparse=always", vault_root, copy], check=True)
-    one = backup(Vault(copy), disks, "next run", INSTANT + timedelta(weeks=1))
-    child = os.fork()
-    if child == 0:
-        sys.addaudithook(Fate(str(copy), die_before=change))
-        take(one)
-        os._exit(0)
-    killed = os.WIFSIGNALED(os.waitpid(child, 0)[1])
-    found = Generations(one.vault).of("maq1")
-    seen.add(len(found))
-    assert all(proven(generation) for generation in found)
-    take(one)
-    found = Generations(one.vault).of("maq1")
-    assert [generation.record.run for generation in found] == ["a run", "next run"]
-    assert all(proven(generation) for generation in found)
-    assert not Generations(one.vault).staged("maq1").folder.exists()
-    assert found[1].folder.stat().st_mode & 0o222 == 0
-    if not killed:
-        break
-assert seen == {1, 2}
-print(change, file=sys.stderr)
-"""
-
-
-def test_a_worker_can_be_killed_before_each_change_it_makes(vault: Vault, disks: Path) -> None:
-    """The steps that it died in are taken again; the vault holds proven generations only, at any time."""
-    take(backup(vault, disks))
-    (disks / "vda.raw").write_bytes(b"a week later" * 99)
-    os.truncate(disks / "vdb.raw", MIB)
-    python(KILLED, str(vault.root), str(disks), prefix=plain_user())
