@@ -2,8 +2,12 @@
 
     __main__  the command line: survey, freeze, serve, release, status
     job       the freeze as a process of its own; who asks again finds it
+    check     what stands in the way
     freeze    the methods: cold, live, copy, offline
-    lease     the promise that a machine runs again, and its watcher
+    kept      what belongs to a machine beside its disks
+    lease     the promise that a machine runs again
+    watch     who keeps it: the watcher
+    scratch   the room for what guests overwrite meanwhile
     release   everything put back; repairs what a dead run left
     proof     signs of life
     exports   where frozen disks can be read

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from typing import Any
 
-from . import job, lease
+from . import job
 from .errors import AgentError, NothingFrozenError, UsageError
-from .folder import State, held, read_json
+from .folder import MachineFolder, State, held, read_json
 from .release import release
 from .serve import Held, Place, serve
 from .survey import survey
 from .virsh import Virsh
+from .watch import watch
 
 STATE = "/var/lib/inpe-backup"
 ALIVE_S = 10.0
+_A_LOOK_S = 2.0
 _ABOUT = """\
 Images libvirt's machines with seconds of downtime. Each command prints one JSON object on one line.
 A machine is asked for by its UUID (virsh domuuid NAME).
@@ -50,18 +53,24 @@ _RELEASE = """\
 Ends what holds the machine's disks, removes what it took, and puts the machine back as it was: running if it
 ran, off if it was off. May be called at any time, and again. This is what to run when in doubt.
 """
+_SCRATCH_FULL = """\
+The guest wrote so much while it was imaged that the host's scratch room was full; its disks were let go, so \
+that it wouldn't halt. Make room, or name another scratch folder in the site file."""
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a command; gives its exit status."""
     asked = _parser().parse_args(arguments)
-    state, virsh = State(asked.state), Virsh(asked.uri)
+    state, virsh = State(os.path.abspath(asked.state)), Virsh(asked.uri)  # noqa: PTH100 - links stay
     try:
         with _signs_of_life() if asked.talks else nullcontext():
             return int(asked.do(state, virsh, asked))
     except AgentError as error:
         _say({"error": type(error).__name__, "message": str(error)})
         return error.status
+    except OSError as error:
+        _say({"error": "AgentError", "message": f"The host's own disk is in the way: {error}."})
+        return AgentError.status
 
 
 @contextmanager
@@ -98,20 +107,23 @@ def _serve(state: State, _virsh: Virsh, asked: argparse.Namespace) -> int:
     began, ready = folder.journal.facts("begin"), folder.journal.facts("ready")
     if not ready:
         raise NothingFrozenError("Nothing of this machine is frozen.")
-    if "scratch-full" in folder.journal.steps():
-        raise NothingFrozenError(
-            "The guest wrote so much while it was imaged that the host's scratch room was full; its disks "
-            "were let go, so that it wouldn't halt. Make room, or name another scratch folder in the site "
-            "file."
-        )
+    if why := _why_gone(folder):
+        raise NothingFrozenError(why)
     places = [Place(found["disk"], found["socket"], found["export"]) for found in ready["exports"]]
-    mine = Held(began["run"], began["machine"], folder.uuid, str(folder.kept), places)
-    with held(folder.serving_lock, patience_s=0, shared=True):
+    mine = Held(
+        began["run"], began["machine"], folder.uuid, str(folder.kept), places, lambda: _why_gone(folder)
+    )
+    with held(folder.serving_lock, patience_s=_A_LOOK_S, shared=True):
         return serve(mine, sys.stdin.buffer, sys.stdout.fileno())
 
 
+def _why_gone(folder: MachineFolder) -> str:
+    return _SCRATCH_FULL if "scratch-full" in folder.journal.steps() else ""
+
+
 def _release(state: State, virsh: Virsh, asked: argparse.Namespace) -> int:
-    _say(release(state, virsh, asked.uuid, asked.run))
+    how: dict[str, Any] = {"back_s": None} if asked.as_it_is else {}
+    _say(release(state, virsh, asked.uuid, asked.run, **how))
     return 0
 
 
@@ -135,7 +147,7 @@ def _work(state: State, virsh: Virsh, asked: argparse.Namespace) -> int:
 
 
 def _watch(state: State, virsh: Virsh, asked: argparse.Namespace) -> int:
-    lease.watch(state, virsh, asked.uuid, asked.token)
+    watch(state, virsh, asked.uuid, asked.token)
     return 0
 
 
@@ -151,6 +163,7 @@ def _parser() -> argparse.ArgumentParser:
     _command(commands, "serve", _serve, ("send frozen disks (a binary protocol: for programs)",), uuid=True)
     back = _command(commands, "release", _release, ("put a machine back as it was", _RELEASE), uuid=True)
     back.add_argument("--run", help="only if it was frozen for this run")
+    back.add_argument("--as-it-is", action="store_true", help="owe it nothing: if it's down, it stays down")
     _command(
         commands, "status", _status, ("tell what is frozen, since when, and whether its lease is guarded",)
     )

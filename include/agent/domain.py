@@ -10,6 +10,13 @@ _READABLE = ("raw", "qcow2")
 _PATHS = {"file": "file", "block": "dev"}  # the attribute of <source> that holds a path
 _NO_DATA = {"cdrom": "a CD-ROM drive", "floppy": "a floppy drive"}
 _AGENT_CHANNEL = "org.qemu.guest_agent.0"
+# What of a disk's definition makes it something else than the file or device that it names.
+_UNFIT = {
+    "transient": "is transient: what the guest wrote to it is gone once it stops",
+    "shareable": "is shared with other machines, whose writes nobody can hold still",
+    ".//encryption": "is encrypted by QEMU, and its key is libvirt's",
+    "source/slices": "is a slice of what it is stored in",
+}
 
 
 class Domain:
@@ -40,7 +47,9 @@ class Domain:
         if found is None:
             return None
         source = found.find("source")
-        return (source.get("file") if source is not None else found.text) or None
+        if source is not None:
+            return source.get("file") or source.get("dev")
+        return found.text or None
 
     @property
     def tpm(self) -> str | None:
@@ -52,6 +61,12 @@ class Domain:
         if source is not None:
             return source.get("path")
         return os.path.join(_swtpm_folder(), self.uuid)  # noqa: PTH118 - where libvirt keeps them
+
+    @property
+    def goes_on_after_shutdown(self) -> str | None:
+        """What keeps it from staying off after a shutdown, such as ``on_poweroff=restart``."""
+        does = self._root.findtext("on_poweroff", "destroy")
+        return None if does == "destroy" else f"on_poweroff={does}"
 
     @property
     def guest_agent(self) -> bool:
@@ -83,14 +98,19 @@ class Domain:
             self.problems.append(f"{name} has the format {form}; only {' and '.join(_READABLE)} can be read.")
         elif not path:
             self.problems.append(f"{name} has no {kind} in its definition.")
+        elif unfit := [told for where, told in _UNFIT.items() if disk.find(where) is not None]:
+            self.problems.append(f"{name} {', and '.join(unfit)}.")
         else:
             self.disks.append({"name": name, "kind": kind, "format": form, "path": path})
 
     def _look_for_other_storage(self) -> None:
-        if self._root.find("./devices/hostdev[@type='scsi']") is not None:
-            self.problems.append(
-                "A SCSI device of the host is passed through to the guest; it can't be read."
-            )
+        for kind in ("scsi", "scsi_host"):
+            if self._root.find(f"./devices/hostdev[@type='{kind}']") is not None:
+                self.problems.append(
+                    "A SCSI device of the host is passed through to the guest; it can't be read."
+                )
+        for share in self._root.findall("./devices/filesystem"):
+            self.left_out.append({"name": _share(share), "reason": "It is a folder of the host's."})
         if not self.disks and not self.problems:
             self.problems.append("It has no disk that holds data.")
 
@@ -113,12 +133,22 @@ class Domain:
                 )
         for disk in self._live.findall("./devices/disk"):
             if disk.find("mirror") is not None:
-                self.problems.append(f"A block job of {_name(disk)} is running (virsh blockjob tells which).")
+                self.problems.append(block_job(_name(disk)))
+
+
+def block_job(disk: str) -> str:
+    """Say that somebody else copies, commits or mirrors a disk."""
+    return f"A block job of {disk} is running (virsh blockjob tells which)."
 
 
 def _name(disk: ET.Element) -> str:
     target = disk.find("target")
     return target.get("dev", "") if target is not None else ""
+
+
+def _share(filesystem: ET.Element) -> str:
+    target = filesystem.find("target")
+    return target.get("dir", "") if target is not None else ""
 
 
 def _place(disk: ET.Element) -> str | None:

@@ -16,19 +16,17 @@ from .nbd import Export, NbdError
 from .virsh import Virsh
 
 _ENDED_S = 10.0
+_OURS = (b"qemu-nbd", b"qemu-img", b"cp")
 _COPY_UNITS = ("qemu-img", "convert", "-O", "raw")
 
 
-def begin_backup(
-    virsh: Virsh, uuid: str, keep: list[str], leave: list[str], room: Path
-) -> list[dict[str, Any]]:
+def begin_backup(virsh: Virsh, uuid: str, keep: list[str], room: Path) -> list[dict[str, Any]]:
     """Have QEMU serve disks as they are now, whatever the guest writes from now on.
 
     Args:
         virsh: the host's libvirt.
         uuid: the machine; it runs, or is paused.
-        keep: the disks' names.
-        leave: names of its other disks and drives.
+        keep: the disks' names; others, such as a CD-ROM drive's, are left alone.
         room: for the socket, and for what guests overwrite.
 
     Raises:
@@ -41,8 +39,6 @@ def begin_backup(
     for name in keep:
         disk = ET.SubElement(disks, "disk", name=name, backup="yes", type="file")
         ET.SubElement(disk, "scratch", file=str(room / f"{name}.scratch"))
-    for name in leave:
-        ET.SubElement(disks, "disk", name=name, backup="no")
     described = room / "backup.xml"
     described.write_bytes(ET.tostring(wanted))
     virsh.run("backup-begin", f"--domain={uuid}", f"--backupxml={described}")
@@ -65,11 +61,8 @@ def serve_files(disks: list[dict[str, str]], room: Path) -> list[dict[str, Any]]
     for disk in disks:
         socket = str(room / f"{disk['name']}.sock")
         how = ["--read-only", "--persistent", "--shared=0", "--fork", f"--format={disk['format']}"]
-        where = [
-            f"--socket={socket}",
-            f"--export-name={disk['name']}",
-            f"--pid-file={room / disk['name']}.pid",
-        ]
+        pid = room / f"{disk['name']}.pid"
+        where = [f"--socket={socket}", f"--export-name={disk['name']}", f"--pid-file={pid}"]
         _run(["qemu-nbd", *how, *where, "--", disk["path"]], f"{disk['name']} ({disk['path']}) can't be read")
         found.append({"disk": disk["name"], "socket": socket, "export": disk["name"]})
     return found
@@ -110,20 +103,33 @@ def measured(exports: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def end(virsh: Virsh, uuid: str, room: str) -> None:
-    """End what serves the disks from a room: libvirt's job, or qemu-nbd.
+    """End what serves the disks from a room, or copies them to it.
 
     Raises:
         LibvirtError: the job doesn't end.
     """
     _end_backup(virsh, uuid, room)
-    for file in Path(room).glob("*.pid"):
-        with suppress(ValueError, OSError):
-            _end_process(int(file.read_text()), room)
+    end_processes(room)
+
+
+def end_processes(room: str) -> None:
+    """End qemu-nbd, and copies that outlived who started them: all that name a room in their command line."""
+    for how in (signal.SIGTERM, signal.SIGKILL):
+        deadline = time.monotonic() + _ENDED_S
+        for pid in _at_work_in(room):
+            with suppress(ProcessLookupError):
+                os.kill(pid, how)
+        while _at_work_in(room):
+            if time.monotonic() > deadline:
+                break
+            time.sleep(0.02)
+        else:
+            return
 
 
 def _end_backup(virsh: Virsh, uuid: str, room: str) -> None:
     deadline = time.monotonic() + _ENDED_S
-    while _is_served(virsh, uuid, room):
+    while is_served(virsh, uuid, room):
         with suppress(LibvirtError):  # it may just have ended by itself
             virsh.run("domjobabort", f"--domain={uuid}")
         if time.monotonic() > deadline:
@@ -131,23 +137,29 @@ def _end_backup(virsh: Virsh, uuid: str, room: str) -> None:
         time.sleep(0.05)
 
 
-def _is_served(virsh: Virsh, uuid: str, room: str) -> bool:
+def is_served(virsh: Virsh, uuid: str, room: str) -> bool:
+    """Tell whether libvirt serves a machine's disks from a room.
+
+    Raises:
+        LibvirtError: it can't be asked.
+    """
     try:
         described = virsh.run("backup-dumpxml", f"--domain={uuid}")
     except LibvirtError:
-        virsh.state(uuid)  # libvirt itself answers, so that there is no job
+        virsh.uuids()  # libvirt itself answers, so that there is no job
         return False
     server = ET.fromstring(described).find("server")  # noqa: S314 - libvirt's own answer
     return server is not None and str(server.get("socket")).startswith(f"{room}/")
 
 
-def _end_process(pid: int, room: str) -> None:
-    if room.encode() not in Path(f"/proc/{pid}/cmdline").read_bytes():
-        return  # the number is somebody else's by now
-    os.kill(pid, signal.SIGTERM)
-    deadline = time.monotonic() + _ENDED_S
-    while Path(f"/proc/{pid}").exists() and time.monotonic() < deadline:
-        time.sleep(0.02)
+def _at_work_in(room: str) -> list[int]:
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            words = (process / "cmdline").read_bytes().split(b"\0")
+            if words[0] in _OURS and any(f"{room}/".encode() in word for word in words):
+                found.append(int(process.name))
+    return found
 
 
 def _run(words: list[str], trouble: str, patience_s: float | None = None) -> None:

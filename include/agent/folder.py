@@ -112,7 +112,7 @@ class MachineFolder:
         self.path.chmod(PASSABLE)
 
     def new_room(self, scratch: str | None) -> Path:
-        """Make a folder that QEMU's own user can write to, under a name nobody guesses.
+        """Name a folder for sockets and scratch files, in a way that nobody guesses; it isn't made yet.
 
         Raises:
             NotPossibleError: a socket there would have too long a name.
@@ -123,19 +123,25 @@ class MachineFolder:
                 f"Sockets in {room.parent} would have names longer than the kernel takes. "
                 "Nothing was stopped. Name a shorter state or scratch folder."
             )
-        room.mkdir(mode=0o700)
-        room.chmod(0o733)
         return room
 
-    def remove_room(self, room: str) -> None:
-        """Remove such a folder, and nothing else."""
+    @staticmethod
+    def make_room(room: Path) -> None:
+        """Make such a folder; QEMU's own user can write to it."""
+        room.mkdir(mode=0o700)
+        room.chmod(0o733)
+
+    def remove_room(self, room: str) -> bool:
+        """Remove such a folder, and nothing else; tells whether it's gone."""
         path = Path(room)
         if path.name.startswith(self._rooms) and not path.is_symlink():
             shutil.rmtree(path, ignore_errors=True)
+        return not path.exists()
 
-    def lost_rooms(self) -> list[str]:
-        """Give such folders of its own that no journal need name."""
-        return [str(path) for path in self._state.glob(f"{self._rooms}*")]
+    def rooms(self) -> list[str]:
+        """Give such folders of its own: those that its journal names, and what is left without one."""
+        named = {entry["room"] for entry in self.journal.entries() if "room" in entry}
+        return sorted(named | {str(path) for path in self._state.glob(f"{self._rooms}*")})
 
     @property
     def _rooms(self) -> str:
@@ -146,8 +152,8 @@ class MachineFolder:
         return is_held(self.lock)
 
     def served(self) -> bool:
-        """Tell whether its disks are being read."""
-        return is_held(self.serving_lock)
+        """Tell whether its disks are being read; readers share their lock."""
+        return is_held(self.serving_lock, shared=True)
 
     def watched(self) -> bool:
         """Tell whether its lease has its watcher."""
@@ -173,11 +179,11 @@ def held(path: Path, *, patience_s: float, shared: bool = False) -> Iterator[boo
                 return
 
 
-def is_held(path: Path) -> bool:
-    """Tell whether somebody holds a lock."""
+def is_held(path: Path, *, shared: bool = False) -> bool:
+    """Tell whether somebody holds a lock; one that is shared, or one that isn't."""
     try:
         with path.open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            fcntl.flock(file, (fcntl.LOCK_EX if shared else fcntl.LOCK_SH) | fcntl.LOCK_NB)
     except FileNotFoundError:
         return False
     except BlockingIOError:
@@ -197,11 +203,15 @@ def read_json(path: Path) -> dict[str, Any]:
 def write_json(path: Path, content: dict[str, Any]) -> None:
     """Write a file so that it's there whole or not at all, and survives a loss of power."""
     new = path.with_name(f"{path.name}.{os.getpid()}")
-    with new.open("w", encoding="utf-8") as file:
-        json.dump(content, file)
-        file.flush()
-        os.fsync(file.fileno())
-    new.replace(path)
+    try:
+        with new.open("w", encoding="utf-8") as file:
+            json.dump(content, file)
+            file.flush()
+            os.fsync(file.fileno())
+        new.replace(path)
+    except OSError:
+        new.unlink(missing_ok=True)
+        raise
     sync_folder(path.parent)
 
 

@@ -10,14 +10,11 @@ Whatever fails, the machine does afterwards what it did before; only then it's s
 
 from __future__ import annotations
 
-import shutil
-import tarfile
 import time
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
-from . import exports, lease
+from . import check, exports, lease
 from .errors import (
     AgentError,
     LibvirtError,
@@ -26,14 +23,15 @@ from .errors import (
     NotPossibleError,
     StillRunningError,
 )
-from .folder import MachineFolder, State, read_json
+from .folder import MachineFolder, State
 from .journal import now
+from .kept import keep_definition, keep_firmware
 from .proof import Signs
 from .virsh import Virsh
 
 POLL_S = 0.1
 ASK_AGAIN_S = 10.0  # a guest that was just booting doesn't hear its power button
-SCRATCH_PART, SCRATCH_LEAST = 20, 64 << 20  # room for a twentieth of the disks, or 64 MiB if that is more
+BACK_S = 120.0  # a machine that can't be started for so long is an alarm, though it's tried on
 LEASE_SPARE_S = 15.0  # a copy ends so long before the lease starts the machine on its own
 
 
@@ -60,7 +58,8 @@ class Freeze:
         self._stopped = "not stopped"
         self._proof = "It wasn't stopped."
         self._instant = ""
-        late = bool(read_json(self._folder.lease).get("late"))  # it was asked to stop, and yet to run
+        self._signs: Signs | None = None
+        late = lease.is_late(self._folder)  # it was asked to stop, and yet to run
         self._was = "running" if late or machine["state"] == "running" else machine["state"]
         self._method = self._chosen(request["method"])
 
@@ -77,16 +76,17 @@ class Freeze:
             NotBackError: the machine isn't proven to be back.
         """
         try:
-            self._check()
+            check.machine(self._virsh, self._machine, self._was, self._method)
+            check.room(self._folder, self._request["scratch"], self._machine, self._method)
             return self._frozen()
         except (NotPossibleError, StillRunningError):
             raise
         except NotBackError:
-            self._state.say_not_back(self._request["run"], self._name)
+            self._say_not_back()
             raise
-        except (LibvirtError, NotFrozenError, OSError) as error:
+        except Exception as error:  # whatever it is, the machine comes first
             self._bring_back(error)
-            does = "is off, as before" if self._was == "off" else "runs again"
+            does = "is off, as before" if self._was == "off" else "runs"
             raise NotFrozenError(f"{self._name} couldn't be frozen: {error} It {does}.") from error
 
     def _chosen(self, wanted: str) -> str:
@@ -100,43 +100,16 @@ class Freeze:
             return "copy"
         return wanted
 
-    def _check(self) -> None:
-        """See that nothing stands in the way, before anything is touched."""
-        if self._machine["problems"]:
-            raise NotPossibleError(f"{self._name} can't be backed up: {' '.join(self._machine['problems'])}")
-        if self._was not in ("running", "off"):
-            raise NotPossibleError(
-                f"{self._name} is {self._virsh.state(self._uuid)}, neither running nor off."
-            )
-        if self._was == "running" and self._method == "offline":
-            raise NotPossibleError(f"{self._name} runs, and can't be imaged as one that is off.")
-        if self._method == "live" and not self._virsh.images_running_machines():
-            raise NotPossibleError(
-                f"This host's libvirt can't image {self._name} while it runs (backup-begin)."
-            )
-        self._check_scratch()
-
-    def _check_scratch(self) -> None:
-        if self._method == "offline":
-            return
-        where = self._request["scratch"] or str(self._folder.path)
-        free = shutil.disk_usage(where).free
-        seen, taken = (sum(disk[key] for disk in self._machine["disks"]) for key in ("bytes", "allocated"))
-        need = taken if self._method == "copy" else max(seen // SCRATCH_PART, SCRATCH_LEAST)
-        if free < need:
-            raise NotPossibleError(
-                f"{self._name} wasn't stopped: {where} has {free / 1e9:.2f} GB free for what is written "
-                f"while it's imaged, and {need / 1e9:.2f} GB are needed. Make room there, or name another "
-                "scratch folder."
-            )
-
     def _frozen(self) -> dict[str, Any]:
-        signs = Signs(self._virsh, self._uuid, self._request["proof"]) if self._was == "running" else None
+        if self._was == "running":
+            self._signs = Signs(self._virsh, self._uuid, self._request["proof"])
         self._step("begin", run=self._request["run"], machine=self._name, was=self._was, method=self._method)
-        self._keep_definition()
+        self._arm()
+        keep_definition(self._folder.kept, self._virsh.xml(self._uuid))
         self._room = self._folder.new_room(self._request["scratch"])
         self._step("room", room=str(self._room))
-        served = exports.measured(self._served(signs))
+        self._folder.make_room(self._room)
+        served = exports.measured(self._served(self._signs))
         self._step("ready", room=str(self._room), method=self._method, exports=served)
         return self._answer(served)
 
@@ -151,6 +124,8 @@ class Freeze:
         self._virsh.run("start", f"--domain={self._uuid}", "--paused")
         try:
             served: list[dict[str, Any]] | LibvirtError = self._begin_backup()
+            if (state := self._virsh.state(self._uuid)) != "paused":
+                served = LibvirtError(f"Somebody let it go on before its disks were held (it's {state}).")
         except LibvirtError as error:
             served = error  # first it's resumed, then complained
         self._step("resume")
@@ -161,7 +136,6 @@ class Freeze:
         return served
 
     def _live(self, signs: Signs) -> list[dict[str, Any]]:
-        self._arm()
         self._step("fsfreeze")
         try:
             self._virsh.run("domfsfreeze", f"--domain={self._uuid}")
@@ -192,8 +166,7 @@ class Freeze:
         return exports.serve_files(copies, self._room)
 
     def _offline(self) -> list[dict[str, Any]]:
-        self._arm()
-        self._keep_firmware()
+        keep_firmware(self._folder.kept, self._machine)
         self._instant = now()
         self._step("serve")
         self._proof = "It was off, and is."
@@ -202,18 +175,20 @@ class Freeze:
     def _arm(self) -> None:
         self._step("lease")
         lease.arm(self._state, self._folder, self._virsh, self._request["run"], self._request["lease_s"])
+        if self._was == "running":
+            self._step("autostart")
+            self._virsh.set_autostart(
+                self._uuid, on=True
+            )  # until the release: a host that reboots brings it up
 
     def _stop(self) -> None:
-        self._arm()
-        self._step("autostart")
-        self._virsh.set_autostart(self._uuid, on=True)  # a host that reboots now brings it up as well
         self._step("shutdown")
         self._stopped = "by itself"
         if not self._goes_off():
             self._destroy()
         self._step("off")
         self._instant = now()
-        self._keep_firmware()
+        keep_firmware(self._folder.kept, self._machine)
 
     def _goes_off(self) -> bool:
         """Ask the guest to shut down, and wait for it; libvirtd may be away meanwhile."""
@@ -245,50 +220,39 @@ class Freeze:
     def _begin_backup(self) -> list[dict[str, Any]]:
         self._step("backup-begin")
         keep = [disk["name"] for disk in self._machine["disks"]]
-        leave = [device["name"] for device in self._machine["left_out"]]
-        return exports.begin_backup(self._virsh, self._uuid, keep, leave, self._room)
+        return exports.begin_backup(self._virsh, self._uuid, keep, self._room)
 
     def _prove(self, signs: Signs) -> None:
         self._step("prove")
         self._proof = signs.wait()
         self._step("back")
-        self._step("disarm")
-        lease.disarm(self._folder, self._virsh)
 
     def _bring_back(self, failed: Exception) -> None:
-        """Make it run again after a failure, trying as long as the lease goes.
+        """Make it run again after a failure; if it doesn't for long, the watcher tries on.
 
         Raises:
             NotBackError: it doesn't.
         """
-        if not (self._folder.journal.open and lease.owed(self._folder)):
+        if self._signs is None or not (self._folder.journal.open and lease.owed(self._folder)):
             return
         try:
-            done = lease.bring_back(self._folder, self._virsh, self._request["lease_s"])
-            self._step("started-again", done=done)
-            Signs(self._virsh, self._uuid, {**self._request["proof"], "same_ports": False}).wait()
-            self._step("back")
+            done = lease.bring_back(self._folder, self._virsh, BACK_S)
+            self._note("started-again", done=done)
+            self._signs.wait()
+            self._note("back")
         except AgentError as error:
-            self._state.say_not_back(self._request["run"], self._name)
+            self._say_not_back()
             raise NotBackError(
                 f"{self._name} isn't proven to run. It began with: {failed} Then: {error}"
             ) from error
 
-    def _keep_definition(self) -> None:
-        shutil.rmtree(self._folder.kept, ignore_errors=True)
-        self._folder.kept.mkdir(mode=0o700)
-        definition = self._virsh.xml(self._uuid)
-        (self._folder.kept / "domain.xml").write_text(definition + "\n", encoding="utf-8")
+    def _say_not_back(self) -> None:
+        with suppress(OSError):  # the alarm itself needs no disk
+            self._state.say_not_back(self._request["run"], self._name)
 
-    def _keep_firmware(self) -> None:
-        """Keep what the machine's firmware and TPM remember, while nobody changes it."""
-        if nvram := self._machine["nvram"]:
-            with suppress(FileNotFoundError):  # made at the first start
-                shutil.copyfile(nvram, self._folder.kept / "nvram.fd")
-        tpm = self._machine["tpm"]
-        if tpm and Path(tpm).is_dir():
-            with tarfile.open(self._folder.kept / "tpm.tar", "w") as archive:
-                archive.add(tpm, arcname=".")
+    def _note(self, name: str, **facts: Any) -> None:
+        with suppress(OSError):  # the machine runs, whether or not there is room to write it down
+            self._step(name, **facts)
 
     def _step(self, name: str, **facts: Any) -> None:
         self._steps.append((name, now(), self._folder.journal.write(name, **facts)))

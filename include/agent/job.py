@@ -10,8 +10,16 @@ import time
 import traceback
 from typing import Any
 
-from . import detach, exports
-from .errors import AgentError, BusyError, LibvirtError, NotFrozenError, NotPossibleError, UsageError
+from . import check, detach, exports, lease
+from .errors import (
+    AgentError,
+    BusyError,
+    LibvirtError,
+    NotBackError,
+    NotFrozenError,
+    NotPossibleError,
+    UsageError,
+)
 from .folder import MachineFolder, State, held, read_json, write_json
 from .freeze import Freeze
 from .release import release
@@ -20,6 +28,8 @@ from .virsh import Virsh
 
 _POLL_S = 0.05
 _BEGUN_S = 30.0  # until a job must have begun
+_A_LOOK_S = 2.0  # the watcher holds a machine for moments only
+_BACK_S = 10.0  # for a machine that a run before left down; its watcher tries all the time
 _NEEDED = ("run", "method", "on_timeout", "shutdown_timeout_s", "lease_s", "scratch", "proof")
 
 
@@ -30,8 +40,9 @@ def ask(state: State, virsh: Virsh, uuid: str, request: dict[str, Any]) -> dict[
         the freeze's answer, and as ``status`` the exit status.
 
     Raises:
+        UsageError: the request isn't in order.
         BusyError: it isn't this machine's turn.
-        NotPossibleError: another machine of the host didn't come back in this run.
+        NotPossibleError: another machine of the host didn't come back; or this one isn't there any more.
         LibvirtError: the job ended without a word; the lease sees to the machine.
     """
     if missing := [key for key in _NEEDED if key not in request]:
@@ -41,6 +52,9 @@ def ask(state: State, virsh: Virsh, uuid: str, request: dict[str, Any]) -> dict[
     folder.make()
     with state.turn():
         _refuse_after_not_back(state, request["run"])
+        check.request(request)
+        if lease.is_gone(virsh, uuid):
+            raise NotPossibleError(f"This host has no machine {uuid} any more: it was undefined.")
         _make_way(state, virsh, folder, request["run"])
         job = _standing(folder, request["run"]) or _begin(state, virsh, folder, request)
     return _result(folder, job)
@@ -60,7 +74,7 @@ def work(state: State, virsh: Virsh, uuid: str, job: str) -> None:
 
 def _outcome(state: State, virsh: Virsh, uuid: str, request: dict[str, Any]) -> dict[str, Any]:
     try:
-        return {"status": 0, **Freeze(state, virsh, machine_of(virsh, uuid), request).run()}
+        return {"status": 0, **Freeze(state, virsh, machine_of(state, virsh, uuid), request).run()}
     except AgentError as error:
         return {"status": error.status, "error": type(error).__name__, "message": str(error)}
     except Exception:  # noqa: BLE001 - whoever waits has to hear of it
@@ -83,16 +97,26 @@ def _make_way(state: State, virsh: Virsh, mine: MachineFolder, run: str) -> None
         BusyError: it isn't.
     """
     for folder in state.folders():
-        if not folder.journal.open and not folder.at_work():
-            continue
+        left = folder.journal.open or folder.at_work() or lease.is_forgotten(folder)
         whose, ours = folder.journal.facts("begin").get("machine", folder.uuid), folder.journal.run == run
-        if ours and folder.uuid == mine.uuid:
+        if not left or (ours and folder.uuid == mine.uuid):
             continue
-        if ours or folder.at_work() or folder.served():
+        if ours or _is_worked_at(folder) or folder.served():
             raise BusyError(
                 f"{whose} of this host is being imaged. One machine of a host is imaged at a time."
             )
-        release(state, virsh, folder.uuid, None)
+        try:
+            release(state, virsh, folder.uuid, None, back_s=_BACK_S)
+        except NotBackError as error:
+            raise NotPossibleError(
+                f"A run before left a machine of this host down, and no other is stopped until it's seen to. "
+                f"{error}"
+            ) from error
+
+
+def _is_worked_at(folder: MachineFolder) -> bool:
+    with held(folder.lock, patience_s=_A_LOOK_S) as idle:
+        return not idle
 
 
 def _standing(folder: MachineFolder, run: str) -> str | None:

@@ -12,7 +12,7 @@ import time
 from contextlib import suppress
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 KEPT = 5  # closed journals
 
@@ -32,13 +32,14 @@ class Journal:
 
         Returns:
             the time of it, in seconds of the monotonic clock.
+
+        Raises:
+            OSError: the disk is full, or broken; nothing of the step is left there.
         """
-        entry = {"step": step, "at": now(), **facts}
+        line = json.dumps({"step": step, "at": now(), **facts}).encode() + b"\n"
         fresh = not self.path.exists()
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(entry) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
+        with self.path.open("a+b", buffering=0) as file:
+            _append(file, line)
         if fresh:
             _sync(self.path.parent)
         return time.monotonic()
@@ -50,7 +51,7 @@ class Journal:
             for line in self.path.read_text(encoding="utf-8", errors="replace").splitlines():
                 with suppress(ValueError):
                     found.append(json.loads(line))
-        return found
+        return [entry for entry in found if isinstance(entry, dict) and {"step", "at"} <= entry.keys()]
 
     def steps(self) -> set[str]:
         """Give the names of the steps that were begun."""
@@ -75,7 +76,8 @@ class Journal:
         """Put it aside, with the few before it."""
         if not self.path.exists():
             return
-        self.write("closed")
+        with suppress(OSError):  # that it's put aside says the same
+            self.write("closed")
         self.path.rename(self.path.with_name(f"journal-{now().replace(':', '-')}.jsonl"))
         for old in sorted(self.path.parent.glob("journal-*.jsonl"))[:-KEPT]:
             old.unlink()
@@ -84,6 +86,22 @@ class Journal:
 def now() -> str:
     """Give the time, in UTC, as ISO 8601 has it."""
     return datetime.now(timezone.utc).isoformat(timespec="milliseconds")
+
+
+def _append(file: BinaryIO, line: bytes) -> None:
+    """Add a line, or nothing; one that a crash cut off is ended first."""
+    size = file.seek(0, os.SEEK_END)
+    file.seek(max(0, size - 1))
+    if file.read(1) not in (b"", b"\n"):
+        line = b"\n" + line
+    try:
+        while line:
+            line = line[file.write(line) :]
+        os.fsync(file.fileno())
+    except OSError:
+        with suppress(OSError):
+            file.truncate(size)
+        raise
 
 
 def _sync(folder: Path) -> None:

@@ -28,6 +28,8 @@ _GO, _STRUCTURED, _SET_CONTEXT = 7, 8, 10  # options
 _ACK, _INFO, _CONTEXT, _REFUSED = 1, 3, 4, 1 << 31  # replies to them
 _INFO_EXPORT = 0
 _READ, _DISCONNECT, _BLOCK_STATUS = 0, 2, 7  # commands
+_UNDIVIDED = 1 << 2  # of a read: one reply. In several, QEMU hangs up where the disk can't be read
+_CAN_UNDIVIDED = 1 << 7  # of an export
 _DONE, _ERROR = 1, 1 << 15  # of a reply's flags; of its type
 _NOTHING, _DATA, _HOLE, _EXTENTS = 0, 1, 2, 5  # a reply's types
 _ZERO = 2  # base:allocation: reads as zeros
@@ -105,6 +107,7 @@ class Export:
         self._lock = threading.Lock()
         self._broken: NbdGoneError | None = None
         self.bytes = -1  # not known yet
+        self._how = 0
         try:
             self._socket.connect(path)
             self.bytes = self._negotiate(name.encode())
@@ -153,7 +156,7 @@ class Export:
         self, command: int, offset: int, length: int, view: memoryview | None
     ) -> Future[list[tuple[int, int]]]:
         request, words = _Request(offset, view), b""
-        step = _PART_BYTES if view else max(length, 1)
+        step, how = (_PART_BYTES, self._how) if view else (max(length, 1), 0)
         with self._lock:
             if self._broken:
                 raise self._broken
@@ -164,7 +167,7 @@ class Export:
                 request.parts += 1
                 self._waiting[self._asked] = request
                 part = (offset + start, min(step, length - start))
-                words += struct.pack(">IHHQQI", _REQUEST, 0, command, self._asked, *part)
+                words += struct.pack(">IHHQQI", _REQUEST, how, command, self._asked, *part)
         try:
             self._socket.sendall(words)
         except OSError as error:
@@ -261,7 +264,9 @@ class Export:
             raise NbdError("The NBD server doesn't tell holes from data: QEMU 2.12 or later is needed.")
         for kind, words in self._option(_GO, named + struct.pack(">H", 0)):
             if kind == _INFO and words[:2] == struct.pack(">H", _INFO_EXPORT):
-                return int(struct.unpack_from(">Q", words, 2)[0])
+                size, can = struct.unpack_from(">QH", words, 2)
+                self._how = _UNDIVIDED if can & _CAN_UNDIVIDED else 0
+                return int(size)
         raise NbdError("The NBD server doesn't tell the disk's size.")
 
     def _option(self, option: int, words: bytes) -> list[tuple[int, bytes]]:
@@ -282,4 +287,5 @@ class Export:
 
 
 def _refusal(number: int, said: str = "") -> NbdError:
-    return NbdError(f"The disk can't be read: {said or os.strerror(number)}.")
+    reasons = f"{os.strerror(number)} ({said})" if said else os.strerror(number)
+    return NbdError(f"The disk can't be read: {reasons}.")

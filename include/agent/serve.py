@@ -12,7 +12,7 @@ import os
 import signal
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -44,6 +44,7 @@ class Held(NamedTuple):
         uuid: its UUID.
         kept: the folder with the definition, and what else isn't a disk.
         places: the disks.
+        why_gone: says why they aren't held any more, if that is known.
     """
 
     run: str
@@ -51,6 +52,7 @@ class Held(NamedTuple):
     uuid: str
     kept: str
     places: list[Place]
+    why_gone: Callable[[], str] = str
 
 
 def serve(held: Held, wire_in: BinaryIO, wire_out: int) -> int:
@@ -86,7 +88,8 @@ def _answer(held: Held, wire: Wire, opened: ExitStack) -> int:
         while wanted := wire.heard():
             _send(_Wanted.of(wanted, exports), wire)
     except NbdGoneError as error:
-        say({"error": "NothingFrozen", "message": f"{held.machine} isn't frozen any more. {error}"})
+        why = held.why_gone() or error
+        say({"error": "NothingFrozen", "message": f"{held.machine} isn't frozen any more. {why}"})
         return _NOTHING_FROZEN
     except (NbdError, WrongQuestionError) as error:
         say({"error": "NotFrozen", "message": f"{held.machine} can't be sent. {error}"})

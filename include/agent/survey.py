@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
+import re
 import socket
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
@@ -12,9 +11,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from .domain import Domain
+from . import exports
+from .domain import Domain, block_job
 from .errors import LibvirtError, UsageError
 from .folder import State
+from .scratch import usable_bytes
 from .virsh import Virsh
 
 AT_ONCE = 8
@@ -37,7 +38,7 @@ def survey(virsh: Virsh, request: dict[str, Any], state_root: str) -> dict[str, 
     state = State(state_root)
     autostarting, persistent = virsh.uuids("--autostart"), virsh.uuids("--persistent")
     with ThreadPoolExecutor(AT_ONCE) as threads:
-        seen = list(threads.map(lambda uuid: _seen(virsh, uuid), sorted(virsh.uuids())))
+        seen = list(threads.map(lambda uuid: _seen(state, virsh, uuid), sorted(virsh.uuids())))
     machines = [
         {
             **machine,
@@ -57,21 +58,20 @@ def survey(virsh: Virsh, request: dict[str, Any], state_root: str) -> dict[str, 
     }
 
 
-def machine_of(virsh: Virsh, uuid: str) -> dict[str, Any]:
-    """Look at one machine.
+def machine_of(state: State, virsh: Virsh, uuid: str) -> dict[str, Any]:
+    """Look at one machine; what a freeze of ours left at it is no problem.
 
     Raises:
         LibvirtError: there is none of that UUID, or libvirt can't be asked.
     """
     definition, words = virsh.xml(uuid), virsh.state(uuid)
-    state = _STATES.get(words, "other")
     on = words != "shut off"
     domain = Domain(definition, virsh.xml(uuid, inactive=False) if on else None)
     problems = list(domain.problems)
     if uuid not in virsh.uuids("--persistent"):
         problems.append("It has no definition of its own: once stopped, it would be gone (virsh define).")
     if on:
-        problems += [told for disk in domain.disks for told in _block_job(virsh, uuid, disk["name"])]
+        problems += _jobs(state, virsh, domain)
     disks = []
     for disk in domain.disks:
         try:
@@ -81,19 +81,19 @@ def machine_of(virsh: Virsh, uuid: str) -> dict[str, Any]:
     return {
         "name": domain.name,
         "uuid": uuid,
-        "state": state,
+        "state": _STATES.get(words, "other"),
         "disks": disks,
         "left_out": domain.left_out,
         "nvram": domain.nvram,
         "tpm": domain.tpm,
         "guest_agent": domain.guest_agent,
-        "problems": problems,
+        "problems": list(dict.fromkeys(problems)),
     }
 
 
-def _seen(virsh: Virsh, uuid: str) -> dict[str, Any] | None:
+def _seen(state: State, virsh: Virsh, uuid: str) -> dict[str, Any] | None:
     try:
-        return machine_of(virsh, uuid)
+        return machine_of(state, virsh, uuid)
     except LibvirtError:
         if uuid in virsh.uuids():
             raise
@@ -130,11 +130,21 @@ def _of_chain(chain: list[dict[str, Any]], kind: str) -> dict[str, Any]:
     }
 
 
-def _block_job(virsh: Virsh, uuid: str, disk: str) -> list[str]:
+def _jobs(state: State, virsh: Virsh, domain: Domain) -> list[str]:
+    """Say what somebody else is doing to a machine that runs."""
+    if any(exports.is_served(virsh, domain.uuid, room) for room in state.of(domain.uuid).rooms()):
+        return []
+    problems = []
     with suppress(LibvirtError):  # a libvirt that can't tell will refuse by itself
-        if virsh.run("blockjob", f"--domain={uuid}", f"--path={disk}", "--info", "--raw"):
-            return [f"A block job of {disk} is running (virsh blockjob tells which)."]
-    return []
+        job = re.search(
+            r"^Operation:\s*(.+?)\s*$", virsh.run("domjobinfo", f"--domain={domain.uuid}"), re.MULTILINE
+        )
+        problems += [f"libvirt is at work on it: {job[1]} (virsh domjobinfo)."] if job else []
+        for disk in domain.disks:
+            info = ["--info", "--raw", f"--path={disk['name']}"]
+            if virsh.run("blockjob", f"--domain={domain.uuid}", *info):
+                problems.append(block_job(disk["name"]))
+    return problems
 
 
 def _frozen(state: State, uuid: str) -> dict[str, Any] | None:
@@ -153,4 +163,4 @@ def _room(scratch: str | None, state_root: str) -> dict[str, Any]:
     folder = Path(scratch or state_root)
     while not folder.exists():  # the agent's own is made at the first freeze
         folder = folder.parent
-    return {"path": str(folder), "free_bytes": shutil.disk_usage(os.fspath(folder)).free}
+    return {"path": str(folder), "free_bytes": usable_bytes(str(folder))}

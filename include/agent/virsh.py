@@ -64,6 +64,10 @@ class Virsh:
         """Give a domain's state in virsh's words, such as ``running``, ``paused``, ``shut off``."""
         return self.run("domstate", f"--domain={uuid}")
 
+    def is_halted(self, uuid: str) -> bool:
+        """Tell whether a domain stands still because it couldn't write to its disks."""
+        return self.run("domstate", f"--domain={uuid}", "--reason") == "paused (I/O error)"
+
     def xml(self, uuid: str, *, inactive: bool = True) -> str:
         """Give a domain's definition: the persistent one, or the one in use; with its secrets."""
         flags = ["--inactive"] if inactive else []
@@ -79,15 +83,20 @@ class Virsh:
 
     def version(self) -> str:
         """Give libvirt's version, as ``9.0.0``."""
-        return self.run("version", "--daemon").partition("library: libvirt ")[2].split()[0]
+        said = self.run("version", "--daemon")
+        found = re.search(r"library: libvirt (\S+)", said)
+        if not found:
+            raise LibvirtError(f"virsh version says no version: {said!r}")
+        return found[1]
 
     @lru_cache(maxsize=1)  # noqa: B019 - a door lives as long as its process
     def images_running_machines(self) -> bool:
-        """Tell whether libvirt and its emulator know ``backup-begin``."""
-        try:
-            found = ET.fromstring(self.run("domcapabilities")).find("./features/backup")  # noqa: S314
-        except (LibvirtError, ET.ParseError):
-            return False
+        """Tell whether libvirt and its emulator know ``backup-begin``.
+
+        Raises:
+            LibvirtError: it can't be asked. That isn't a no, for which machines would be down for hours.
+        """
+        found = ET.fromstring(self.run("domcapabilities")).find("./features/backup")  # noqa: S314
         return found is not None and found.get("supported") == "yes"
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from fnmatch import fnmatchcase
 
-from include.agent.freeze import SCRATCH_LEAST, SCRATCH_PART
+from include.agent.scratch import needed_bytes
 from include.errors import BackupError, ConfigError, NoSpaceError
 from include.facts import Facts
 from include.listing import named
@@ -168,9 +168,9 @@ def _told(method: Method) -> str:
 
 
 def _scratch(machine: Machine, method: Method) -> int:
-    """As the agent asks it, too, before it stops a machine (``include/agent/freeze.py``)."""
+    """As the agent asks it, too, before it stops a machine (``include/agent/check.py``)."""
     if method == "offline":
         return 0
     if method == "copy":
         return sum(disk.allocated for disk in machine.disks)
-    return max(sum(disk.bytes for disk in machine.disks) // SCRATCH_PART, SCRATCH_LEAST)
+    return needed_bytes(sum(disk.bytes for disk in machine.disks))

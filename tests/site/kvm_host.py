@@ -175,6 +175,10 @@ class KvmHost:
         self._fault.with_name("sprung").unlink(missing_ok=True)
         self._fault.write_text(json.dumps({"step": step, "fault": fault}), encoding="ascii")
 
+    def forget_fault(self) -> None:
+        """Have nothing go wrong that was planned, and didn't."""
+        self._fault.unlink(missing_ok=True)
+
     def fault_sprung(self) -> bool:
         """Tell whether what was planned went wrong."""
         return self._fault.with_name("sprung").exists()

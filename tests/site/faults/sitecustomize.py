@@ -31,12 +31,12 @@ class _Trap:
         """Look at one audited event."""
         if self._springing:
             return
-        if event == "open" and str(arguments[0]).endswith(_JOURNAL) and "a" in str(arguments[1]):
-            self._journal, self._size = str(arguments[0]), _size(str(arguments[0]))
-        elif self._journal and _size(self._journal) > self._size:
+        if self._journal and _size(self._journal) > self._size:
             journal, self._journal, self._springing = self._journal, None, True
             self._look(journal)
             self._springing = False
+        if event == "open" and str(arguments[0]).endswith(_JOURNAL) and "a" in str(arguments[1]):
+            self._journal, self._size = str(arguments[0]), _size(str(arguments[0]))
 
     def _look(self, journal: str) -> None:
         with suppress(OSError, ValueError):
