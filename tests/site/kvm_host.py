@@ -169,11 +169,16 @@ class KvmHost:
 
         Args:
             step: which.
-            fault: what is killed with -9: ``agent``, ``ssh`` (the sessions), ``libvirtd`` (comes again a
-                second later); or ``reboot``: the agent holds still, until :meth:`reboot`.
+            fault: what is killed with -9: ``agent``, ``everybody`` (all processes of the agent's), ``ssh``
+                (the sessions), ``libvirtd`` (comes again a second later); or ``reboot`` and ``stall``: the
+                agent holds still, until :meth:`reboot` or :meth:`go_on`.
         """
         self._fault.with_name("sprung").unlink(missing_ok=True)
         self._fault.write_text(json.dumps({"step": step, "fault": fault}), encoding="ascii")
+
+    def go_on(self) -> None:
+        """Let an agent go on that was stalled."""
+        self.run("pkill", "-CONT", "-f", r"agent-[0-9a-f]+\.pyz .* work ")
 
     def forget_fault(self) -> None:
         """Have nothing go wrong that was planned, and didn't."""

@@ -7,7 +7,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import IO, Any
 
 from include.machines.shipped import agent_file
 from tests.site.kvm_host import STATE, KvmHost
@@ -55,10 +55,12 @@ class Agent:
 
     Args:
         host: where; the agent is put there.
+        state: its folder for what it's doing.
     """
 
-    def __init__(self, host: KvmHost) -> None:
+    def __init__(self, host: KvmHost, state: str = STATE) -> None:
         self.host = host
+        self.state = state
         name, program = agent_file()
         host.agents_folder.mkdir(mode=0o711, exist_ok=True)
         (host.agents_folder / name).write_bytes(program)
@@ -69,22 +71,45 @@ class Agent:
         """Run one of its commands."""
         asking = self.begin(*words, request=request)
         said, errors = asking.communicate()
-        return Answer(asking.returncode, json.loads(said or "{}"), errors)
+        return Answer(asking.returncode, json.loads(said.strip() or "{}"), errors)
 
     def begin(self, *words: str, request: dict[str, Any] | None = None) -> "subprocess.Popen[str]":
         """Begin to run one of its commands."""
+        with tempfile.TemporaryFile("w+") as heard:
+            heard.write(json.dumps(request or {}))
+            heard.seek(0)
+            return self._run(words, heard)
+
+    def reader(self, machine: str, run: str = "this week") -> "subprocess.Popen[str]":
+        """Begin to read a machine's frozen disks, and go no further than the introduction."""
+        reading = self._run(("serve", self.uuid(machine)), subprocess.PIPE)
+        assert reading.stdin is not None
+        assert reading.stdout is not None
+        reading.stdin.write(json.dumps({"run": run}) + "\n")
+        reading.stdin.flush()
+        assert "disks" in json.loads(reading.stdout.readline())
+        return reading
+
+    def serve(self, machine: str, run: str = "this week") -> dict[str, Any]:
+        """Give what a reader of a machine's frozen disks is told first."""
+        asking = self.begin("serve", self.uuid(machine), request={"run": run})
+        said, _ = asking.communicate(timeout=60)
+        return dict(json.loads(said.splitlines()[0]))
+
+    def _run(self, words: tuple[str, ...], stdin: "IO[str] | int") -> "subprocess.Popen[str]":
         self._known.write_text(self.host.ssh.known_hosts, encoding="ascii")
         options = ["BatchMode=yes", "StrictHostKeyChecking=yes", f"UserKnownHostsFile={self._known}"]
         options += ["IdentitiesOnly=yes", f"IdentityFile={self.host.ssh.key_file}"]
         target = ["-p", str(self.host.ssh.port), f"{self.host.ssh.login}@127.0.0.1"]
         client = ["ssh", "-F", "none", *(word for option in options for word in ("-o", option)), *target]
-        remote = shlex.join(["python3", self._program, f"--state={STATE}", *words])
-        with tempfile.TemporaryFile("w+") as heard:
-            heard.write(json.dumps(request or {}))
-            heard.seek(0)
-            return subprocess.Popen(
-                [*client, remote], stdin=heard, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-            )
+        remote = shlex.join(["python3", self._program, f"--state={self.state}", *words])
+        return subprocess.Popen(
+            [*client, remote], stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+
+    def begin_freeze(self, machine: str, **changed: object) -> "subprocess.Popen[str]":
+        """Begin to freeze a machine, by its name."""
+        return self.begin("freeze", self.uuid(machine), request={**REQUEST, **changed})
 
     def freeze(self, machine: str, **changed: object) -> Answer:
         """Freeze a machine, by its name; the request is ``REQUEST`` with what is changed."""

@@ -8,7 +8,7 @@ from itertools import product
 
 import pytest
 
-from tests.include.agent.on_host import REQUEST, Agent, Answer, wait_until
+from tests.include.agent.on_host import Agent, Answer, wait_until
 from tests.include.agent.test_freeze import COLD, definition
 from tests.site.kvm_host import KvmHost
 
@@ -78,9 +78,7 @@ def test_a_machine_comes_back(host: KvmHost, agent: Agent, method: str, step: st
 def _struck(host: KvmHost, agent: Agent, machine: str, method: str, fault: str) -> Answer | None:
     if fault != "reboot":
         return agent.freeze(machine, method=method, lease_s=LEASE_S)
-    asking = agent.begin(
-        "freeze", agent.uuid(machine), request={**REQUEST, "method": method, "lease_s": LEASE_S}
-    )
+    asking = agent.begin_freeze(machine, method=method, lease_s=LEASE_S)
     wait_until(host.fault_sprung, "the step")
     host.reboot()
     asking.wait()

@@ -16,6 +16,7 @@ from typing import Any
 
 _JOURNAL = "/journal.jsonl"
 _SESSIONS = r"^sshd: \w+(@| \[)"  # the listener's title has a path there
+_AGENTS = r"agent-[0-9a-f]+\.pyz"
 
 
 class _Trap:
@@ -67,14 +68,20 @@ def _kill_libvirtd() -> None:
 
 
 def _hold_still() -> None:
-    os.kill(os.getpid(), signal.SIGSTOP)  # until the test pulls the plug
+    os.kill(os.getpid(), signal.SIGSTOP)  # until the test pulls the plug, or lets it go on
+
+
+def _kill_everybody() -> None:
+    subprocess.run(["pkill", "-KILL", "-f", _AGENTS], check=False)
 
 
 _FAULTS = {
     "agent": _kill_agent,
+    "everybody": _kill_everybody,
     "ssh": _kill_sessions,
     "libvirtd": _kill_libvirtd,
     "reboot": _hold_still,
+    "stall": _hold_still,
 }
 
 if plan := os.environ.get("FAULT_PLAN"):
