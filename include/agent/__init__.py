@@ -4,6 +4,7 @@
     job       the freeze as a process of its own; who asks again finds it
     check     what stands in the way
     freeze    the methods: cold, live, copy, offline
+    steps     its steps, timed
     kept      what belongs to a machine beside its disks
     lease     the promise that a machine runs again
     watch     who keeps it: the watcher

@@ -27,6 +27,7 @@ from .folder import MachineFolder, State
 from .journal import now
 from .kept import keep_definition, keep_firmware
 from .proof import Signs
+from .steps import Steps
 from .virsh import Virsh
 
 POLL_S = 0.1
@@ -53,7 +54,7 @@ class Freeze:
         self._uuid: str = machine["uuid"]
         self._name: str = machine["name"]
         self._folder: MachineFolder = state.of(self._uuid)
-        self._steps: list[tuple[str, str, float]] = []
+        self._steps = Steps(self._folder.journal)
         self._warnings: list[str] = []
         self._stopped = "not stopped"
         self._proof = "It wasn't stopped."
@@ -119,9 +120,11 @@ class Freeze:
         return {"cold": self._cold, "live": self._live, "copy": self._copied}[self._method](signs)
 
     def _cold(self, signs: Signs) -> list[dict[str, Any]]:
+        self._rehearse()
         self._stop()
         self._step("start-paused")
         self._virsh.run("start", f"--domain={self._uuid}", "--paused")
+        self._step("backup-begin")
         try:
             served: list[dict[str, Any]] | LibvirtError = self._begin_backup()
             if (state := self._virsh.state(self._uuid)) != "paused":
@@ -135,6 +138,24 @@ class Freeze:
             raise served
         return served
 
+    def _rehearse(self) -> None:
+        """See that libvirt can hold the disks here, and we can read them, before the machine is stopped.
+
+        A security module such as AppArmor may forbid QEMU the socket or the scratch files.
+
+        Raises:
+            NotPossibleError: it can't; says why.
+        """
+        self._step("rehearse")
+        try:
+            exports.measured(self._begin_backup())
+            exports.end(self._virsh, self._uuid, str(self._room))
+        except (LibvirtError, NotFrozenError) as error:
+            raise NotPossibleError(
+                f"{self._name} wasn't stopped, since its disks can't be held in {self._room.parent}: {error} "
+                "Where a security module such as AppArmor forbids QEMU that, allow it."
+            ) from error
+
     def _live(self, signs: Signs) -> list[dict[str, Any]]:
         self._step("fsfreeze")
         try:
@@ -145,6 +166,7 @@ class Freeze:
             )
         try:
             self._instant = now()
+            self._step("backup-begin")
             served = self._begin_backup()
         finally:
             lease.thaw(self._folder, self._virsh)
@@ -218,7 +240,6 @@ class Freeze:
         self._virsh.run("destroy", f"--domain={self._uuid}")
 
     def _begin_backup(self) -> list[dict[str, Any]]:
-        self._step("backup-begin")
         keep = [disk["name"] for disk in self._machine["disks"]]
         return exports.begin_backup(self._virsh, self._uuid, keep, self._room)
 
@@ -255,17 +276,12 @@ class Freeze:
             self._step(name, **facts)
 
     def _step(self, name: str, **facts: Any) -> None:
-        self._steps.append((name, now(), self._folder.journal.write(name, **facts)))
+        self._steps.take(name, **facts)
 
     def _answer(self, served: list[dict[str, Any]]) -> dict[str, Any]:
         size = {export["disk"]: export["bytes"] for export in served}
         disks = [
-            {
-                "name": disk["name"],
-                "format": disk["format"],
-                "bytes": size[disk["name"]],
-                "path": disk["path"],
-            }
+            {**{key: disk[key] for key in ("name", "format", "path")}, "bytes": size[disk["name"]]}
             for disk in self._machine["disks"]
         ]
         return {
@@ -274,23 +290,11 @@ class Freeze:
             "uuid": self._uuid,
             "method": self._method,
             "was": self._was,
-            "steps": self._timed(),
-            "downtime_s": self._downtime(),
+            "steps": self._steps.timed(),
+            "downtime_s": self._steps.downtime_s(),
             "stopped": self._stopped,
             "proof": self._proof,
             "instant": self._instant,
             "disks": disks,
             "warnings": self._warnings,
         }
-
-    def _timed(self) -> list[dict[str, Any]]:
-        ends = [began for _, _, began in self._steps[1:]] + [time.monotonic()]
-        return [
-            {"step": step, "at": at, "seconds": round(until - began, 3)}
-            for (step, at, began), until in zip(self._steps, ends)
-        ]
-
-    def _downtime(self) -> float:
-        """Give the seconds from the shutdown request to the proof of life."""
-        began = {step: moment for step, _, moment in self._steps}
-        return round(began["back"] - began["shutdown"], 3) if "shutdown" in began else 0.0

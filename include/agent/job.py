@@ -97,11 +97,13 @@ def _make_way(state: State, virsh: Virsh, mine: MachineFolder, run: str) -> None
         BusyError: it isn't.
     """
     for folder in state.folders():
-        left = folder.journal.open or folder.at_work() or lease.is_forgotten(folder)
-        whose, ours = folder.journal.facts("begin").get("machine", folder.uuid), folder.journal.run == run
-        if not left or (ours and folder.uuid == mine.uuid):
+        if folder.uuid == mine.uuid and folder.journal.run == run:
             continue
-        if ours or _is_worked_at(folder) or folder.served():
+        if not (folder.journal.open or folder.at_work() or lease.is_forgotten(folder)):
+            continue
+        busy = _is_worked_at(folder)  # only then it's known whose it is: a job that begins has no journal yet
+        if busy or folder.journal.run == run or folder.served():
+            whose = folder.journal.facts("begin").get("machine", folder.uuid)
             raise BusyError(
                 f"{whose} of this host is being imaged. One machine of a host is imaged at a time."
             )

@@ -131,12 +131,15 @@ def test_a_run_that_a_person_ends_lets_go_of_the_machine(weekly: Weekly, standst
 
 def test_a_host_that_goes_down_half_way_costs_its_images(weekly: Weekly, standstill: Standstill) -> None:
     """What was frozen is lost with it; what is set to start with it starts, and the run says it."""
-    run, _, _ = begin(weekly)
+    run, machine, _ = begin(weekly)
     weekly.host.reboot()
     standstill.end()
     state = run.end(PATIENCE_S)
-    for machine in ("maq1", "maq3"):  # they aren't set to start with their host
-        weekly.host.boot(machine)
+    assert (
+        weekly.host.state(machine) == AS_BEFORE[machine]
+    )  # while it was imaged, it was set to start with its host
+    for other in {"maq1", "maq3"} - {machine}:
+        weekly.host.boot(other)
 
     assert state == RED
     assert "isn't frozen any more" in run.told or "Nothing of this machine is frozen" in run.told

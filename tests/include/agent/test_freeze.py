@@ -1,18 +1,19 @@
 """Freezing: down for seconds, or not at all, and whatever fails, the machine does what it did before."""
 
+import json
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.include.agent.on_host import LIFE_SIGNS, Agent, wait_until
+from tests.include.agent.on_host import LIFE_SIGNS, REQUEST, Agent, wait_until
 from tests.site.kvm_host import STATE, KvmHost
 
 pytestmark = pytest.mark.xdist_group("kvm")
 
 COLD = [
-    *("begin", "lease", "autostart", "room", "shutdown", "off"),
+    *("begin", "lease", "autostart", "room", "rehearse", "shutdown", "off"),
     *("start-paused", "backup-begin", "resume", "prove", "back", "ready"),
 ]
 
@@ -94,6 +95,20 @@ def test_only_one_machine_of_a_host_is_imaged_at_a_time(agent: Agent) -> None:
     refused = agent.freeze("maq2")
     assert (refused.status, refused.said["error"]) == (3, "BusyError")
     assert "maq1" in refused.said["message"]
+
+
+def test_two_machines_asked_for_at_once_take_turns(agent: Agent) -> None:
+    """Whoever comes second leaves what the first one holds alone, however soon he comes."""
+    for run in ("once", "twice", "thrice"):
+        asking = {
+            machine: agent.begin("freeze", agent.uuid(machine), request={**REQUEST, "run": run})
+            for machine in ("maq2", "maq1")
+        }
+        came = {machine: (one.communicate(), one.returncode)[1] for machine, one in asking.items()}
+        assert sorted(came.values()) == [0, 3]
+        [first] = [machine for machine, status in came.items() if status == 0]
+        assert agent.journal(first)[-1] == "ready"
+        agent.release(first)
 
 
 def test_a_machine_that_is_off_stays_off(host: KvmHost, agent: Agent, tmp_path: Path) -> None:
@@ -178,13 +193,29 @@ def test_a_host_without_room_for_scratch_stops_nothing(host: KvmHost, agent: Age
     assert "/run/small has 0.00 GB free" in refused.said["message"]
 
 
-def test_backup_begin_that_fails_keeps_nobody_down(host: KvmHost, agent: Agent) -> None:
-    """First it's resumed, then complained: here the scratch folder is one that QEMU can't write to."""
+def test_a_host_that_cant_hold_the_disks_stops_nothing(host: KvmHost, agent: Agent) -> None:
+    """It's tried before the stop: here the scratch folder is one that QEMU can't write to."""
+    boots = host.console("maq1")
     host.run("mkdir", "-p", "/run/full")
     host.run("mount", "-t", "tmpfs", "-o", "nr_inodes=4,size=200m", "full", "/run/full")
     refused = agent.freeze("maq1", scratch="/run/full")
-    assert (refused.status, refused.said["error"]) == (6, "NotFrozenError")
+    assert (refused.status, refused.said["error"]) == (4, "NotPossibleError")
     assert "backup-begin" in refused.said["message"]
+    assert host.console("maq1") == boots
+
+
+def test_backup_begin_that_fails_after_the_stop_keeps_nobody_down(host: KvmHost, agent: Agent) -> None:
+    """First it's resumed, then complained: here something has come into the scratch file's place."""
+    host.plan_fault("start-paused", "stall")
+    asking = agent.begin("freeze", agent.uuid("maq1"), request=REQUEST)
+    wait_until(host.fault_sprung, "the machine, off")
+    (room,) = host.agents_folder.glob("x-*")
+    (room / "vda.scratch").mkdir()
+    host.go_on()
+    said, _ = asking.communicate()
+    refused = json.loads(said)
+    assert (asking.returncode, refused["error"]) == (6, "NotFrozenError")
+    assert "backup-begin" in refused["message"]
     assert host.state("maq1") == "running"
 
 
