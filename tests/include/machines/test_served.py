@@ -1,5 +1,6 @@
 """The wire to a host: who isn't the one, can't, or says what nobody asked is found out, and told."""
 
+import base64
 import json
 import os
 import shlex
@@ -20,11 +21,13 @@ from tests.include.machines.machines import UUID, names
 from tests.include.wire import Wire
 from tests.site.sshd import SshServer
 
+SIZE = 2 * MIB + 512
+
 
 @pytest.fixture
 def frozen(held: HeldDisks, tmp_path: Path) -> Frozen:
-    """A disk of two chunks and a half, held."""
-    return held.hold({"vda": image(tmp_path / "disk", 5 * MIB // 2, at_0=noise(2.5))})
+    """A disk of two chunks and a short one, held."""
+    return held.hold({"vda": image(tmp_path / "disk", SIZE, at_0=noise(SIZE / MIB))})
 
 
 def refused(
@@ -150,7 +153,9 @@ sys.stdout.buffer.flush()
 sys.stdin.buffer.read()
 """
 _NONE = "00" * 32
-_DISK = {"name": "vda", "bytes": 5 * MIB // 2}
+_END = ("E", 0, 2, _NONE, "e30=")
+_SHORT = base64.b64encode(b"x" * 512).decode()
+_DISK = {"name": "vda", "bytes": SIZE}
 _FILES = {"domain.xml": "PGRvbWFpbi8+"}
 _PLAIN: dict[str, Any] = {"machine": "maq1", "uuid": UUID, "disks": [_DISK], "files": _FILES}
 
@@ -181,7 +186,7 @@ def with_disks(*disks: object) -> dict[str, Any]:
         with_disks(),
         with_disks(_DISK, _DISK),
         with_disks(_DISK, {"name": "vdb", "bytes": 0}),
-        *(with_disks({"name": name, "bytes": 5 * MIB // 2}) for name in ("../x", "/etc/x", "a\0b", "", 7)),
+        *(with_disks({"name": name, "bytes": SIZE}) for name in ("../x", "/etc/x", "a\0b", "", 7)),
         *(with_disks({"name": "vda", "bytes": size}) for size in (-1, 1 << 62, 1.5, "1", None, MIB)),
     ],
     ids=str,
@@ -202,7 +207,7 @@ def test_a_disk_whose_name_is_a_path_is_refused(
     """Even where the freeze named it so as well."""
     disks = [frozen.disks[0].model_copy(update={"name": name})]
     named_so = frozen.model_copy(update={"disks": tuple(disks)})
-    refused(held, vault, named_so, liar(with_disks({"name": name, "bytes": 5 * MIB // 2})))
+    refused(held, vault, named_so, liar(with_disks({"name": name, "bytes": SIZE})))
     assert names(Generations(vault).staged("maq1").data) == ["domain.xml"]
 
 
@@ -220,18 +225,21 @@ def test_files_of_other_names_are_ignored(held: HeldDisks, vault: Vault, frozen:
     """Only what a machine can have is kept: its definition, NVRAM and TPM state."""
     files = {**_FILES, "../x": "eA==", "record.json": "eA==", "nvram.fd": "eA=="}
     zeros = ("Z", 0, 3, _NONE, "")
-    end = ("E", 0, 2, _NONE, "e30=")
     with Generations(vault).hold("maq1") as staged:
-        with held.way(frozen, command=liar({**_PLAIN, "files": files}, zeros, end)) as way:
+        with held.way(frozen, command=liar({**_PLAIN, "files": files}, zeros, _END)) as way:
             assert pull(way, staged, None, print).files == ("domain.xml", "nvram.fd")
         assert names(staged.data) == ["domain.xml", "nvram.fd", "vda.chunks", "vda.img"]
-        assert staged.image("vda").read_bytes() == bytes(5 * MIB // 2)
+        assert staged.image("vda").read_bytes() == bytes(SIZE)
 
 
 @pytest.mark.parametrize(
     ("frames", "words"),
     [
         ([("D", 0, 3, _NONE, "YWJj")], "arrived other than the host hashed it"),
+        (
+            [("Z", 0, 2, _NONE, ""), ("D", 2, 512, _NONE, _SHORT), _END],
+            "arrived other than the host hashed it",
+        ),
         ([("D", 0, MIB + 1, _NONE, "")], "is no frame"),
         ([("Q", 0, 0, _NONE, "")], "is no frame"),
         ([("Z", 0, 0, _NONE, "")], "is no frame"),
@@ -240,7 +248,7 @@ def test_files_of_other_names_are_ignored(held: HeldDisks, vault: Vault, frozen:
         ([("Z", 0, 1, _NONE, ""), ("Z", 0, 1, _NONE, "")], "sent chunk 0 of vda when 1 was due"),
         ([("Z", 0, 1 << 63, _NONE, "")], "sent chunk 0 of vda when 0 was due"),
         ([("S", 0, 1, _NONE, "")], "takes chunk 0 of vda for one that we have"),
-        ([("E", 0, 2, _NONE, "e30=")], "ended vda at chunk 0 of 3"),
+        ([_END], "ended vda at chunk 0 of 3"),
         ([("E", 0, 1 << 40, _NONE, "")], "is no frame"),
         ([("E", 0, 3, _NONE, "YWJj")], "something else than facts"),
         ([("X", 0, 3, _NONE, "YWJj")], "something else than facts"),
@@ -269,3 +277,19 @@ def test_chunks_that_are_healed_are_the_ones_that_were_asked_for(
         with held.way(frozen, command=liar(_PLAIN, frame)) as way, pytest.raises(MachineNotImagedError):
             pull_again(way, staged, {"vda": [0]})
         assert staged.image("vda").read_bytes() == before
+
+
+def test_a_chunk_is_healed_where_it_was_asked_for(
+    held: HeldDisks, vault: Vault, frozen: Frozen, tmp_path: Path
+) -> None:
+    """By the right bytes, even where the host says another place."""
+    disk = (tmp_path / "disk").read_bytes()
+    right = ("D", 0, 512, _NONE, base64.b64encode(disk[2 * MIB :]).decode())
+    with Generations(vault).hold("maq1") as staged:
+        with held.way(frozen) as way:
+            pull(way, staged, None, print)
+        os.truncate(staged.image("vda"), 2 * MIB)
+        os.truncate(staged.image("vda"), SIZE)
+        with held.way(frozen, command=liar(_PLAIN, right, _END)) as way:
+            pull_again(way, staged, {"vda": [2]})
+        assert staged.image("vda").read_bytes() == disk
