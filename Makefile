@@ -8,7 +8,7 @@ BIN := .venv/bin
 INSTALLED := .venv/installed
 export PYTHONPATH := $(CURDIR):$(CURDIR)/plugins
 
-.PHONY: help demo test lint unit bench format lock setup clean
+.PHONY: help demo test lint unit faults bench format lock setup clean
 
 help:  ## show what there is to make
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -25,6 +25,9 @@ lint: setup  ## style and types
 
 unit: setup  ## the tests; one part of them: make unit T=tests/include
 	$(BIN)/pytest -n $(WORKERS) --dist loadgroup $(T)
+
+faults: setup  ## what dies at whatever step of a machine's freeze, by all methods; a quarter of an hour
+	$(BIN)/pytest -m "" tests/include/agent/test_faults.py $(T)
 
 bench: setup  ## measure against what people would use instead; some parts of it: make bench B=day_copy
 	$(BIN)/python -m bench $(B)

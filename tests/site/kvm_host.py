@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Any, Self
 from xml.sax.saxutils import escape, quoteattr
 
-from tests.site import processes
+from tests.site import boot_sector, processes
 from tests.site.guests import Boot
 from tests.site.sshd import SshServer
 
@@ -36,12 +36,9 @@ stdio_handler = "file"
 _DOMAIN = """\
 <domain type='qemu'>
   <name>{name}</name>
-  <memory unit='MiB'>128</memory>
+  <memory unit='MiB'>{mib}</memory>
   <os>
-    <type arch='x86_64' machine='pc'>hvm</type>
-    <kernel>{kernel}</kernel>
-    <initrd>{initramfs}</initrd>
-    <cmdline>console=ttyS0 quiet panic=-1{manners}</cmdline>
+    <type arch='x86_64' machine='pc'>hvm</type>{boot}
   </os>
   <features><acpi/></features>
   <devices>
@@ -51,6 +48,10 @@ _DOMAIN = """\
   </devices>
 </domain>
 """
+_LINUX = """
+    <kernel>{kernel}</kernel>
+    <initrd>{initramfs}</initrd>
+    <cmdline>console=ttyS0 quiet panic=-1{manners}</cmdline>"""
 _DISK = """\
     <disk type='file' device='disk'>
       <driver name='qemu' type='{format}'/><source file={path}/><target dev='{target}' bus='virtio'/>
@@ -144,11 +145,21 @@ class KvmHost:
         for target, kind in disks.items():
             self._make_disk(self.disk(name, target), kind)
         boot = Boot.made()
+        linux = {"kernel": boot.kernel, "initramfs": boot.initramfs}
+        manners = " stubborn" * stubborn + " busy" * busy
+        self._define(name, disks, _LINUX.format(**linux, manners=manners), 128)
+
+    def define_small(self, name: str, disks: Mapping[str, str]) -> None:
+        """Make a machine that is up in a moment: its system is its first disk's boot sector."""
+        for target, kind in disks.items():
+            self._make_disk(self.disk(name, target), kind)
+        self._define(name, disks, "", 16)
+
+    def _define(self, name: str, disks: Mapping[str, str], boot: str, mib: int) -> None:
         described = _DOMAIN.format(
             name=escape(name),
-            kernel=boot.kernel,
-            initramfs=boot.initramfs,
-            manners=" stubborn" * stubborn + " busy" * busy,
+            mib=mib,
+            boot=boot,
             disks="\n".join(
                 _DISK.format(format=kind, path=quoteattr(str(self.disk(name, target))), target=target)
                 for target, kind in disks.items()
@@ -254,6 +265,7 @@ class KvmHost:
         with raw.open("wb") as image:
             image.truncate(64 << 20)
         subprocess.run(["mkfs.ext4", "-q", str(raw)], check=True)
+        boot_sector.write(raw)
         subprocess.run(["qemu-img", "convert", "-f", "raw", "-O", kind, str(raw), str(path)], check=True)
         raw.unlink()
 

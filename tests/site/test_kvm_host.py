@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.site import processes
+from tests.site import boot_sector, processes
 from tests.site.kvm_host import URI, KvmHost
 from tests.site.sshd import SshServer
 
@@ -46,6 +46,17 @@ def test_a_machine_runs_from_its_disk_and_obeys_the_power_button(host: KvmHost) 
     host.boot("maq1")
     assert "guest: boot 1" in before
     assert "guest: boot 2" in host.console("maq1")
+
+
+def test_a_small_machine_is_a_machine_too(host: KvmHost) -> None:
+    """It counts its boots on its disk, which keeps its file system, and obeys the power button."""
+    host.define_small("small", {"vda": "raw"})
+    for _ in range(2):
+        host.boot("small")
+        host.virsh("shutdown", "--domain=small")
+        host.wait_for_state("small", "shut off")
+    assert boot_sector.boots(host.disk("small", "vda").read_bytes()) == 2
+    subprocess.run(["e2fsck", "-fn", str(host.disk("small", "vda"))], check=True)
 
 
 def test_a_stubborn_machine_ignores_the_power_button(host: KvmHost) -> None:
