@@ -141,16 +141,16 @@ class Freeze:
     def _rehearse(self) -> None:
         """See that libvirt can hold the disks here, and we can read them, before the machine is stopped.
 
-        A security module such as AppArmor may forbid QEMU the socket or the scratch files.
-
         Raises:
             NotPossibleError: it can't; says why.
+            LibvirtError: it can't be asked.
         """
         self._step("rehearse")
         try:
             exports.measured(self._begin_backup())
             exports.end(self._virsh, self._uuid, str(self._room))
         except (LibvirtError, NotFrozenError) as error:
+            self._virsh.uuids()  # libvirt answers: it isn't just away
             raise NotPossibleError(
                 f"{self._name} wasn't stopped, since its disks can't be held in {self._room.parent}: {error} "
                 "Where a security module such as AppArmor forbids QEMU that, allow it."
