@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import xml.etree.ElementTree as ET
 from typing import Any
 
@@ -134,6 +135,13 @@ class Domain:
         for disk in self._live.findall("./devices/disk"):
             if disk.find("mirror") is not None:
                 self.problems.append(block_job(_name(disk)))
+
+
+def account_of(in_use: str) -> tuple[int, int] | None:
+    """Give the numbers of the user and the group as which a running domain's QEMU runs, if libvirt tells."""
+    label = ET.fromstring(in_use).findtext("./seclabel[@model='dac']/label", "")  # noqa: S314
+    found = re.fullmatch(r"\+(\d+):\+(\d+)", label)
+    return (int(found[1]), int(found[2])) if found else None
 
 
 def block_job(disk: str) -> str:

@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from .domain import account_of
 from .errors import LibvirtError, NotFrozenError
 from .nbd import Export, NbdError
 from .virsh import Virsh
@@ -32,6 +33,7 @@ def begin_backup(virsh: Virsh, uuid: str, keep: list[str], room: Path) -> list[d
     Raises:
         LibvirtError: it refused.
     """
+    _let_qemu_in(virsh, uuid, room)
     wanted = ET.Element("domainbackup", mode="pull")
     socket = str(room / "nbd.sock")
     ET.SubElement(wanted, "server", transport="unix", socket=socket)
@@ -43,6 +45,18 @@ def begin_backup(virsh: Virsh, uuid: str, keep: list[str], room: Path) -> list[d
     described.write_bytes(ET.tostring(wanted))
     virsh.run("backup-begin", f"--domain={uuid}", f"--backupxml={described}")
     return [{"disk": name, "socket": socket, "export": name} for name in keep]
+
+
+def _let_qemu_in(virsh: Virsh, uuid: str, room: Path) -> None:
+    """Let QEMU make its socket in a room: its own user, where that is known; else whoever knows its name."""
+    account = account_of(virsh.xml(uuid, inactive=False))
+    try:
+        if account is None:
+            room.chmod(0o733)
+        else:
+            os.chown(room, *account)
+    except PermissionError:  # we aren't root
+        room.chmod(0o733)
 
 
 def serve_files(disks: list[dict[str, str]], room: Path) -> list[dict[str, Any]]:

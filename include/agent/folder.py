@@ -127,9 +127,8 @@ class MachineFolder:
 
     @staticmethod
     def make_room(room: Path) -> None:
-        """Make such a folder; QEMU's own user can write to it."""
+        """Make such a folder; whoever else is to get in is let in by name."""
         room.mkdir(mode=0o700)
-        room.chmod(0o733)
 
     def remove_room(self, room: str) -> bool:
         """Remove such a folder, and nothing else; tells whether it's gone."""

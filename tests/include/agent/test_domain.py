@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from include.agent.domain import Domain
+from include.agent.domain import Domain, account_of
 
 RECORDED = Path(__file__).with_name("recorded") / "domains"
 
@@ -47,6 +47,15 @@ def test_its_uuid_is_its_own() -> None:
     """By which the host is asked for it."""
     domain = Domain((RECORDED / "tpm" / "definition.xml").read_text(encoding="utf-8"))
     assert str(domain.tpm).endswith(f"/{domain.uuid}")
+
+
+def test_whose_qemu_it_is_is_told_while_it_runs() -> None:
+    """The room for its socket is his alone; where nobody tells, it's whoever's that knows its name."""
+    in_use = (RECORDED / "files" / "running.xml").read_text(encoding="utf-8")
+    assert account_of(in_use) == (0, 0)
+    assert account_of(in_use.replace("+0:+0", "+64055:+108")) == (64055, 108)
+    assert account_of(in_use.replace("+0:+0", "qemu:qemu")) is None
+    assert account_of((RECORDED / "files" / "definition.xml").read_text(encoding="utf-8")) is None
 
 
 def test_one_that_is_off_is_compared_with_nothing() -> None:

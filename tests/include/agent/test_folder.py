@@ -114,7 +114,7 @@ def test_a_room_is_named_before_its_made_and_only_rooms_are_removed(
     room = folder.new_room(str(scratch))
     assert not room.exists()
     folder.make_room(room)
-    assert (room.parent, room.stat().st_mode & 0o777) == (scratch, 0o733)
+    assert (room.parent, room.stat().st_mode & 0o777) == (scratch, 0o700)
     (room / "vda.scratch").write_text("x")
     assert folder.remove_room(str(room))
     assert not folder.remove_room(str(scratch / "vms"))

@@ -66,6 +66,7 @@ def test_a_running_machine_is_down_for_seconds_and_its_disks_are_held(
     frozen = agent.freeze("maq1")
     assert (frozen.status, frozen.steps) == (0, COLD)
     assert host.state("maq1") == "running"
+    assert [room.stat().st_mode & 0o777 for room in host.agents_folder.glob("x-*")] == [0o700]
     assert frozen.said["stopped"] == "by itself"
     assert 0 < frozen.said["downtime_s"] < 10
     wait_until(lambda: "guest: ready" in host.console("maq1"), "maq1, ready")
