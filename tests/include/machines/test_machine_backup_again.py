@@ -81,12 +81,12 @@ def test_staging_that_a_loss_of_power_damaged_stops_nobody(
     vault: Vault, disks: Path, name: str, content: bytes
 ) -> None:
     """The same run takes its steps again; so does the next one."""
-    one = backup(vault, disks)
+    one, damaged = backup(vault, disks), Generations(vault).staged("maq1").folder / name
     frozen = one.freeze(REQUEST)
-    one.prove(frozen)
-    damaged = Generations(vault).staged("maq1").folder / name
-    damaged.write_bytes(content)
-    one.prove(frozen)
+    for step in (one.pull, one.prove):
+        step(frozen)
+        damaged.write_bytes(content)
+        one.prove(frozen)
     one.publish(frozen)
     assert runs(vault) == ["a run"]
     again = backup(vault, disks, "next run", INSTANT + WEEK)

@@ -116,14 +116,35 @@ def test_chunks_that_didnt_change_take_no_room_where_the_file_system_shares_bloc
 
 
 DECAYED = """
+import re
+
+def extents(path):
+    listed = subprocess.check_output(["filefrag", "-b4096", "-v", path], text=True)
+    found = re.findall(r"^ +[0-9]+: +([0-9]+)[.]+ +([0-9]+): +([0-9]+)[.]+ +([0-9]+):", listed, re.MULTILINE)
+    return [tuple(int(block) for block in extent) for extent in found]
+
 mount("-o", "loop", sys.argv[2])
+low, high = there / "low", there / "high"
+subprocess.run(["fallocate", "--length=24MiB", low], check=True)
 machines.IMAGES = {"vda": source.read_bytes()}
 image = lay(Vault.create(there / "vault")).image("vda")
-listed = subprocess.check_output(["filefrag", "-b4096", "-v", image], text=True)
-first = int(listed.splitlines()[3].split()[3].rstrip(".:"))
+os.sync()
+subprocess.run(["cp", image, there / "copy"], check=True)  # after all else
+(there / "copy").replace(image)
+subprocess.run(["dd", "if=/dev/zero", f"of={high}", "bs=4k"], stderr=subprocess.DEVNULL)  # what is left
+_, _, start, end = max(extents(image), key=lambda extent: extent[3])
+cut = (start + end) // 2
+assert cut > max(end for _, _, _, end in extents(low))
+low.unlink()  # so that whatever is written from now on lies before the cut
+lost = {
+    block // 256
+    for first, last, at, _ in extents(image)
+    for block in range(first, last + 1)
+    if at + block - first >= cut
+}
 subprocess.run(["umount", there], check=True)
 mount("-o", "loop", sys.argv[2])
-os.truncate(sys.argv[2], first * 4096 + 5 * MIB)  # what lies beyond can't be read, until it's written again
+os.truncate(sys.argv[2], cut * 4096)  # what lies beyond can't be read
 try:
     image.read_bytes()
 except OSError as error:
@@ -132,10 +153,10 @@ else:
     raise AssertionError("it can be read")
 vault = Vault(there / "vault")
 assert pulled(vault, Generations(vault).of("maq1")[0]).same_bytes == 12 * MIB
-os.truncate(sys.argv[2], 512 * MIB)
+assert os.stat(sys.argv[2]).st_size == cut * 4096
 with Generations(vault).hold("maq1") as staged, way() as path:
     bad = read_back(staged.image("vda"), Chunks.read(staged.chunks("vda"))).bad
-    assert bad and 0 not in bad, bad
+    assert set(bad) == lost
     pull_again(path, staged, {"vda": bad})
     assert read_back(staged.image("vda"), Chunks.read(staged.chunks("vda"))).bad == []
     assert staged.image("vda").read_bytes() == source.read_bytes()
@@ -146,8 +167,9 @@ def test_a_base_that_cant_be_read_any_more_is_no_end_to_backups(held: HeldDisks,
     """A disk with bad sectors: what they held is found missing, and sent again."""
     file_system = tmp_path / "ext4"
     with file_system.open("wb") as file:
-        file.truncate(512 * MIB)
-    subprocess.run([program("mkfs.ext4"), "-q", file_system], check=True)
+        file.truncate(64 * MIB)
+    plain = ["-O", "^has_journal", "-b", "4096"]
+    subprocess.run([program("mkfs.ext4"), "-q", *plain, file_system], check=True)
     disk = image(tmp_path / "disk", 12 * MIB, at_0=noise(12))
     run(DECAYED, held, {"vda": disk}, tmp_path / "there", file_system)
 
