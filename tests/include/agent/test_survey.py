@@ -20,8 +20,8 @@ _SOMEBODYS_BACKUP = """\
 def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KvmHost]:
     """One host with a machine that runs, and one that is off."""
     with KvmHost(tmp_path_factory.mktemp("kvm")) as running:
-        running.define("maq1", {"vda": "raw", "vdb": "qcow2"})
-        running.define("maq2", {"vda": "qcow2"})
+        running.define_small("maq1", {"vda": "raw", "vdb": "qcow2"})
+        running.define_small("maq2", {"vda": "qcow2"})
         running.virsh("start", "--domain=maq1")
         running.virsh("autostart", "--domain=maq2")
         yield running

@@ -20,8 +20,8 @@ ODD = "Nome com 'aspas' \"e\" ção & <x>, -y"
 def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KvmHost]:
     """One host with a machine that runs, and one that is off."""
     with KvmHost(tmp_path_factory.mktemp("kvm")) as running:
-        running.define("maq1", {"vda": "raw"})
-        running.define("maq2", {"vda": "qcow2"})
+        running.define_small("maq1", {"vda": "raw"})
+        running.define_small("maq2", {"vda": "qcow2"})
         running.boot("maq1")
         yield running
 
@@ -187,7 +187,7 @@ def test_a_machine_that_is_undefined_meanwhile_blocks_nobody(host: KvmHost, agen
 
 def test_a_machine_of_any_name_is_imaged(host: KvmHost, agent: Agent) -> None:
     """It's asked for by its UUID, and its disk's name is no option, protocol or list."""
-    host.define(ODD, {"vda": "qcow2"})
+    host.define_small(ODD, {"vda": "qcow2"})
     host.boot(ODD)
     frozen = agent.freeze(ODD)
     assert (frozen.status, frozen.said["machine"], host.state(ODD)) == (0, ODD, "running")
