@@ -79,7 +79,7 @@ def test_a_host_without_python_is_told(
     assert "python3 isn't installed at the host" in str(told)
 
 
-@pytest.mark.parametrize("words", ["welcome", "7", "{}", "[]", r"\\377"])
+@pytest.mark.parametrize("words", ["welcome", "7", "{}"])
 def test_a_shell_that_prints_when_it_starts_is_told(
     held: HeldDisks, vault: Vault, frozen: Frozen, own_cluster: SshServer, words: str
 ) -> None:
@@ -174,20 +174,17 @@ def with_disks(*disks: object) -> dict[str, Any]:
     "introduction",
     [
         "no JSON",
-        "7",
         "[]",
-        "{}",
         '{"error": 7}',
         {**_PLAIN, "disks": 7},
         {**_PLAIN, "files": ["domain.xml"]},
         {**_PLAIN, "files": {"domain.xml": "no base64!"}},
         {**_PLAIN, "files": {}},
         {**_PLAIN, "more": "than is known"},
-        with_disks(),
         with_disks(_DISK, _DISK),
         with_disks(_DISK, {"name": "vdb", "bytes": 0}),
-        *(with_disks({"name": name, "bytes": SIZE}) for name in ("../x", "/etc/x", "a\0b", "", 7)),
-        *(with_disks({"name": "vda", "bytes": size}) for size in (-1, 1 << 62, 1.5, "1", None, MIB)),
+        *(with_disks({"name": name, "bytes": SIZE}) for name in ("../x", 7)),
+        *(with_disks({"name": "vda", "bytes": size}) for size in (-1, 1.5, None, MIB)),
     ],
     ids=str,
 )
