@@ -107,7 +107,8 @@ def require_unique(planned: Iterable[Planned]) -> None:
 
 def _require_matches(host: HostSection, machines: Sequence[Machine]) -> None:
     names = [machine.name for machine in machines]
-    lost = [pattern for pattern in host.machines if not any(fnmatchcase(name, pattern) for name in names)]
+    patterns = [*host.machines, *host.exclude]  # of one that is excluded by a slip of the pen, too
+    lost = [pattern for pattern in patterns if not any(fnmatchcase(name, pattern) for name in names)]
     if lost:
         there = f"It has {named(sorted(names))}." if names else "It has no machine at all."
         raise ConfigError(

@@ -18,9 +18,9 @@ from include.wording import counted
 class Keep(Facts):
     """How many generations are kept."""
 
-    weekly: NonNegativeInt = Field(description="The newest of each of so many weeks.")
-    monthly: NonNegativeInt = Field(description="The newest of each of so many months.")
-    yearly: NonNegativeInt = Field(description="The newest of each of so many years.")
+    weekly: NonNegativeInt = Field(default=8, description="The newest of each of so many weeks.")
+    monthly: NonNegativeInt = Field(default=6, description="The newest of each of so many months.")
+    yearly: NonNegativeInt = Field(default=3, description="The newest of each of so many years.")
 
 
 class Kept(Facts):

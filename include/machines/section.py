@@ -61,7 +61,9 @@ class HostSection(Section):
     connection: str = Field(default="kvm_host", description="The Airflow SSH connection of the host.")
     uri: str = Field(default="qemu:///system", pattern=r"^\S+$", description="Which libvirt there.")
     machines: list[str] = Field(min_length=1, description="Name patterns; each must match a machine.")
-    exclude: list[str] = Field(default=[], description="Name patterns of machines that are left out.")
+    exclude: list[str] = Field(
+        default=[], description="Name patterns of machines left out; each must match one."
+    )
     state: AbsolutePath = Field(default="/var/lib/inpe-backup", description="The agent's folder there.")
     scratch: AbsolutePath | None = Field(
         default=None,
@@ -81,7 +83,7 @@ class MachinesSection(Treatment):
     retry_delay_s: int = Field(
         default=120, ge=1, description="Seconds between two tries of what a retry can help."
     )
-    keep: Keep = Field(default=Keep(weekly=8, monthly=6, yearly=3), description="How many generations stay.")
+    keep: Keep = Field(default=Keep(), description="How many generations stay.")
     hosts: list[HostSection] = Field(default=[], description="The KVM hosts.")
     special: list[Special] = Field(
         default=[], description="Other treatment for some machines; the first whose pattern fits."

@@ -69,6 +69,12 @@ def test_an_excluded_machine_is_told_to_be() -> None:
     assert two.reason == "The site file excludes it."
 
 
+def test_an_exclusion_that_matches_nothing_is_an_error() -> None:
+    """By a slip of the pen a machine would be stopped that nobody wants stopped."""
+    with pytest.raises(ConfigError, match=r"'mag2' matches no machine of kvm_host\. It has 'maq1', 'maq2'\."):
+        decided(survey(machine("maq1"), machine("maq2")), exclude=("mag2",))
+
+
 @pytest.mark.parametrize(
     ("machines", "told"),
     [(("web", "db"), r"It has 'db', 'web'\."), ((), r"It has no machine at all\.")],
