@@ -78,14 +78,14 @@ class Journal:
             return
         with suppress(OSError):  # that it's put aside says the same
             self.write("closed")
-        self.path.rename(self.path.with_name(f"journal-{now().replace(':', '-')}.jsonl"))
+        self.path.rename(self.path.with_name(f"journal-{now('microseconds').replace(':', '-')}.jsonl"))
         for old in sorted(self.path.parent.glob("journal-*.jsonl"))[:-KEPT]:
             old.unlink()
 
 
-def now() -> str:
-    """Give the time, in UTC, as ISO 8601 has it."""
-    return datetime.now(timezone.utc).isoformat(timespec="milliseconds")
+def now(precision: str = "milliseconds") -> str:
+    """Give the time, in UTC, as ISO 8601 has it; the precision as ``datetime.isoformat`` names it."""
+    return datetime.now(timezone.utc).isoformat(timespec=precision)
 
 
 def _append(file: BinaryIO, line: bytes) -> None:

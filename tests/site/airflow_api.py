@@ -12,7 +12,7 @@ from urllib.parse import quote, urlencode
 JsonObject = dict[str, Any]
 
 FINISHED = ("success", "failed")
-_TIMEOUT_S = 30
+_TIMEOUT_S = 120  # well over the 30 s that the database may be busy: the server's own answer comes first
 _POLL_S = 0.25
 _PAGE = 100
 _BUSY_TRIES = 10
