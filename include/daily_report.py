@@ -10,7 +10,7 @@ from include.facts import Facts
 from include.ordinal_day import OrdinalDay, window
 from include.plan import Action, Verdict, Window
 from include.record import Record
-from include.report import Coverage, CoveredDay, Item, Outcome, Report, Space, State
+from include.report import Coverage, CoveredDay, Item, Kind, Outcome, Report, Space, State
 from include.site_file import Site
 from include.source import State as SourceState
 from include.space import Room
@@ -81,6 +81,7 @@ class DailyRun:
         items = tuple(self._items(published))
         damaged = _damaged(published[day] for day in window(self.own, CALENDAR_DAYS) if day in published)
         return Report(
+            kind=Kind.DAYS,
             title="SUPIM",
             institute=self.site.institute.name,
             timezone=self.site.institute.timezone,

@@ -5,6 +5,7 @@
     <vault>/supim/2026/268/           the day, read-only, exactly as at the source
                   2026/268.sha256     `cd 268 && sha256sum -c ../268.sha256`
                   2026/268.json       its record
+                  2026/268.proofs     what was found of it later on (proofs.py)
                   2026/268.r2/ ...    a later, different version of the same day
     <vault>/.staging/supim/2026-268/  work in progress: data/ and what is known of it
 
@@ -31,6 +32,7 @@ from typing import Self
 from include.errors import BackupError, InvalidDayError, VaultError, VaultUnmarkedError
 from include.locks import locked
 from include.ordinal_day import OrdinalDay
+from include.proofs import ProofLog
 from include.record import Record
 from include.space import disk_errors
 
@@ -65,6 +67,11 @@ class PublishedDay:
     def record_file(self) -> Path:
         """What it is, where from, when, how proven."""
         return self.year_folder / f"{self.name}.json"
+
+    @property
+    def proofs(self) -> ProofLog:
+        """What was found of it since it was published."""
+        return ProofLog(self.year_folder / f"{self.name}.proofs")
 
     @property
     def fingerprint(self) -> str:

@@ -13,7 +13,7 @@ from include.machines.generation import Generations, to_the_second
 from include.machines.machine_record import MachineRecord
 from include.machines.plan import Action, Planned
 from include.machines.removal import Removed
-from include.report import Item, KeptWeeks, Outcome, Report, Space, State, WeekState
+from include.report import Item, KeptWeeks, Kind, Outcome, Report, Space, State, WeekState
 from include.report import Removed as Gone
 from include.site_file import Site
 from include.vault import Vault
@@ -59,6 +59,7 @@ class WeeklyRun:
         items = [case.item for case in cases]
         calendar = self._calendar
         return Report(
+            kind=Kind.MACHINES,
             title="VM",
             institute=self.site.institute.name,
             timezone=self.site.institute.timezone,

@@ -6,6 +6,7 @@
         domain.xml    the definition; nvram.fd and tpm.tar where the machine has them
         record.json   what it is, where from, when, how proven
         SHA256SUMS    `sha256sum -c SHA256SUMS` proves all of it
+    <vault>/vm/<machine>/2026-11-22T05-00-03Z.proofs   what was found of it later on (proofs.py)
     <vault>/.staging/vm/<machine>/
         data/         the same, in work
         frozen.json   of which freeze; what belongs to another one isn't gone on with
@@ -31,6 +32,7 @@ from include.errors import BackupError, VaultError
 from include.facts import Facts
 from include.machines.machine_record import MachineRecord
 from include.names import checked, shown
+from include.proofs import ProofLog
 from include.publication import FOLDER_MODE
 from include.vault import Vault
 
@@ -116,6 +118,11 @@ class PublishedGeneration(_Kept):
     def data(self) -> Path:
         """All of it."""
         return self.folder
+
+    @property
+    def proofs(self) -> ProofLog:
+        """What was found of it since it was published."""
+        return ProofLog(self.folder.with_name(f"{self.name}.proofs"))
 
     @property
     def record(self) -> MachineRecord:

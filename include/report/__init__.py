@@ -3,7 +3,7 @@
 Vocabulary: a ``Report`` holds ``Item``s (a day or a machine each), a calendar of ``CoveredDay``s or the
 ``KeptWeeks`` of each machine, the vault's ``Space``, what was ``Removed``, and what needs a person. An item
 has a ``State`` (passed, failed, not checked) and an ``Outcome`` (copied, missing, imaged, ...); a machine's
-has a ``Standstill`` too.
+has a ``Standstill`` too. What the run does is its ``Kind``: audits, restores and drills report as well.
 
 Want to change what a report knows? ``model.py``. What it concludes, or its subject? ``verdict.py``. How days
 and machines are told? ``words.py``. How the calendar is laid out? ``weeks.py``. How it looks? ``templates/``,
@@ -15,6 +15,7 @@ from include.report.model import (
     CoveredDay,
     Item,
     KeptWeeks,
+    Kind,
     Outcome,
     Removed,
     Report,
@@ -32,6 +33,7 @@ __all__ = [
     "CoveredDay",
     "Item",
     "KeptWeeks",
+    "Kind",
     "Outcome",
     "Removed",
     "Report",

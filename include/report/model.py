@@ -38,8 +38,18 @@ class State(StrEnum):
     NOT_CHECKED = "not checked"
 
 
+class Kind(StrEnum):
+    """What a run does."""
+
+    DAYS = "days"  # brings them into the vault
+    MACHINES = "machines"  # images them
+    AUDIT = "audit"  # reads what is in the vault
+    RESTORE = "restore"  # brings days or machines back
+    DRILL = "drill"  # boots machines from their images
+
+
 class Outcome(StrEnum):
-    """What became of an item in this run: of a day, or of a machine."""
+    """What became of an item in this run: of a day, of a machine, or of a backup."""
 
     COPIED = "copied"
     NEW_REVISION = "new revision"
@@ -62,20 +72,42 @@ class Outcome(StrEnum):
     NOT_ASKED = "not asked"  # a host: what it has isn't known
     EXCLUDED = "excluded"
 
+    PROVEN_AGAIN = "proven again"
+    DAMAGED = "DAMAGED"
+    FETCHED_AGAIN = "fetched again"  # a damaged day, as a new revision
+    WOULD_READ = "would be read"
+    RESTORED = "restored"
+    NOT_RESTORED = "not restored"
+    WOULD_RESTORE = "would be restored"
+    BOOTED = "booted"
+    NOT_BOOTED = "did not boot"
+    WOULD_BOOT = "would be booted"
+
     @property
     def wrote(self) -> bool:
         """Whether the vault holds something that it didn't hold before."""
-        return self in (Outcome.COPIED, Outcome.NEW_REVISION, Outcome.IMAGED)
+        return self in (Outcome.COPIED, Outcome.NEW_REVISION, Outcome.IMAGED, Outcome.FETCHED_AGAIN)
+
+    @property
+    def done(self) -> bool:
+        """Whether the run did what it is for."""
+        return self.wrote or self in (Outcome.PROVEN_AGAIN, Outcome.RESTORED, Outcome.BOOTED)
 
     @property
     def planned(self) -> bool:
         """Whether a run that isn't dry would do it."""
-        return self in (Outcome.WOULD_COPY, Outcome.WOULD_IMAGE)
+        return self in (
+            Outcome.WOULD_COPY,
+            Outcome.WOULD_IMAGE,
+            Outcome.WOULD_READ,
+            Outcome.WOULD_RESTORE,
+            Outcome.WOULD_BOOT,
+        )
 
     @property
     def proven(self) -> bool:
-        """Whether the item is in the vault, proven."""
-        return self.wrote or self is Outcome.ALREADY_SAFE
+        """Whether it's good news: in the vault, proven, or as proven where it was restored to."""
+        return self.done or self is Outcome.ALREADY_SAFE
 
 
 class Coverage(StrEnum):
@@ -210,10 +242,11 @@ class Removed(Facts):
 class Report(Facts):
     """Everything that a run says to the people it works for."""
 
+    kind: Kind
     title: Text = Field(description="what is backed up: SUPIM")
     institute: Text
     timezone: ZoneName = Field(description="in which times are told")
-    day: Day | None = Field(default=None, description="the run's own day; None: its items are machines")
+    day: Day | None = Field(default=None, description="the run's own day, of a run that is about days")
     dry_run: bool = False
     started: AwareDatetime
     finished: AwareDatetime

@@ -26,6 +26,7 @@ from include.report.verdict import (
     weeks_sentence,
 )
 from include.report.weeks import weeks
+from include.report.words import noun
 
 WIDTH = 78
 """Columns of the plain text."""
@@ -101,6 +102,7 @@ def _render(template: str, report: Report) -> str:
         verdict=verdict_look(report),
         label=label(report),
         headline=headline(report),
+        noun=noun(report),
         moved=moved(report),
         items=items,
         stopped=[item for item in items if item.standstill and item.standstill.stops],

@@ -4,11 +4,18 @@ from collections import Counter
 from collections.abc import Iterable
 
 from include.report import words
-from include.report.model import Coverage, Item, Outcome, Report, State, WeekState
+from include.report.model import Coverage, Item, Kind, Outcome, Report, State, WeekState
 from include.wording import counted, duration, size, visible
 
 MADE_BY = "INPE backup"
 
+_MOVED = {
+    Kind.DAYS: "copied",
+    Kind.MACHINES: "imaged",
+    Kind.AUDIT: "read",
+    Kind.RESTORE: "restored",
+    Kind.DRILL: "booted",
+}
 _URGENCY = (State.FAILED, State.NOT_CHECKED, State.PASSED)
 
 
@@ -67,18 +74,18 @@ def subject(report: Report, *, prefix: str = MADE_BY) -> str:
 
 def headline(report: Report) -> str:
     """Say in a sentence or two what happened: the worst or the run's own first, then the rest."""
-    return " ".join(words.of_days(report) if report.day else words.of_machines(report))
+    return " ".join(words.headline(report))
 
 
 def moved(report: Report) -> str:
     """Say how much was copied, or would be, and how long the run took: ``412 MB copied in 31 s.``."""
-    amount, took, verb = moved_bytes(report), duration(report.seconds), "copied" if report.day else "imaged"
+    amount, took, verb = moved_bytes(report), duration(report.seconds), _MOVED[report.kind]
     if report.dry_run and amount:
         return _also(f"{size(amount)} would be {verb}", longest_downtime(report))
     if not amount:
         return f"The run took {took}."
-    sent = sum(item.sent_bytes or 0 for item in report.items if item.outcome.wrote)
-    wire = "" if report.day else f", {size(sent)} sent"
+    sent = [item.sent_bytes for item in report.items if item.outcome.done and item.sent_bytes is not None]
+    wire = f", {size(sum(sent))} sent" if sent else ""
     return _also(f"{size(amount)} {verb} in {took}{wire}", longest_downtime(report))
 
 
@@ -88,7 +95,7 @@ def _also(sentence: str, more: str) -> str:
 
 def moved_bytes(report: Report) -> int:
     """Add up what this run copied, or, in a dry run, what it would have copied."""
-    return sum(item.size_bytes or 0 for item in report.items if item.outcome.wrote or item.outcome.planned)
+    return sum(item.size_bytes or 0 for item in report.items if item.outcome.done or item.outcome.planned)
 
 
 def longest_downtime(report: Report) -> str:

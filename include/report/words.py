@@ -1,14 +1,17 @@
-"""What is said of items by their kind: how they are counted, and the headline of a run's days or machines."""
+"""What is said by a run's kind: how items are counted, and the headline of its days, machines or backups."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from include.report.model import Item, Outcome, Report
+from include.report.model import Item, Kind, Outcome, Report
 from include.wording import counted
 
 # What is wrong comes first, then what was done, then what needed nothing.
 _COUNTED = {
     Outcome.NOT_BACK: "not back",
+    Outcome.DAMAGED: "damaged",
+    Outcome.NOT_RESTORED: "not restored",
+    Outcome.NOT_BOOTED: "did not boot",
     Outcome.NOT_ASKED: "host not asked",
     Outcome.FAILED: "failed",
     Outcome.MISSING: "missing",
@@ -23,6 +26,13 @@ _COUNTED = {
     Outcome.COPIED: "copied",
     Outcome.NEW_REVISION: "new revision",
     Outcome.IMAGED: "imaged",
+    Outcome.FETCHED_AGAIN: "fetched again",
+    Outcome.PROVEN_AGAIN: "proven again",
+    Outcome.RESTORED: "restored",
+    Outcome.BOOTED: "booted",
+    Outcome.WOULD_READ: "would be read",
+    Outcome.WOULD_RESTORE: "would be restored",
+    Outcome.WOULD_BOOT: "would be booted",
     Outcome.WOULD_COPY: "would be copied",
     Outcome.WOULD_IMAGE: "would be imaged",
     Outcome.ALREADY_SAFE: "already safe",
@@ -44,8 +54,40 @@ _OWN_DAY = {
     Outcome.NOT_CHECKED: "was not checked",
 }
 
-_DRY_DAYS = "This was a dry run: nothing was copied and nothing was changed."
-_DRY_MACHINES = "This was a dry run: no machine was stopped and nothing was changed."
+_DRY = {
+    Kind.DAYS: "This was a dry run: nothing was copied and nothing was changed.",
+    Kind.MACHINES: "This was a dry run: no machine was stopped and nothing was changed.",
+    Kind.AUDIT: "This was a dry run: nothing was read and nothing was changed.",
+    Kind.RESTORE: "This was a dry run: nothing was restored and nothing was changed.",
+    Kind.DRILL: "This was a dry run: nothing was booted and nothing was changed.",
+}
+
+_NOUNS = {
+    Kind.DAYS: "day",
+    Kind.MACHINES: "machine",
+    Kind.AUDIT: "backup",
+    Kind.RESTORE: "backup",
+    Kind.DRILL: "machine",
+}
+
+_DONE = {
+    Outcome.IMAGED: "imaged and proven",
+    Outcome.PROVEN_AGAIN: "read and proven again",
+    Outcome.RESTORED: "restored and proven",
+    Outcome.BOOTED: "booted from the vault",
+}
+
+
+def noun(report: Report) -> str:
+    """Give what the run's items are called: ``day``, ``machine`` or ``backup``."""
+    return _NOUNS[report.kind]
+
+
+def headline(report: Report) -> list[str]:
+    """Say what happened, in sentences: the worst or the run's own first, then the rest."""
+    dry = [_DRY[report.kind]] if report.dry_run else []
+    told = {Kind.DAYS: _of_days, Kind.MACHINES: _of_machines}.get(report.kind, _of_backups)
+    return [*dry, *told(report)]
 
 
 def counts(items: Iterable[Item]) -> list[str]:
@@ -59,28 +101,31 @@ def _count(outcome: Outcome, number: int) -> str:
     return f"{number} {words}"
 
 
-def of_days(report: Report) -> list[str]:
+def _of_days(report: Report) -> list[str]:
     """Say what became of the run's own day, then of the others."""
     own = [f"Day {item.name} {_OWN_DAY[item.outcome]}." for item in report.items if item.own]
     others = counts([item for item in report.items if not item.own])
     return [
-        *([_DRY_DAYS] if report.dry_run else []),
         *(own or [f"Day {report.day} was not checked: nothing is known about it."]),
         *([f"Other days: {', '.join(others)}."] if others else []),
     ]
 
 
-def of_machines(report: Report) -> list[str]:
+def _of_machines(report: Report) -> list[str]:
     """Say what became of the machines that the run was to secure; those that are down come first."""
     hosts = [item.name for item in report.items if item.outcome is Outcome.NOT_ASKED]
     own = [item for item in report.items if item.own and item.outcome is not Outcome.NOT_ASKED]
     return [
-        *([_DRY_MACHINES] if report.dry_run else []),
         *([f"{alarm(report)}. Look now: nothing else is as urgent."] if alarm(report) else []),
         *([f"{_joined(hosts)} could not be asked for machines."] if hosts else []),
-        *([_machines(own, also=bool(hosts))] if own else []),
-        *([] if own or hosts else ["No machine was looked at: nothing is known about them."]),
+        *([f"Other hosts: {', '.join(counts(own))}."] if own and hosts else []),
+        *(_all(own, "machine") if not hosts else []),
     ]
+
+
+def _of_backups(report: Report) -> list[str]:
+    """Say what became of what was audited, restored or booted."""
+    return _all([item for item in report.items if item.own], noun(report))
 
 
 def alarm(report: Report) -> str:
@@ -89,13 +134,14 @@ def alarm(report: Report) -> str:
     return f"{_joined(down)} did not come back" if down else ""
 
 
-def _machines(own: Sequence[Item], *, also: bool) -> str:
-    if also:
-        return f"Other hosts: {', '.join(counts(own))}."
-    if any(item.outcome is not Outcome.IMAGED for item in own):
-        return f"Of {counted(len(own), 'machine')}: {', '.join(counts(own))}."
-    who = own[0].name if len(own) == 1 else f"All {len(own)} machines"
-    return f"{who} {'was' if len(own) == 1 else 'were'} imaged and proven."
+def _all(own: Sequence[Item], what: str) -> list[str]:
+    outcomes = {item.outcome for item in own}
+    if not own:
+        return [f"No {what} was looked at: nothing is known about them."]
+    if len(outcomes) > 1 or not (done := _DONE.get(next(iter(outcomes)))):
+        return [f"Of {counted(len(own), what)}: {', '.join(counts(own))}."]
+    one = len(own) == 1
+    return [f"{own[0].name if one else f'All {len(own)} {what}s'} {'was' if one else 'were'} {done}."]
 
 
 def _joined(names: Sequence[str]) -> str:

@@ -6,12 +6,17 @@ from include.report import Coverage, CoveredDay, Item, KeptWeeks, Outcome, Repor
 
 GB = 10**9
 OWN = "2026-268"
-OF_MACHINES = tuple(Outcome)[tuple(Outcome).index(Outcome.IMAGED) :]
-OF_DAYS = tuple(outcome for outcome in Outcome if outcome not in OF_MACHINES)
+_ALL = tuple(Outcome)
+_FIRST_OF_MACHINES, _FIRST_OF_BACKUPS = _ALL.index(Outcome.IMAGED), _ALL.index(Outcome.PROVEN_AGAIN)
+OF_DAYS = _ALL[:_FIRST_OF_MACHINES]
+OF_MACHINES = _ALL[_FIRST_OF_MACHINES:_FIRST_OF_BACKUPS]
+OF_BACKUPS = _ALL[_FIRST_OF_BACKUPS:]
 STATES = {
     **dict.fromkeys(Outcome, State.FAILED),
     **dict.fromkeys((outcome for outcome in Outcome if outcome.proven), State.PASSED),
-    **dict.fromkeys((Outcome.WOULD_COPY, Outcome.WOULD_IMAGE, Outcome.EXCLUDED), State.NOT_CHECKED),
+    **dict.fromkeys(
+        (*(outcome for outcome in Outcome if outcome.planned), Outcome.EXCLUDED), State.NOT_CHECKED
+    ),
 }
 MONDAYS = tuple(date(2026, 8, 3) + timedelta(weeks=number) for number in range(8))
 PROOF = "SHA-256 of 48 files equal at both ends; 24 of 24 descriptors hold."
@@ -61,6 +66,7 @@ def report(*items: Item, **facts: object) -> Report:
         "timezone": "America/Sao_Paulo",
     }
     what = {
+        "kind": "days",
         "title": "SUPIM",
         "institute": "Institute",
         "day": OWN,
@@ -106,6 +112,7 @@ def row(name: str = "maq1", *last: str, count: int = 9) -> KeptWeeks:
 def weekly(*items: Item, **facts: object) -> Report:
     """Give the report of a weekly run; without items, of one that imaged two machines."""
     what = {
+        "kind": "machines",
         "title": "VM",
         "day": None,
         "items": items or (imaged(), imaged("maq2")),
@@ -117,3 +124,15 @@ def weekly(*items: Item, **facts: object) -> Report:
         "proof_command": "cd /backup/vm/maq1/2026-09-27T09-00-13Z && sha256sum --check --quiet SHA256SUMS",
     }
     return report(**{**what, **facts})
+
+
+def backup(name: str, outcome: str, **facts: object) -> Item:
+    """Give a backup of which something became in an audit, a restore or a drill."""
+    what = {"name": name, "outcome": outcome, "state": STATES[Outcome(outcome)], "own": True}
+    return Item.model_validate({**what, "size_bytes": GB, "reason": "It went as it went.", **facts})
+
+
+def of_backups(kind: str, *items: Item, **facts: object) -> Report:
+    """Give the report of an audit, a restore or a drill."""
+    what = {"kind": kind, "title": kind.upper(), "items": items, "mondays": (), "generations": ()}
+    return weekly(**{**what, "space": None, **facts})
