@@ -18,6 +18,7 @@ from include.report.verdict import moved
 from tests.include.report.facts import OF_BACKUPS, backup, of_backups
 
 KINDS = ("audit", "restore", "drill")
+DRY = "This was a dry run: nothing was restored and nothing was changed."
 
 
 @pytest.mark.parametrize(
@@ -36,8 +37,7 @@ KINDS = ("audit", "restore", "drill")
         (of_backups("drill", backup("maq1", "did not boot")), "Of 1 machine: 1 did not boot."),
         (
             of_backups("restore", backup("maq1", "would be restored"), dry_run=True),
-            "This was a dry run: nothing was restored and nothing was changed. "
-            "Of 1 backup: 1 would be restored.",
+            f"{DRY} Of 1 backup: 1 would be restored.",
         ),
         (of_backups("audit"), "No backup was looked at: nothing is known about them."),
     ],
