@@ -1,4 +1,4 @@
-"""The reports of audits, restores and drills: one item for each backup that was planned, as its task told it."""
+"""The reports of audits, restores and drills: one item for each backup that was planned."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
