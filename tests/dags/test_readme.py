@@ -87,7 +87,8 @@ def test_the_measurements_shown_are_the_last_ones() -> None:
     """Each row of results.json stands in the README with its ratio."""
     rows = json.loads((PROJECT / "bench" / "results.json").read_text(encoding="utf-8"))
     for row in rows:
-        shown = [line for line in README.splitlines() if row["name"] in line and row["against"] in line]
+        ours, theirs = f"{row['name']}  ", f"  {row['against']}  "
+        shown = [line for line in README.splitlines() if line.startswith(ours) and theirs in line]
         assert len(shown) == 1, row["name"]
         assert f"{row['ratio']:.2f}" in shown[0]
 
