@@ -1,10 +1,9 @@
 """### Virtual machines, booted from their images every month.
 
-Boots machines from their newest images, to prove that they boot: at their own host, in a domain made for that
-alone, without network, on overlays that are thrown away. It waits for the proof that the site file names
-(`machines.drill.proof`), takes a picture of the screen, and measures the time. Machines come first whose newest
-image wasn't booted yet, the longest undrilled before the others. Then each image is read back and proven to be
-what it was.
+Boots machines from their newest images, to prove that they boot: at their own host, in a domain made for
+that alone, without network, on overlays that are thrown away. It waits for the proof that the site file names,
+takes a picture of the screen, and measures the time. Then each image is read back and proven to be what it was.
+Machines come first whose newest image wasn't booted yet, the longest undrilled before the others.
 
 **It never** touches a machine's own domain or disks, changes an image, or removes one. While a machine of the
 host is imaged, drills wait, and the other way round.
@@ -17,8 +16,8 @@ host is imaged, drills wait, and the other way round.
 
 The mail says what was seen, with the screen's picture; both lie beside the image, as `.proofs` and `.png`.
 
-* *no sign of*: the machine didn't say what it should in time. Look at the picture: it may wait for a person, or
-  need more time (`timeout_s`) or memory (`memory_max`). Restore it by hand if in doubt.
+* *no sign of*: the machine didn't say what it should in time. Look at the picture: it may wait for a
+  person, or need more time (`timeout_s`) or memory (`memory_max`). Restore it by hand if in doubt.
 * *not checked*: it couldn't be tried; the sentence says why: no proof is named, or its host can't boot it.
 * *can't be read from this host*: its sshd forbids `AllowStreamLocalForwarding`; QEMU may not open the socket.
 * *chunks are damaged*: the image isn't what was backed up. Back the machine up anew.
@@ -51,9 +50,7 @@ with DAG(
     doc_md=__doc__,
     tags=["backup", "machines"],
     params={
-        "machine": Param(
-            default=None, type=["null", "string"], title="Machine", description="Only this one."
-        ),
+        "machine": Param(default=None, type=["null", "string"], title="Machine", description="Only it."),
         "dry_run": Param(default=False, type="boolean", title="Dry run", description="Boot nothing."),
     },
     default_args={

@@ -57,7 +57,8 @@ class _TwoFormsHook(SmtpHook):
     def _build_mime_message(self, *args: Any, **kwargs: Any) -> tuple[MIMEMultipart, list[str]]:
         message, recipients = super()._build_mime_message(*args, **kwargs)
         # RFC 2046, 5.1.4: the plainest alternative comes first.
-        [html] = message.get_payload()
+        parts: list[Any] = list(message.get_payload())
+        [html] = parts
         message.set_payload([MIMEText(self._text, "plain", "utf-8"), self._with_pictures(html)])
         return message, recipients
 
