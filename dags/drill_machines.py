@@ -1,8 +1,8 @@
 """### Virtual machines, booted from their images every month.
 
 Boots machines from their newest images, to prove that they boot: at their own host, in a domain made for
-that alone, without network, on overlays that are thrown away. It waits for the proof that the site file names,
-takes a picture of the screen, and measures the time. Then each image is read back and proven to be what it was.
+that alone, without network, on overlays that are thrown away. It waits for the proof that the site file
+names, takes a picture of the screen, and measures the time. Then each image is read back, and proven.
 Machines come first whose newest image wasn't booted yet, the longest undrilled before the others.
 
 **It never** touches a machine's own domain or disks, changes an image, or removes one. While a machine of the

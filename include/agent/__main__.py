@@ -51,8 +51,8 @@ Reads a JSON object from standard input, such as
    "timeout_s": 120}}
 """
 _DRILL = """\
-Boots a machine from its image in the vault, in a domain of its own, without network; tells whether it boots, and
-takes it away. It ends with whoever asked: keep standard input open. Reads a JSON object on one line (for programs).
+Boots a machine from its image in the vault, in a domain of its own, without network; tells whether it boots.
+It ends with whoever asked: keep standard input open. Reads a JSON object on one line (for programs).
 """
 _RELEASE = """\
 Ends what holds the machine's disks, removes what it took, and puts the machine back as it was: running if it

@@ -1,8 +1,9 @@
-"""A drill: a machine is booted from its image in the vault, to see that it boots. Its own domain isn't touched.
+"""A drill: a machine is booted from its image in the vault, to see that it boots.
 
-The vault's side serves the image's disks over its SSH session, to be read only. Here each gets an overlay, and
-a transient domain is made of the kept definition, without network. It ends with whoever asked for it: when the
-session ends, or, if the agent itself is killed, at the next call, which finds ``drill.json`` and nobody at it.
+The vault's side serves the image's disks over its SSH session, to be read only. Here each gets an overlay,
+and a transient domain is made of the kept definition, without network; its own isn't touched. It ends with
+whoever asked for it: when the session ends, or, if the agent itself is killed, at the next call, which finds
+``drill.json`` and nobody at it.
 """
 
 from __future__ import annotations

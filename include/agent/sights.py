@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import base64
+import struct
 import time
+import zlib
 from collections.abc import Callable
 from contextlib import suppress
-from operator import ne
 from typing import Any
 
 from .drill_definition import Drilled
@@ -16,6 +17,7 @@ from .virsh import Virsh
 POLL_S = 0.2
 LOOK_AGAIN_S = 1.0
 _LAST_WORDS = 300
+_PNG = b"\x89PNG\r\n\x1a\n"
 _CURSOR_PART = 1000  # of a screen: what a cursor covers at most
 
 
@@ -108,7 +110,7 @@ class Sights:
         if now - self._looked < LOOK_AGAIN_S:
             return False
         self._looked = now
-        seen = self._screen()
+        seen = _pixels(self._screen())
         self._first_screen = self._first_screen or seen
         if _differ(seen, self._last_screen):
             self._last_screen, self._changed = seen, now
@@ -131,8 +133,23 @@ class Sights:
         return f" Its console said last: {said}" if said else " Its console said nothing."
 
 
+def _pixels(picture: bytes) -> bytes:
+    """Give what a PNG holds, unpacked, so that a small change stays small; anything else as it is."""
+    if not picture.startswith(_PNG):
+        return picture
+    packed, at = b"", len(_PNG)
+    while at + 8 <= len(picture):
+        length, kind = struct.unpack_from(">I4s", picture, at)
+        packed += picture[at + 8 : at + 8 + length] if kind == b"IDAT" else b""
+        at += length + 12
+    try:
+        return zlib.decompress(packed)
+    except zlib.error:
+        return picture
+
+
 def _differ(one: bytes, other: bytes) -> bool:
     """Tell whether two screens differ by more than a cursor that blinks."""
     if len(one) != len(other):
         return True
-    return sum(map(ne, one, other)) > len(one) // _CURSOR_PART
+    return sum(a != b for a, b in zip(one, other)) > len(one) // _CURSOR_PART

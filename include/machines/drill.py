@@ -120,8 +120,8 @@ class MachineDrill:
     def _boot(self) -> Seen:
         if not self.section.proof.asked:
             raise ConfigError(
-                "The site file says nothing of what proves that it booted. Name a text on its serial console, "
-                "its guest agent, or its screen (machines.drill.proof)."
+                "The site file says nothing of what proves that it booted. Name a text on its serial "
+                "console, its guest agent, or its screen (machines.drill.proof)."
             )
         host, record = self.host(self.generation.record.host), self.generation.record
         files = [name for name in (_NVRAM,) if name in record.files]

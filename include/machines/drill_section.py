@@ -1,4 +1,4 @@
-"""The site file's section ``machines.drill``: when machines are booted from their images, and what proves it."""
+"""The site file's section ``machines.drill``: machines booted from their images, and what proves it."""
 
 import re
 from typing import Annotated

@@ -1,4 +1,4 @@
-"""Images lent to a KVM host: served to be read only, over the very SSH session that boots a machine from them."""
+"""Images lent to a KVM host: served to be read only, over the SSH session that boots from them."""
 
 import json
 import secrets
