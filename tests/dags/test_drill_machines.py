@@ -47,7 +47,7 @@ def test_a_machine_is_booted_and_its_screen_is_in_the_mail(drills: Weekly) -> No
     assert pictures(done.mail) == [image.folder.with_name(f"{image.name}.png").read_bytes()]
     assert [found.result for found in image.proofs.read()] == ["passed"]
     assert (drills.boots("maq1"), drills.states()) == (before, states)
-    assert drills.host.virsh("list", "--all", "--name").split() == ["maq1", "maq3", "maq2"]
+    assert set(drills.host.virsh("list", "--all", "--name").split()) == set(drills.states())
 
 
 def test_a_dry_run_boots_nothing(drills: Weekly) -> None:
