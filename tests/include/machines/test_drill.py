@@ -1,11 +1,14 @@
 """Machines booted from their images, on a real host: proof, picture, and nothing left behind."""
 
 import subprocess
+import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from include.errors import BackupError
 from include.machines.drill import MachineDrill
 from include.machines.drill_section import DrillSection
 from include.machines.generation import Generations, PublishedGeneration
@@ -13,6 +16,7 @@ from include.machines.host import Host, Ran
 from include.report import Item, Outcome
 from include.transfer import Route, connected
 from include.vault import Vault
+from tests.include.agent.on_host import Agent, wait_until
 from tests.include.machines import machines
 from tests.include.machines.held_disks import route
 from tests.site.kvm_host import STATE, URI, KvmHost
@@ -124,6 +128,32 @@ def test_a_screen_that_stands_still_is_proof_where_it_is_asked_for(
     item = drill(vault, image, host, proof={"screen_s": 2})
     assert item.outcome is Outcome.BOOTED, item.reason
     assert "its screen stood still for 2 s" in item.reason
+
+
+@pytest.mark.parametrize("killed", ["agent", "ssh"])
+def test_a_drill_that_is_killed_leaves_nothing_after_the_next_call(
+    host: KvmHost, vault: Vault, image: PublishedGeneration, killed: str
+) -> None:
+    """No domain, no overlay, no picture; the machine's own domain does what it did."""
+    words = {"agent": r"agent-[0-9a-f]+\.pyz .* drill$", "ssh": "sshd: root"}
+    before = host.virsh("dumpxml", "--domain=maq1"), host.state("maq1")
+    going = threading.Thread(
+        target=lambda: suppressed(vault, image, host, proof={"serial": "login:"}, timeout_s=20)
+    )
+    going.start()
+    wait_until(lambda: "drill-" in host.virsh("list", "--name"), "a drill's domain")
+    host.run("pkill", "-KILL", "-f", words[killed])
+    going.join(timeout=30)
+    wait_until(lambda: Agent(host).call("survey", request={}).status == 0 and not left(host), "nothing left")
+
+    assert not image.folder.with_name(f"{image.name}.png").exists()
+    assert (host.virsh("dumpxml", "--domain=maq1"), host.state("maq1")) == before
+
+
+def suppressed(vault: Vault, image: PublishedGeneration, host: KvmHost, **section: object) -> None:
+    """Boot the machine, and take no notice of what comes of it."""
+    with suppress(BackupError):
+        drill(vault, image, host, **section)
 
 
 def test_without_a_proof_nothing_is_booted(host: KvmHost, vault: Vault, image: PublishedGeneration) -> None:
