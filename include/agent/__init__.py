@@ -1,6 +1,6 @@
 """What runs on a KVM host: one file (a zip that Python runs), standard library only, Python 3.8 and later.
 
-    __main__  the command line: survey, freeze, serve, release, status
+    __main__  the command line: survey, freeze, serve, drill, release, status
     job       the freeze as a process of its own; who asks again finds it
     check     what stands in the way
     freeze    the methods: cold, live, copy, offline
@@ -13,6 +13,7 @@
     proof     signs of life
     exports   where frozen disks can be read
     serve     sends them, chunk by chunk (wire, nbd)
+    drill     a machine booted from its image (drill_definition, sights)
     survey    what the host has (domain)
     journal   each step, on disk before it's taken
     folder    the agent's folder, and its locks

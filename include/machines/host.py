@@ -147,6 +147,14 @@ class Host:
         self._put_agent()
         return self._command("serve", uuid)
 
+    def drill_command(self) -> str:
+        """Give the command that boots a machine from its image; see ``include/agent/drill.py``.
+
+        The agent is put there first.
+        """
+        self._put_agent()
+        return self._command("drill")
+
     @property
     def _program(self) -> str:
         return f"{self.state}/{agent_file()[0]}"
@@ -156,7 +164,15 @@ class Host:
 
     def _call(self, answer: type[_Answer], *words: str, request: dict[str, Any] | None = None) -> _Answer:
         self._put_agent()
-        ran = self.door.run(self._command(*words), json.dumps(request or {}).encode())
+        return self.answer(answer, self.door.run(self._command(*words), json.dumps(request or {}).encode()))
+
+    def answer(self, answer: type[_Answer], ran: Ran) -> _Answer:
+        """Take what the agent answered.
+
+        Raises:
+            BackupError: it refused; as its exit status says.
+            HostError: it answered something else.
+        """
         if ran.status:
             raise self._refusal(ran)
         self._read(ran)
