@@ -16,6 +16,7 @@ import os
 import re
 import secrets
 import shutil
+import socket
 import subprocess
 import threading
 import time
@@ -159,10 +160,10 @@ def _prepare(state: State, given: Drilled, request: dict[str, Any]) -> None:
     if nvram := request["files"].get("nvram.fd"):
         given.nvram.write_bytes(base64.b64decode(nvram))
     for disk in request["disks"]:
-        socket = given.room / f"{disk['name']}.sock"
-        (state.root / disk["socket"]).rename(socket)
-        socket.chmod(0o666)
-        image = f"nbd+unix:///disk?socket={quote(str(socket))}"
+        way = given.room / f"{disk['name']}.sock"
+        (state.root / disk["socket"]).rename(way)
+        way.chmod(0o666)
+        image = f"nbd+unix:///disk?socket={quote(str(way))}"
         _overlay(image, given.disks[disk["name"]])
 
 
@@ -201,9 +202,9 @@ def _end(state: State, virsh: Virsh) -> None:
         if room.parent == state.root and room.name == found["domain"] and not room.is_symlink():
             shutil.rmtree(room, ignore_errors=True)
         _note(state).unlink(missing_ok=True)
-    for socket in state.root.glob("drill-*.sock"):
-        if _SOCKET.fullmatch(socket.name) and not _answers(socket):
-            socket.unlink(missing_ok=True)
+    for way in state.root.glob("drill-*.sock"):
+        if _SOCKET.fullmatch(way.name) and not _answers(way):
+            way.unlink(missing_ok=True)
 
 
 def _destroy(virsh: Virsh, domain: str) -> None:
@@ -215,8 +216,6 @@ def _destroy(virsh: Virsh, domain: str) -> None:
 
 
 def _answers(path: Path) -> bool:
-    import socket  # noqa: PLC0415 - only here
-
     with socket.socket(socket.AF_UNIX) as client, suppress(OSError):
         client.settimeout(1)
         client.connect(str(path))
@@ -259,10 +258,6 @@ def _request(line: bytes) -> dict[str, Any]:
     if wrong:
         raise UsageError(f"The request isn't in order: {'; '.join(wrong)}.")
     return heard
-
-
-def _lacks(heard: dict[str, Any], key: str, kind: type) -> bool:
-    return not isinstance(heard.get(key), kind) or isinstance(heard.get(key), bool)
 
 
 def _is_disk(disk: Any) -> bool:

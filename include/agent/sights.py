@@ -28,7 +28,7 @@ class Sights:
         virsh: the host's libvirt.
         given: the drill's own domain and room.
         proof: ``serial`` (a text on the console), ``guest_agent``, ``screen_s`` (seconds without a change,
-            after something had appeared), and ``timeout_s``; what isn't asked for is None or false.
+            of a screen that isn't blank), and ``timeout_s``; what isn't asked for is None or false.
         began: when the drill began, by the monotonic clock.
     """
 
@@ -40,7 +40,7 @@ class Sights:
         self._screen_s = float(proof.get("screen_s") or 0)
         self._timeout_s = float(proof["timeout_s"])
         self._began = began
-        self._first_screen = self._last_screen = b""
+        self._last_screen = b""
         self._changed, self._looked = began, 0.0
 
     @staticmethod
@@ -105,16 +105,15 @@ class Sights:
         return False
 
     def _stands_still(self) -> bool:
-        """Tell whether the screen shows something else than at first, and hasn't changed for long enough."""
+        """Tell whether the screen shows something, and hasn't changed for long enough."""
         now = time.monotonic()
         if now - self._looked < LOOK_AGAIN_S:
             return False
         self._looked = now
         seen = _pixels(self._screen())
-        self._first_screen = self._first_screen or seen
         if _differ(seen, self._last_screen):
             self._last_screen, self._changed = seen, now
-        return _differ(seen, self._first_screen) and now - self._changed >= self._screen_s
+        return now - self._changed >= self._screen_s and _shows_something(seen)
 
     def _screen(self) -> bytes:
         file = self._given.room / "screen"
@@ -153,3 +152,10 @@ def _differ(one: bytes, other: bytes) -> bool:
     if len(one) != len(other):
         return True
     return sum(a != b for a, b in zip(one, other)) > len(one) // _CURSOR_PART
+
+
+def _shows_something(screen: bytes) -> bool:
+    """Tell whether a screen is more than one colour, and a cursor."""
+    planes = (screen[colour::3] for colour in range(3))
+    others = sum(len(plane) - max(map(plane.count, set(plane)), default=0) for plane in planes)
+    return others > len(screen) // _CURSOR_PART

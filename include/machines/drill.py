@@ -95,12 +95,6 @@ class MachineDrill:
             self.generation.proofs.append(found)
         return self._item(found, before, pictured=bool(picture))
 
-    def not_checked(self, why: str) -> Item:
-        """Keep that it couldn't be tried, and why."""
-        found = self._of("not checked", why, 0)
-        self.generation.proofs.append(found)
-        return self._item(found, self._before(), pictured=False)
-
     @property
     def picture(self) -> Path:
         """Where its screen is kept."""

@@ -27,7 +27,7 @@ class BootSigns(Section):
     screen_s: float | None = Field(
         default=None,
         ge=1,
-        description="Seconds in which its screen, once it showed something, doesn't change; a weak sign.",
+        description="Seconds in which its screen shows something, and doesn't change; a weak sign.",
     )
 
     @property
