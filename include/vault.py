@@ -32,7 +32,7 @@ from typing import Self
 from include.errors import BackupError, InvalidDayError, VaultError, VaultUnmarkedError
 from include.locks import locked
 from include.ordinal_day import OrdinalDay
-from include.proofs import ProofLog
+from include.proofs import ProofLog, unreadable
 from include.record import Record
 from include.space import disk_errors
 
@@ -74,12 +74,14 @@ class PublishedDay:
         return ProofLog(self.year_folder / f"{self.name}.proofs")
 
     @property
+    def damage(self) -> str | None:
+        """What is wrong with it, as a sentence; None as far as anybody knows."""
+        return self.proofs.damage or unreadable(lambda: self.record)
+
+    @property
     def fingerprint(self) -> str:
-        """The source's fingerprint when it was copied; empty, like no other, where the record is damaged."""
-        try:
-            return self.record.fingerprint
-        except VaultError:
-            return ""
+        """The source's fingerprint when it was copied; empty, like no other, where it is damaged."""
+        return "" if self.damage else self.record.fingerprint
 
     @property
     def record(self) -> Record:

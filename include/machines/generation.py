@@ -32,7 +32,7 @@ from include.errors import BackupError, VaultError
 from include.facts import Facts
 from include.machines.machine_record import MachineRecord
 from include.names import checked, shown
-from include.proofs import ProofLog
+from include.proofs import ProofLog, unreadable
 from include.publication import FOLDER_MODE
 from include.vault import Vault
 
@@ -135,6 +135,11 @@ class PublishedGeneration(_Kept):
             return MachineRecord.model_validate_json(self.record_file.read_bytes())
         except (OSError, ValueError) as damaged:
             raise VaultError(f"The record {self.record_file} can't be read: {damaged}") from damaged
+
+    @property
+    def damage(self) -> str | None:
+        """What is wrong with it, as a sentence; None as far as anybody knows."""
+        return self.proofs.damage or unreadable(lambda: self.record)
 
     def seal(self) -> None:
         """Make its folder read-only; only after the move, which needs it writable."""
