@@ -46,6 +46,13 @@ class Backup:
         return self.published.folder
 
     @property
+    def exists(self) -> bool:
+        """Whether anything of it is left: a day's record, or a generation's folder."""
+        if isinstance(self.published, PublishedDay):
+            return self.published.record_file.exists() or self.folder.exists()
+        return self.folder.exists()
+
+    @property
     def proofs(self) -> ProofLog:
         """What was found of it since it was published."""
         return self.published.proofs
@@ -71,10 +78,14 @@ class Standing:
 
 
 def in_vault(vault: Vault) -> list[Backup]:
-    """Give all backups of a vault: days, oldest first, then each machine's generations."""
+    """Give all backups of a vault: days, oldest first, then each machine's generations.
+
+    What has lost its folder or its record, and so counts as published to nobody, is among them.
+    """
+    days = sorted([*vault.published(), *vault.lost()])
     generations = Generations(vault)
-    days = [Backup(day) for day in vault.published()]
-    return days + [Backup(image) for machine in generations.machines() for image in generations.of(machine)]
+    images = (one for machine in generations.names() for one in generations.all_of(machine))
+    return [*map(Backup, days), *map(Backup, images)]
 
 
 def standings(backups: Iterable[Backup]) -> list[Standing]:
@@ -95,6 +106,8 @@ def standings(backups: Iterable[Backup]) -> list[Standing]:
 
 def _standing(backup: Backup) -> Standing:
     damage = backup.published.damage
+    if not backup.folder.is_dir():
+        return Standing(backup, None, f"The folder {backup.folder} is missing.")
     try:
         record = backup.published.record
     except VaultError:

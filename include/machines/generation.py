@@ -234,16 +234,20 @@ class Generations:
 
     def of(self, machine: str) -> list[PublishedGeneration]:
         """Give the published generations of a machine, oldest first."""
-        folder = self._machines / folder_name(machine)
-        return sorted(
-            PublishedGeneration(machine, instant, self.vault.root)
-            for name in _names(folder)
-            if (instant := instant_of(name)) and (folder / name / "record.json").exists()
-        )
+        return [one for one in self.all_of(machine) if one.record_file.exists()]
+
+    def all_of(self, machine: str) -> list[PublishedGeneration]:
+        """Give the same, and those that have lost their record."""
+        instants = filter(None, map(instant_of, _names(self._machines / folder_name(machine))))
+        return sorted(PublishedGeneration(machine, instant, self.vault.root) for instant in instants)
 
     def machines(self) -> list[str]:
         """Give the names of the machines that have a published generation."""
-        return [name for name in _machines_in(self._machines) if self.of(name)]
+        return [name for name in self.names() if self.of(name)]
+
+    def names(self) -> list[str]:
+        """Give the names of the machines that the vault has a folder of."""
+        return list(_machines_in(self._machines))
 
     def staged(self, machine: str) -> StagedGeneration:
         """Give the place of a machine's work in progress; it need not exist."""
