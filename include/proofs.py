@@ -89,10 +89,10 @@ class ProofLog:
         return f"An audit found it damaged: {self.damaged.how}" if self.damaged else None
 
 
-def unreadable(read_record: Callable[[], object]) -> str | None:
-    """Say why a backup's record can't be read, by which it is proven to nobody; None where it can."""
+def unreadable(record_file: Path, read: Callable[[], object]) -> str | None:
+    """Say that a backup's record can't be read, by which it is proven to nobody; None where it can."""
     try:
-        read_record()
-    except VaultError as damaged:
-        return str(damaged)
+        read()
+    except VaultError:
+        return f"{record_file} can't be read."
     return None

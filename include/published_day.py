@@ -45,7 +45,7 @@ class PublishedDay:
     @property
     def damage(self) -> str | None:
         """What is wrong with it, as a sentence; None as far as anybody knows."""
-        return self.proofs.damage or unreadable(lambda: self.record)
+        return self.proofs.damage or unreadable(self.record_file, lambda: self.record)
 
     @property
     def fingerprint(self) -> str:

@@ -139,7 +139,7 @@ class PublishedGeneration(_Kept):
     @property
     def damage(self) -> str | None:
         """What is wrong with it, as a sentence; None as far as anybody knows."""
-        return self.proofs.damage or unreadable(lambda: self.record)
+        return self.proofs.damage or unreadable(self.record_file, lambda: self.record)
 
     def seal(self) -> None:
         """Make its folder read-only; only after the move, which needs it writable."""
