@@ -1,15 +1,16 @@
 """One backup, read again: held against removal meanwhile, and what was found of it added to its proofs."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
 from include.audit import day, generation
-from include.audit.backups import Backup
+from include.audit.backups import Backup, in_vault
 from include.audit.finding import Seen
 from include.facts import Day, Facts
+from include.ordinal_day import OrdinalDay
 from include.proofs import Found
 from include.vault import PublishedDay, Vault
 
@@ -71,7 +72,7 @@ class Reader:
             Vault.open(self.vault.root)  # a disk that was unmounted meanwhile isn't damage
         reading = Reading(
             name=backup.name,
-            day=backup.published.day if isinstance(backup.published, PublishedDay) else None,
+            day=_day(backup),
             result=result,
             how=how,
             files=seen.files,
@@ -106,6 +107,34 @@ class Reader:
             )
             return reading.model_copy(update={"warnings": (*reading.warnings, told)})
         return reading
+
+    def read_all(self, names: Iterable[str], since: datetime) -> Iterator[Reading]:
+        """Read backups by their names; what this run has read since a moment isn't read twice.
+
+        So a run that was killed goes on with what is left.
+
+        Raises:
+            NotYetError: something is being removed just now.
+            VaultUnmarkedError: the vault's disk went away.
+        """
+        backups = {backup.name: backup for backup in in_vault(self.vault)}
+        for name in names:
+            if (backup := backups.get(name)) and (
+                reading := self._before(backup, since) or self.read(backup)
+            ):
+                yield reading
+
+    def _before(self, backup: Backup, since: datetime) -> Reading | None:
+        last = backup.proofs.last("audit")
+        if not last or last.run != self.run or last.when < since:
+            return None
+        return Reading(
+            name=backup.name, day=_day(backup), result=last.result, how=last.how, seconds=last.seconds
+        )
+
+
+def _day(backup: Backup) -> OrdinalDay | None:
+    return backup.published.day if isinstance(backup.published, PublishedDay) else None
 
 
 def read(backup: Backup, pace: Callable[[int], None]) -> Seen:
