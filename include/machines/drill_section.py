@@ -49,4 +49,6 @@ class DrillSection(Section):
         default=ByteSize(2 * 10**9), ge=2**20, description="The most memory that a drilled machine gets."
     )
     proof: BootSigns = Field(default=BootSigns(), description="What must be seen; nothing: not checked.")
-    required: bool = Field(default=False, description="Whether removal waits for drills.")
+    required: bool = Field(
+        default=False, description="Whether an image goes only once a newer one was booted."
+    )
