@@ -19,10 +19,10 @@ from include.names import shown
 from include.wording import duration, size
 
 _ABOUT = """\
-Read backups from the disk, every byte, at the lowest priority, and hold each against what was published: all of
-the vault, or those that are named: 2026-268 (a day), 2026-268.r2 (one of its revisions), maq1 (a machine), or
-maq1 2026-11-22T05-00-03Z (one of its images). The status is 1 where something is damaged, and 2 where something
-can't be read. The vault isn't changed, unless --record adds what was found to the proofs."""
+Read backups from the disk, every byte, at the lowest priority, and hold each against what was published: all
+of the vault, or those that are named: 2026-268 (a day), 2026-268.r2 (one of its revisions), maq1 (a machine),
+or maq1 2026-11-22T05-00-03Z (one of its images). The status is 1 where something is damaged, and 2 where
+something can't be read. The vault isn't changed, unless --record adds what was found to the proofs."""
 _INSTANT = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}-[0-9]{2}-[0-9]{2}Z")
 _STATUS = {"passed": terminal.DONE, "failed": terminal.WRONG, "not checked": terminal.CANT}
 _TOLD = {"passed": "whole", "failed": "DAMAGED", "not checked": "NOT CHECKED"}
