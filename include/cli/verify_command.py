@@ -19,10 +19,10 @@ from include.names import shown
 from include.wording import duration, size
 
 _ABOUT = """\
-Read backups from the disk, every byte, at the lowest priority, and hold each against what was published: all of
-the vault, or those that are named: 2026-268 (a day), 2026-268.r2 (one of its revisions), maq1 (a machine), or
-maq1 2026-11-22T05-00-03Z (one of its images). The status is 1 where something is damaged, and 2 where something
-can't be read. The vault isn't changed, unless --record adds what was found to the proofs."""
+Read backups from the disk, every byte, at the lowest priority, and hold each against what was published: all
+of the vault, or those that are named: 2026-268 (a day), 2026-268.r2 (one of its revisions), maq1 (a machine),
+or maq1 2026-11-22T05-00-03Z (one of its images). The status is 1 where something is damaged, and 2 where
+something can't be read. The vault isn't changed, unless --record adds what was found to the proofs."""
 _INSTANT = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}-[0-9]{2}-[0-9]{2}Z")
 _STATUS = {"passed": terminal.DONE, "failed": terminal.WRONG, "not checked": terminal.CANT}
 _TOLD = {"passed": "whole", "failed": "DAMAGED", "not checked": "NOT CHECKED"}
@@ -33,7 +33,7 @@ def add(commands: Commands) -> None:
     parser = commands.add_parser("verify", help="read backups again: are they whole?", description=_ABOUT)
     parser.add_argument("names", nargs="*", metavar="NAME", help="a day, a machine, or one version of either")
     terminal.add_vault(parser)
-    parser.add_argument("--rate", type=float, metavar="MB", help="read at most so many MB a second")
+    parser.add_argument("--rate", type=_rate, metavar="MB", help="read at most so many MB a second")
     parser.add_argument("--record", action="store_true", help="add what was found to the backups' proofs")
     parser.add_argument("--json", action="store_true", help="as JSON, for programs")
     parser.set_defaults(run=run)
@@ -54,6 +54,12 @@ def run(options: Namespace) -> int:
     results = {one.result for one in readings}
     bad = [_STATUS[result] for result in ("failed", "not checked") if result in results]
     return bad[0] if bad else terminal.DONE
+
+
+def _rate(text: str) -> float:
+    if (rate := float(text)) <= 0:
+        raise ValueError(text)
+    return rate
 
 
 def chosen(backups: Sequence[Backup], words: Sequence[str]) -> list[Backup]:
