@@ -6,12 +6,11 @@ import pytest
 
 from include.ordinal_day import window
 from include.plan import Action, Window, days_of_run, decide
-from include.publication import publish
 from include.report import Coverage, Outcome
 from include.source import Look, State
 from include.vault import PublishedDay, Vault
 from tests.include.audit.kept import CONTENTS, day
-from tests.include.days import DAY, lay, record, stage
+from tests.include.days import DAY, lay
 from tests.include.rehearsal import Rehearsal
 from tests.include.runs import reported, verdict
 from tests.include.test_proofs import found
@@ -97,22 +96,6 @@ def test_a_damaged_days_successor_shares_nothing_with_it(vault: Vault) -> None:
     damaged(second)
     third = day(vault, CONTENTS, revision=3)
     assert not any((second.folder / name).samefile(third.folder / name) for name in CONTENTS)
-
-
-def test_a_file_of_the_older_revision_that_cant_be_read_keeps_nothing_from_being_published(
-    vault: Vault, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A decayed sector that no audit has come to yet."""
-    first = day(vault)
-
-    def decayed(*_: object, **__: object) -> bool:
-        raise OSError(5, "Input/output error")
-
-    monkeypatch.setattr("include.publication.cmp", decayed)
-    with vault.hold(DAY) as staged:
-        copy = stage(staged, CONTENTS)
-        second = publish(vault, staged, record(revision=2), copy)
-    assert not (first.folder / "a").samefile(second.folder / "a")
 
 
 def test_the_daily_backup_has_a_damaged_day_again_as_a_revision(rehearsal: Rehearsal) -> None:
