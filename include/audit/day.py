@@ -28,7 +28,8 @@ def read(day: PublishedDay, pace: Pace) -> Seen:
     if not day.folder.is_dir():
         return damaged(f"The folder {day.folder} is missing.")
     try:
-        record, sums = day.record, sha256_of(day.sums.read_bytes())
+        record = Record.model_validate_json(day.record_file.read_bytes())
+        sums = sha256_of(day.sums.read_bytes())
     except PermissionError:
         raise
     except (BackupError, OSError, ValueError) as wrong:
@@ -42,8 +43,8 @@ def read(day: PublishedDay, pace: Pace) -> Seen:
 def _compared(
     day: PublishedDay, record: Record, sums: Mapping[str, str], listing: Listing, pace: Pace
 ) -> Seen:
-    there = [entry.path for entry in listing.entries if entry.kind in ("file", "special")]
-    faults = dict(missing_and_strange(sums, there))
+    faults = dict(missing_and_strange(sums, [entry.path for entry in listing.files]))
+    faults |= {entry.path: Fault.STRANGE for entry in listing.entries if entry.kind == "special"}
     faults |= {path: Fault.UNREADABLE for path, _ in listing.unreadable}
     whole = {path: sha256 for path, sha256 in sums.items() if path not in faults}
     faults |= compare(day.folder, whole, pace)

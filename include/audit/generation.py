@@ -30,7 +30,8 @@ def read(generation: PublishedGeneration, pace: Pace) -> Seen:
         PermissionError: this user may not read it.
     """
     try:
-        record, sums = generation.record, sha256_of(generation.sums.read_bytes())
+        record = MachineRecord.model_validate_json(generation.record_file.read_bytes())
+        sums = sha256_of(generation.sums.read_bytes())
     except PermissionError:
         raise
     except (BackupError, OSError, ValueError) as wrong:

@@ -1,5 +1,7 @@
 """One backup, read again: held against removal meanwhile, and what was found of it added to its proofs."""
 
+import errno
+import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -10,6 +12,7 @@ from include.audit import day, generation
 from include.audit.backups import Backup, in_vault
 from include.audit.finding import Seen
 from include.facts import Day, Facts
+from include.machines.image import UNREADABLE
 from include.ordinal_day import OrdinalDay
 from include.proofs import Found
 from include.vault import PublishedDay, Vault
@@ -86,7 +89,12 @@ class Reader:
         try:
             seen = read(backup, self.pace)
         except PermissionError as refused:
-            return "not checked", f"This user may not read {refused.filename}.", Seen()
+            return "not checked", f"This user may not read {os.fsdecode(refused.filename)}.", Seen()
+        except OSError as error:
+            if error.errno not in (errno.ENOENT, *UNREADABLE):
+                raise
+            told = f"{os.fsdecode(error.filename or backup.folder)} can't be read: {error.strerror}."
+            return "failed", told, Seen()
         return ("failed", " ".join(seen.wrong), seen) if seen.wrong else ("passed", f"{seen.proof}.", seen)
 
     def _recorded(self, backup: Backup, reading: Reading, when: datetime) -> Reading:

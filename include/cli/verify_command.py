@@ -33,7 +33,7 @@ def add(commands: Commands) -> None:
     parser = commands.add_parser("verify", help="read backups again: are they whole?", description=_ABOUT)
     parser.add_argument("names", nargs="*", metavar="NAME", help="a day, a machine, or one version of either")
     terminal.add_vault(parser)
-    parser.add_argument("--rate", type=float, metavar="MB", help="read at most so many MB a second")
+    parser.add_argument("--rate", type=_rate, metavar="MB", help="read at most so many MB a second")
     parser.add_argument("--record", action="store_true", help="add what was found to the backups' proofs")
     parser.add_argument("--json", action="store_true", help="as JSON, for programs")
     parser.set_defaults(run=run)
@@ -54,6 +54,12 @@ def run(options: Namespace) -> int:
     results = {one.result for one in readings}
     bad = [_STATUS[result] for result in ("failed", "not checked") if result in results]
     return bad[0] if bad else terminal.DONE
+
+
+def _rate(text: str) -> float:
+    if (rate := float(text)) <= 0:
+        raise ValueError(text)
+    return rate
 
 
 def chosen(backups: Sequence[Backup], words: Sequence[str]) -> list[Backup]:

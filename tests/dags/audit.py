@@ -1,11 +1,7 @@
 """The audit at work: a vault whose proofs can be made old, and its backups damaged."""
 
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 from include.day_backup import write_json
 from include.machines.generation import PublishedGeneration
@@ -58,24 +54,3 @@ class Audits:
         run = Run(self.airflow, self.institute, started["dag_run_id"], DAG)
         run.end()
         return run
-
-
-def flip(path: Path, place: int = 0) -> None:
-    """Turn a bit of a published file over, as a disk does that decays: its time stays as it was."""
-    with writable(path), path.open("r+b") as file:
-        file.seek(place)
-        (byte,) = file.read(1)
-        file.seek(place)
-        file.write(bytes([byte ^ 1]))
-
-
-@contextmanager
-def writable(path: Path) -> Iterator[None]:
-    """Have a published file, or folder, writable for a block, with its time as before."""
-    before = path.stat()
-    path.chmod(0o755)
-    try:
-        yield
-    finally:
-        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
-        path.chmod(before.st_mode & 0o7777)

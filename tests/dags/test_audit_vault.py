@@ -8,7 +8,8 @@ import pytest
 from include.report import MADE_BY
 from include.vault import Vault
 from tests.dags import GREEN, RED, contents, snapshot
-from tests.dags.audit import DAG, Audits, flip
+from tests.dags.audit import DAG, Audits
+from tests.include.audit.kept import flip
 from tests.include.days import proven
 from tests.site import Institute
 from tests.site.airflow import LocalAirflow
