@@ -113,7 +113,7 @@ class DayRestore:
         some = f" Only what matches {self.asked.pattern}." if self.asked.pattern != EVERYTHING else ""
         sent = counted(len(moved.files), "file")
         left = len(wanted.files) - len(moved.files)
-        overwritten = f"{counted(len(replaced), 'other file')} {would or 'was '}overwritten there: "
+        overwritten = f"{counted(len(replaced), 'other file')} {would}overwritten there: "
         warnings = [overwritten + named(replaced, MOST_NAMED) + "."] if replaced else []
         proof = f"SHA-256 of {counted(len(wanted.files), 'file')} equal in the vault and at {self._told}"
         return Item(

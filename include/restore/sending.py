@@ -42,13 +42,18 @@ def push(
     if config and WILDCARDS & set(into):
         raise TargetError(f"{shown(into)} must hold none of * ? [ and backslash: rsync would expand them.")
     with tempfile.NamedTemporaryFile() as names:  # no arguments: there may be thousands
-        names.write(b"".join(checked(path).encode("utf-8", "surrogateescape") + b"\0" for path in paths))
+        names.writelines(_listed(path) for path in paths)
         names.flush()
         rsh, host = ([f"--rsh=ssh -F {config}"], "source:") if config else ([], "")
         command = [*RSYNC, f"--files-from={names.name}", *rsh, f"{folder}/", f"{host}{into}/"]
         status, words = transfer.run(command, progress)
     if status:
         raise transfer.failure(status, words, there="the target", meanings=_MEANINGS)
+
+
+def _listed(path: str) -> bytes:
+    # With "./" before it, rsync takes a name that begins with # or ; for no comment.
+    return b"./" + checked(path).encode("utf-8", "surrogateescape") + b"\0"
 
 
 _MEANINGS: transfer.Meanings = (
