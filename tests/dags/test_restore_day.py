@@ -1,4 +1,4 @@
-"""What the restores' DAG does for people: days brought back over SSH and to the worker, refused, and rehearsed."""
+"""What the restores' DAG does for people: days brought back over SSH and here, refused, rehearsed."""
 
 from pathlib import Path
 
@@ -86,7 +86,7 @@ def test_a_dry_run_says_what_would_be_restored_and_writes_nothing(restores: Dail
 
 
 def test_other_files_are_refused_and_overwritten_only_when_that_is_ticked(restores: Daily) -> None:
-    """The first mail says which are in the way, the second which were overwritten; the vault never changes."""
+    """The first mail says which are in the way, the second which were overwritten; the vault stays."""
     folder = target(restores, "occupied")
     day = folder / "2012" / "366"
     day.mkdir(parents=True)

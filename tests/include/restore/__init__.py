@@ -1,1 +1,1 @@
-"""Tests of days that are brought back: a real vault, real folders, and a real sshd in front of some of them."""
+"""Tests of days that are brought back: a real vault, real folders, and a real sshd before some of them."""
