@@ -1,0 +1,34 @@
+"""Fixtures: a vault with a day of hard names, and a folder for it, here and behind SSH."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from include.vault import Vault
+from tests.include.restore.work import Work
+from tests.site.sshd import SshServer
+
+
+@pytest.fixture
+def vault(tmp_path: Path) -> Vault:
+    """An empty vault."""
+    return Vault.create(tmp_path / "vault")
+
+
+@pytest.fixture
+def here(vault: Vault, tmp_path: Path) -> Work:
+    """A folder of this machine to restore into."""
+    (tmp_path / "target").mkdir()
+    return Work(vault, str(tmp_path / "target"))
+
+
+@pytest.fixture(params=["here", "ssh"])
+def work(
+    here: Work, cluster: SshServer, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> Work:
+    """The same, once as a folder of this machine, and once of a host behind SSH."""
+    if request.param == "here":
+        return here
+    monkeypatch.setenv("AIRFLOW_CONN_TARGET_HOST", json.dumps(cluster.connection))
+    return here.but(connection="target_host")
