@@ -69,7 +69,7 @@ class DayRestore:
 
     def _send(self, published: PublishedDay, wanted: Listing, seen: Seen, steps: list[Step]) -> None:
         coming = Listing(tuple(step.entry for step in steps if step.moves))
-        if coming.entries or seen.facts["left_bytes"]:
+        if coming.entries or seen.facts["left"]:
             arrived = self.target.receive(seen, published.folder, steps, self.say)
             self._require_arrived(coming, arrived)
             self.target.publish(steps)

@@ -70,6 +70,7 @@ class Place:
             "vault": _vault_around(day),
             "entries": [entry for entry in there["entries"] if entry[0] in wanted],
             "unreadable": there["unreadable"],
+            "left": os.path.lexists(_staging_of(day)),
             "left_bytes": _held_by(_staging_of(day)),
             "free_bytes": room.f_bavail * room.f_frsize,
             "free_files": room.f_favail if room.f_files else 1 << 62,  # btrfs says that it has none at all
