@@ -156,7 +156,10 @@ class Export:
     def _ask(
         self, command: int, offset: int, length: int, view: memoryview | None, data: memoryview | None = None
     ) -> Future[list[tuple[int, int]]]:
-        request, words = _Request(offset, view, "read" if command in (_READ, _BLOCK_STATUS) else "written"), b""
+        request, words = (
+            _Request(offset, view, "read" if command in (_READ, _BLOCK_STATUS) else "written"),
+            b"",
+        )
         step, how = (_PART_BYTES, self._how) if view else (max(length, 1), 0)
         with self._lock:
             if self._broken:

@@ -22,6 +22,9 @@ class WritableExport(Export):
         name: the export's.
     """
 
+    def __enter__(self) -> WritableExport:  # noqa: PYI034 - Self came with Python 3.11
+        return self
+
     def write(self, offset: int, data: memoryview) -> Future[Any]:
         """Write bytes; they may be used otherwise at once, and are written when the future is done.
 
