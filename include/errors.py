@@ -18,6 +18,7 @@ BackupError                  a sentence for people: what happened, how much, wha
 │   ├── MachineNotStoppedError   its guest ignored the shutdown; it was left running
 │   ├── MachineNotImagedError    there is no proven image; it does what it did before
 │   ├── ImageGoneError           the host doesn't hold the frozen disks any more
+│   ├── MachineNotRestoredError  it couldn't be brought back; says what each of its disks holds
 │   └── MachineNotBackError      it isn't proven to run again: look now
 ├── TooLateError             a run comes so late that it must not stop machines
 ├── RunNotGoodError          a run's report says that something isn't safe
@@ -99,6 +100,10 @@ class MachineNotImagedError(MachineError):
 
 class ImageGoneError(MachineError):
     """The host doesn't hold the frozen disks any more; only a new freeze can give an image."""
+
+
+class MachineNotRestoredError(MachineError):
+    """The machine couldn't be brought back; says what each of its disks holds."""
 
 
 class MachineNotBackError(MachineError):

@@ -138,7 +138,7 @@ class _Receiving:
         self._wire = wire
         self._digests: dict[str, bytes] = {}
         self._chunk_bytes = 0
-        self._wanted: set[int] = set()
+        self._wanted: dict[str, set[int]] = {}
 
     def all(self) -> None:
         """Do what is asked, until nothing is."""
@@ -158,7 +158,7 @@ class _Receiving:
         self._take_digests(target, asked)
         self._forget_proof(target)
         new_disk.make(target, self._alive)
-        runs, read, self._wanted = Runs(self._wire), 0, set()
+        runs, read, wants = Runs(self._wire), 0, self._none_wanted(target)
         with new_disk.writable(target, self._room) as export, all_written(export) as writes:
             part = Part(export, self._chunk_bytes, 0, self._count(target))
             of_zeros = part.of_zeros()
@@ -172,7 +172,7 @@ class _Receiving:
                     runs.add(b"S", index)
                 else:
                     runs.add(b"W", index)
-                    self._wanted.add(index)
+                    wants.add(index)
         runs.end()
         self._wire.words(b"E", {"read_bytes": read})
 
@@ -198,7 +198,7 @@ class _Receiving:
 
     def _chunk(self, target: Target) -> tuple[int, memoryview]:
         kind, index, length, digest = FRAME.unpack(self._wire.exactly(FRAME.size))
-        if kind != b"D" or index not in self._wanted or length != self._length(target, index):
+        if kind != b"D" or index not in self._wanted.get(target.disk.name, ()) or length != self._length(target, index):
             raise WrongQuestionError(f"Nobody wants the chunk {index:,} of {length:,} bytes.")
         data = memoryview(self._wire.exactly(length))
         if sha256(data) != digest or digest != self._digest(target, index):
@@ -210,7 +210,7 @@ class _Receiving:
 
     def _prove(self, target: Target, _asked: dict[str, Any]) -> None:
         """Read the new disk back from the disk itself; what isn't as it is to be is wanted again."""
-        runs, self._wanted = Runs(self._wire), set()
+        runs, wants = Runs(self._wire), self._none_wanted(target)
         with new_disk.from_the_disk(target, self._room) as export:
             part = Part(export, self._chunk_bytes, 0, self._count(target))
             of_zeros = part.of_zeros()
@@ -218,9 +218,9 @@ class _Receiving:
                 good = self._same(block, self._length(target, index), self._digest(target, index), of_zeros)
                 runs.add(b"S" if good else b"W", index)
                 if not good:
-                    self._wanted.add(index)
+                    wants.add(index)
         runs.end()
-        if not self._wanted:
+        if not wants:
             self._note_proof(target)
         self._wire.words(b"E", {})
 
@@ -231,6 +231,10 @@ class _Receiving:
                 f"{target.disk.name} can't have {count:,} chunks of {self._chunk_bytes:,} bytes."
             )
         self._digests[target.disk.name] = bytes(self._wire.exactly(count * DIGEST_BYTES))
+
+    def _none_wanted(self, target: Target) -> set[int]:
+        self._wanted[target.disk.name] = set()
+        return self._wanted[target.disk.name]
 
     def _count(self, target: Target) -> int:
         return -(-target.disk.bytes // self._chunk_bytes) if self._chunk_bytes else 0

@@ -73,17 +73,17 @@ class AgentLine:
         self._heard = select.poll()
         self._heard.register(self._in, select.POLLIN)
 
-    def say(self, words: Mapping[str, object], *parts: bytes | memoryview) -> None:
+    def say(self, words: Mapping[str, object], *parts: bytes | bytearray | memoryview) -> None:
         """Say a line of JSON, and what follows it; who is gone says why when it's listened to."""
         write(os.dup(self._out), json.dumps(words).encode() + b"\n", *parts)
 
-    def say_meanwhile(self, words: Mapping[str, object], *parts: bytes | memoryview) -> None:
+    def say_meanwhile(self, words: Mapping[str, object], *parts: bytes | bytearray | memoryview) -> None:
         """Do that in a thread, while what is answered is listened to."""
         # A descriptor of its own: the thread may outlive ours, whose number is somebody else's file then.
         told = (os.dup(self._out), json.dumps(words).encode() + b"\n", *parts)
         threading.Thread(target=write, args=told, daemon=True).start()
 
-    def send(self, *parts: bytes | memoryview) -> None:
+    def send(self, *parts: bytes | bytearray | memoryview) -> None:
         """Send bytes as they are.
 
         Raises:
@@ -144,7 +144,7 @@ def json_of(line: bytes | bytearray | memoryview) -> dict[str, Any]:
     return said
 
 
-def write(out: int, *parts: bytes | memoryview) -> None:
+def write(out: int, *parts: bytes | bytearray | memoryview) -> None:
     """Write to a descriptor, and close it; when it's gone, who reads is told why."""
     with suppress(OSError), os.fdopen(out, "wb", buffering=0) as pipe:
         for part in parts:

@@ -1,0 +1,1 @@
+"""Backups brought back: machines to a real libvirt, and what is refused."""
