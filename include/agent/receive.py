@@ -198,7 +198,11 @@ class _Receiving:
 
     def _chunk(self, target: Target) -> tuple[int, memoryview]:
         kind, index, length, digest = FRAME.unpack(self._wire.exactly(FRAME.size))
-        if kind != b"D" or index not in self._wanted.get(target.disk.name, ()) or length != self._length(target, index):
+        if (
+            kind != b"D"
+            or index not in self._wanted.get(target.disk.name, ())
+            or length != self._length(target, index)
+        ):
             raise WrongQuestionError(f"Nobody wants the chunk {index:,} of {length:,} bytes.")
         data = memoryview(self._wire.exactly(length))
         if sha256(data) != digest or digest != self._digest(target, index):

@@ -77,7 +77,14 @@ class Rehearsal:
 
     def damage(self, machine: str, target: str, form: str, at: str, count: str = "3M") -> None:
         """Write noise into a disk, as a guest would have that went wild."""
-        write = ["qemu-io", "-f", form, "-c", f"write -P 0x5a {at} {count}", str(self.kvm.disk(machine, target))]
+        write = [
+            "qemu-io",
+            "-f",
+            form,
+            "-c",
+            f"write -P 0x5a {at} {count}",
+            str(self.kvm.disk(machine, target)),
+        ]
         subprocess.run(write, check=True, capture_output=True, timeout=60)
 
     def boots(self, machine: str) -> bool:

@@ -22,7 +22,9 @@ def test_a_damaged_machine_comes_back_in_place(bringing: Rehearsal) -> None:
 
     generation = bringing.generations("maq1")[-1]
     assert kvm.disk("maq1", "vda").read_bytes() == generation.image("vda").read_bytes()
-    assert bringing.content(kvm.disk("maq1", "vdb"), "qcow2") == before == generation.image("vdb").read_bytes()
+    assert (
+        bringing.content(kvm.disk("maq1", "vdb"), "qcow2") == before == generation.image("vdb").read_bytes()
+    )
     assert restored.sent_bytes <= 5 << 20
     assert kvm.virsh("dumpxml", "--domain=maq1", "--inactive") == definition
     kept = [path for path in restored.swapped.kept if ".vda." in path]
