@@ -5,7 +5,7 @@ name, UUID and MAC address, off, with its network links down; or **in place**, a
 that differ from what lies there are sent; each is proven in the vault before, and on the host's disk after.
 
 **It never** touches a machine that runs, writes over a disk or a file that isn't the machine's own, or
-changes anything of the machine before all of it is proven at the host. In place, the old disks are kept aside,
+changes anything of the machine before all of it is proven at the host. In place, the old disks are kept aside
 as `….before-restore-<date>`, unless *keep the old disks* is off; remove them when you need them no more.
 
 #### By hand

@@ -40,7 +40,7 @@ def check(state: State, virsh: Virsh, asked: dict[str, Any]) -> dict[str, Any]:
     restore = Restore(asked)
     folder = state.of(restore.uuid)
     if (done := _done(folder, restore)) or _begun(folder, restore):
-        return {"done": done, "begun": not done, "disks": []}
+        return {"done": done or None, "begun": not done, "disks": []}
     return {"done": None, "begun": False, "disks": [told(target) for target in look(state, virsh, restore)]}
 
 
@@ -54,6 +54,7 @@ def swap(state: State, virsh: Virsh, asked: dict[str, Any]) -> dict[str, Any]:
         NotPossibleError: something stands in its way; nothing was touched.
         BusyError: somebody else is at the machine.
         NotRestoredError: it was cut off, or not all has been received; says what each disk holds.
+        LibvirtError: libvirt said no, or nothing; says the same.
     """
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # whoever asked may go
     restore = Restore(asked)
@@ -67,7 +68,8 @@ def swap(state: State, virsh: Virsh, asked: dict[str, Any]) -> dict[str, Any]:
         except (AgentError, OSError) as error:
             if not folder.restoring.open:
                 raise
-            raise NotRestoredError(f"{error} {standing(folder)}") from error
+            kind = type(error) if isinstance(error, AgentError) else NotRestoredError
+            raise kind(f"{error} {standing(folder)}") from error
         write_json(
             folder.restore / "done.json", {"run": restore.run, "token": restore.token, "answer": answer}
         )

@@ -7,10 +7,17 @@ killed, the next try goes on where it was.
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
-from include.errors import HostError, HostNotReadyError, MachineNotRestoredError, VaultError
+from include.errors import (
+    BackupError,
+    HostError,
+    HostNotReadyError,
+    MachineNotRestoredError,
+    SourceUnreachableError,
+    VaultError,
+)
 from include.facts import Facts
 from include.machines.chunks import Chunks
 from include.machines.generation import Generations, PublishedGeneration
@@ -175,8 +182,11 @@ class MachineRestore:
     def _swap(self, request: RestoreRequest) -> Swapped:
         try:
             return self.host.swap(request)
-        except HostError as cut_off:
-            if told := self.host.cut_off(machine_definition.uuid_of(request.definition)):
+        except (HostError, SourceUnreachableError) as cut_off:
+            told = ""
+            with suppress(BackupError):  # the host is away: then the next try will say it
+                told = self.host.cut_off(machine_definition.uuid_of(request.definition))
+            if told:
                 raise HostNotReadyError(f"{cut_off} {told}") from cut_off
             raise
 

@@ -26,7 +26,7 @@ def restored(wish: MachineWish, generation: PublishedGeneration, done: MachineRe
         own=True,
         state=State.PASSED,
         outcome=Outcome.RESTORED,
-        reason=f"{swapped.machine}, {how}: {size(done.sent_bytes)} differed. It is {swapped.state}.{kept}",
+        reason=f"{swapped.machine}, {how}. It is {swapped.state}.{kept}",
         size_bytes=all_bytes,
         sent_bytes=done.sent_bytes,
         seconds=done.seconds,
