@@ -51,19 +51,41 @@ def read_back(image: Path, chunks: Chunks, progress: Callable[[str], None] | Non
         VaultError: it has another size than the source's disk.
     """
     whole, bad = hashlib.sha256(), list[int]()
-    zeros = memoryview(bytes(chunks.chunk_bytes))
-    of_zeros = {length: hashlib.sha256(zeros[:length]).digest() for length in chunks.lengths}
     how_far = Progress(f"{image.name} read back", chunks.bytes, progress) if progress else None
+    zeros = memoryview(bytes(chunks.chunk_bytes))
     with _opened(image, chunks) as file:
-        for index, read in _blocks(file, chunks):
+        for index, block, is_good in _compared(file, chunks):
             length = chunks.length(index)
-            block, digest = read or (zeros[:length], of_zeros[length])
-            whole.update(block)
-            if digest != chunks.digest(index):
+            whole.update(zeros[:length] if block is None else block)
+            if not is_good:
                 bad.append(index)
             if how_far:
                 how_far.tell(index * chunks.chunk_bytes + length)
     return Proof(bad, whole.hexdigest())
+
+
+def bad_chunks(image: Path, chunks: Chunks, pace: Callable[[int], None]) -> list[int]:
+    """Give the chunks that aren't what the source hashed, or can't be read, in order.
+
+    As :func:`read_back` finds them, but on all cores: the image's own SHA-256, which one core must make
+    from the first byte to the last, isn't made.
+
+    Args:
+        image: a raw image.
+        chunks: what the source hashed.
+        pace: told of the bytes that were read, and waits where that was too fast.
+
+    Raises:
+        VaultError: it has another size than the source's disk.
+    """
+    bad = []
+    with _opened(image, chunks) as file:
+        for index, block, is_good in _compared(file, chunks):
+            if not is_good:
+                bad.append(index)
+            if block is not None:
+                pace(chunks.length(index))
+    return bad
 
 
 def holding_data(file: int, chunks: Chunks) -> Iterator[range]:
@@ -113,6 +135,15 @@ def _direct(image: Path, chunks: Chunks) -> int | None:
                 os.close(direct)
             return None
     return direct
+
+
+def _compared(file: int, chunks: Chunks) -> Iterator[tuple[int, memoryview | None, bool]]:
+    """Give each chunk's number, its bytes (None for a hole), and whether they are what the source hashed."""
+    zeros = memoryview(bytes(chunks.chunk_bytes))
+    of_zeros = {length: hashlib.sha256(zeros[:length]).digest() for length in chunks.lengths}
+    for index, read in _blocks(file, chunks):
+        block, digest = read or (None, of_zeros[chunks.length(index)])
+        yield index, block, digest == chunks.digest(index)
 
 
 def _blocks(file: int, chunks: Chunks) -> Iterator[tuple[int, _Read | None]]:

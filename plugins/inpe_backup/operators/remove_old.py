@@ -42,7 +42,8 @@ class RemoveOldOperator(BackupOperator):
         made = [
             MachineRecord.model_validate(left.result(self.machine_tasks[-2], index)) for index in machines
         ]
-        removed = remove_old(self.vault(), made, site_file.current().machines.keep) if made else []
+        keep = site_file.current().machines.keep
+        removed = remove_old(self.vault(), made, keep, drills=False) if made else []
         for one in removed:
             self.log.info("%s %s: %s %s", one.machine, one.instant, one.reason, one.refused or "It is gone.")
         return [one.model_dump(mode="json") for one in removed]

@@ -26,9 +26,10 @@ def record(machine: str = "maq1", **facts: object) -> MachineRecord:
         "seconds": 2,
     }
     steps = [{"step": "shutdown", "at": INSTANT, "seconds": 0.2}]
-    disk = {"source_format": "raw", "sha256": "ab" * 32, "sent_bytes": 9, "filesystems": []}
+    disk = {"source_format": "raw", "sent_bytes": 9, "filesystems": []}
+    sums = {name: hashlib.sha256(image).hexdigest() for name, image in IMAGES.items()}
     disks = [
-        {"name": name, "bytes": len(image), "source_path": f"/vms/{name}", **disk}
+        {"name": name, "bytes": len(image), "source_path": f"/vms/{name}", "sha256": sums[name], **disk}
         for name, image in IMAGES.items()
     ]
     what = {"machine": machine, "uuid": UUID, "host": "kvm_host", "instant": INSTANT, "disks": disks}
