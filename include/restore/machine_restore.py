@@ -28,7 +28,7 @@ from include.restore import machine_definition
 from include.restore.machine_choice import other_good
 from include.restore.machine_request import Asked, asked
 from include.restore.machine_wish import MachineWish
-from include.restore.sender import Sender, proven, sending
+from include.restore.machine_sender import Sender, proven, sending
 from include.transfer import connected
 from include.vault import Vault
 from include.wording import counted, size

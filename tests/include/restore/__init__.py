@@ -1,1 +1,1 @@
-"""Backups brought back: machines to a real libvirt, and what is refused."""
+"""Days and machines that are brought back: a real vault, real folders and hosts, real sshd and libvirt."""

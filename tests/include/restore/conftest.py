@@ -1,12 +1,40 @@
-"""Fixtures for restores of machines: one host with machines that are off, and their images in the vault."""
+"""Fixtures: a vault with a day of hard names, and a folder for it, here and behind SSH; a host with a machine."""
 
+import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from include.vault import Vault
 from tests.include.restore.bringing_back import Rehearsal
+from tests.include.restore.work import Work
 from tests.site.kvm_host import KvmHost
+from tests.site.sshd import SshServer
+
+
+@pytest.fixture
+def vault(tmp_path: Path) -> Vault:
+    """An empty vault."""
+    return Vault.create(tmp_path / "vault")
+
+
+@pytest.fixture
+def here(vault: Vault, tmp_path: Path) -> Work:
+    """A folder of this machine to restore into."""
+    (tmp_path / "target").mkdir()
+    return Work(vault, str(tmp_path / "target"))
+
+
+@pytest.fixture(params=["here", "ssh"])
+def work(
+    here: Work, cluster: SshServer, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> Work:
+    """The same, once as a folder of this machine, and once of a host behind SSH."""
+    if request.param == "here":
+        return here
+    monkeypatch.setenv("AIRFLOW_CONN_TARGET_HOST", json.dumps(cluster.connection))
+    return here.but(connection="target_host")
 
 
 @pytest.fixture(scope="module")

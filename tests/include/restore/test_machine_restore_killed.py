@@ -64,7 +64,7 @@ def test_a_transfer_that_breaks_is_gone_on_with(bringing: Rehearsal, monkeypatch
     bringing.damage("maq1", "vda", "raw", "0")
     bringing.damage("maq1", "vdb", "qcow2", "0", "1M")
     before = seen(bringing)
-    from include.restore.sender import Sender  # noqa: PLC0415 - what is broken here
+    from include.restore.machine_sender import Sender  # noqa: PLC0415 - what is broken here
 
     whole, sent = Sender.write, list[str]()
 
