@@ -12,6 +12,7 @@ from contextlib import contextmanager, nullcontext, suppress
 from typing import Any
 
 from . import job
+from .drill import Caller, drill
 from .errors import AgentError, NothingFrozenError, UsageError
 from .folder import MachineFolder, State, held, read_json
 from .receive import receive
@@ -52,6 +53,10 @@ Reads a JSON object from standard input, such as
   {"run": "by hand", "method": "cold", "on_timeout": "leave", "shutdown_timeout_s": 300, "lease_s": 1800,
    "scratch": null, "proof": {"guest_agent": false, "address": null, "ports": [], "same_ports": false,
    "timeout_s": 120}}
+"""
+_DRILL = """\
+Boots a machine from its image in the vault, in a domain of its own, without network; tells whether it boots.
+It ends with whoever asked: keep standard input open. Reads a JSON object on one line (for programs).
 """
 _RELEASE = """\
 Ends what holds the machine's disks, removes what it took, and puts the machine back as it was: running if it
@@ -125,6 +130,11 @@ def _why_gone(folder: MachineFolder) -> str:
     return _SCRATCH_FULL if "scratch-full" in folder.journal.steps() else ""
 
 
+def _drill(state: State, virsh: Virsh, _asked: argparse.Namespace) -> int:
+    _say(drill(state, virsh, Caller(sys.stdin.buffer)))
+    return 0
+
+
 def _release(state: State, virsh: Virsh, asked: argparse.Namespace) -> int:
     how: dict[str, Any] = {"back_s": None} if asked.as_it_is else {}
     _say(release(state, virsh, asked.uuid, asked.run, **how))
@@ -182,6 +192,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     _command(commands, "freeze", _freeze, ("hold a machine's disks at one instant", _FREEZE), uuid=True)
     _command(commands, "serve", _serve, ("send frozen disks (a binary protocol: for programs)",), uuid=True)
+    _command(commands, "drill", _drill, ("boot a machine from its image, to see that it boots", _DRILL))
     back = _command(commands, "release", _release, ("put a machine back as it was", _RELEASE), uuid=True)
     back.add_argument("--run", help="only if it was frozen for this run")
     back.add_argument("--as-it-is", action="store_true", help="owe it nothing: if it's down, it stays down")
@@ -207,7 +218,7 @@ def _command(
     parser: argparse.ArgumentParser = commands.add_parser(
         name, description="".join(told[-1:]), formatter_class=_Plain, **helped
     )
-    parser.set_defaults(do=do, talks=name in ("survey", "freeze", "release"))
+    parser.set_defaults(do=do, talks=name in ("survey", "freeze", "release", "drill"))
     if uuid:
         parser.add_argument("uuid", metavar="UUID", help="the machine's, as virsh domuuid says it")
     return parser

@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from . import exports
+from . import drill, exports
 from .domain import Domain, block_job
 from .errors import LibvirtError, UsageError
 from .folder import State
@@ -25,7 +25,7 @@ _STATES = {"running": "running", "idle": "running", "shut off": "off", "paused":
 
 
 def survey(virsh: Virsh, request: dict[str, Any], state_root: str) -> dict[str, Any]:
-    """Look at all machines; touches nothing.
+    """Look at all machines; touches none, but ends a drill that died.
 
     Args:
         virsh: the host's libvirt.
@@ -37,9 +37,11 @@ def survey(virsh: Virsh, request: dict[str, Any], state_root: str) -> dict[str, 
         UsageError: there is no such scratch folder.
     """
     state = State(state_root)
+    drill.end_left(state, virsh)
+    uuids = virsh.uuids() - {drill.drilled_now(state)}
     autostarting, persistent = virsh.uuids("--autostart"), virsh.uuids("--persistent")
     with ThreadPoolExecutor(AT_ONCE) as threads:
-        seen = list(threads.map(lambda uuid: _seen(state, virsh, uuid), sorted(virsh.uuids())))
+        seen = list(threads.map(lambda uuid: _seen(state, virsh, uuid), sorted(uuids)))
     machines = [
         {
             **machine,

@@ -184,6 +184,14 @@ class Host:
         self._put_agent()
         return self._command("serve", uuid)
 
+    def drill_command(self) -> str:
+        """Give the command that boots a machine from its image; see ``include/agent/drill.py``.
+
+        The agent is put there first.
+        """
+        self._put_agent()
+        return self._command("drill")
+
     @property
     def _program(self) -> str:
         return f"{self.state}/{agent_file()[0]}"
@@ -192,7 +200,15 @@ class Host:
         return shlex.join(["python3", self._program, f"--uri={self.uri}", f"--state={self.state}", *words])
 
     def _call(self, answer: type[_Answer], *words: str, request: dict[str, Any] | None = None) -> _Answer:
-        ran = self._ran(*words, request=request)
+        return self.answer(answer, self._ran(*words, request=request))
+
+    def answer(self, answer: type[_Answer], ran: Ran) -> _Answer:
+        """Take what the agent answered.
+
+        Raises:
+            BackupError: it refused; as its exit status says.
+            HostError: it answered something else.
+        """
         if ran.status:
             raise self._refusal(ran)
         self._read(ran)

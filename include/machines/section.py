@@ -6,6 +6,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from include.errors import ConfigError
+from include.machines.drill_section import DrillSection
 from include.machines.facts import LifeSigns
 from include.machines.retention import Keep
 from include.section import AbsolutePath, Section, WeeklyCron
@@ -75,6 +76,7 @@ class MachinesSection(Treatment):
         default=120, ge=1, description="Seconds between two tries of what a retry can help."
     )
     keep: Keep = Field(default=Keep(), description="How many generations stay.")
+    drill: DrillSection = Field(default=DrillSection(), description="Machines booted from their images.")
     hosts: list[HostSection] = Field(default=[], description="The KVM hosts.")
     special: list[Special] = Field(
         default=[], description="Other treatment for some machines; the first whose pattern fits."

@@ -39,24 +39,28 @@ def record(machine: str = "maq1", **facts: object) -> MachineRecord:
     return MachineRecord.model_validate({**what, **how, **kept, **rest, **facts})
 
 
-def stage(staged: StagedGeneration, **facts: object) -> None:
+def stage(staged: StagedGeneration, definition: str = "<domain/>", **facts: object) -> None:
     """Put proven images and the definition into staging; the caller holds the machine."""
     draft = record(staged.machine, **facts)
     staged.begin(draft.run, draft.instant)
     for name, image in IMAGES.items():
         staged.image(name).write_bytes(image)
         chunks_of(image).write(staged.chunks(name))
-    staged.file("domain.xml").write_text("<domain/>")
+    staged.file("domain.xml").write_text(definition)
     sums = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in staged.data.iterdir()}
     write_json(staged.draft, {"record": draft.model_dump(mode="json"), "sums": sums})
 
 
 def lay(
-    vault: Vault, machine: str = "maq1", instant: datetime = INSTANT, **facts: object
+    vault: Vault,
+    machine: str = "maq1",
+    instant: datetime = INSTANT,
+    definition: str = "<domain/>",
+    **facts: object,
 ) -> PublishedGeneration:
     """Publish a generation."""
     with Generations(vault).hold(machine) as staged:
-        stage(staged, instant=instant, **facts)
+        stage(staged, definition, instant=instant, **facts)
         generation = publish(staged)
         staged.clear()
         generation.seal()
