@@ -1,12 +1,14 @@
 """Which generation of a machine is restored: the one that is named, or the newest good one."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import NamedTuple
 
 from include.errors import VaultError
 from include.listing import named
 from include.machines.generation import PublishedGeneration
 from include.names import shown
+from include.vault import Vault
 
 
 class Choice(NamedTuple):
@@ -49,6 +51,21 @@ def other_good(generation: PublishedGeneration, generations: Sequence[PublishedG
         if good
         else "There is no other good one."
     )
+
+
+@contextmanager
+def kept_meanwhile(vault: Vault, generation: PublishedGeneration) -> Iterator[None]:
+    """Keep a generation from being removed, and every other restore of its machine off, for a block.
+
+    Raises:
+        NotYetError: another restore is at the machine, or something is being removed.
+        VaultError: it was removed just now.
+    """
+    staging = vault.root / ".staging" / "restore" / "vm" / generation.folder.parent.name / "data"
+    with vault.hold_staging(staging, generation.machine):
+        if not generation.record_file.exists():
+            raise VaultError(f"{generation.folder} isn't in the vault any more: it was removed just now.")
+        yield
 
 
 def _newest(

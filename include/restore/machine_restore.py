@@ -25,10 +25,10 @@ from include.machines.host import Host
 from include.machines.progress import Progress
 from include.machines.restore_facts import Place, RestoreDisk, RestoreRequest, Swapped
 from include.restore import machine_definition
-from include.restore.machine_choice import other_good
+from include.restore.machine_choice import kept_meanwhile, other_good
 from include.restore.machine_request import Asked, asked
-from include.restore.machine_wish import MachineWish
 from include.restore.machine_sender import Sender, proven, sending
+from include.restore.machine_wish import MachineWish
 from include.transfer import connected
 from include.vault import Vault
 from include.wording import counted, size
@@ -95,7 +95,7 @@ class MachineRestore:
             PassingError: another try goes on where it was.
         """
         began = time.monotonic()
-        with self._held():
+        with kept_meanwhile(self.vault, self.generation):
             asked = self._request()
             found, sent = self.host.check_restore(asked.request), 0
             if not (found.done or found.begun):
@@ -108,19 +108,6 @@ class MachineRestore:
             seconds=round(time.monotonic() - began, 3),
             warnings=(*asked.warnings, *swapped.warnings),
         )
-
-    @contextmanager
-    def _held(self) -> Iterator[None]:
-        """Keep the generation from being removed, and every other restore of the machine off."""
-        staging = (
-            self.vault.root / ".staging" / "restore" / "vm" / self.generation.folder.parent.name / "data"
-        )
-        with self.vault.hold_staging(staging, self.wish.machine):
-            if not self.generation.record_file.exists():
-                raise VaultError(
-                    f"{self.generation.folder} isn't in the vault any more: it was removed just now."
-                )
-            yield
 
     def _request(self) -> Asked:
         self.wish.require_in_order()

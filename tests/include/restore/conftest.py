@@ -1,4 +1,4 @@
-"""Fixtures: a vault with a day of hard names, and a folder for it, here and behind SSH; a host with a machine."""
+"""Fixtures: a vault with a day of hard names, and a folder for it, here or by SSH; a machine at its host."""
 
 import json
 from collections.abc import Iterator

@@ -1,10 +1,11 @@
-"""A restore in place that is cut off: the old disks or the new ones are complete, it says which, and goes on."""
+"""A restore that is cut off: the old disks or the new ones are complete, it says which, and goes on."""
 
 import time
+from dataclasses import replace
 
 import pytest
 
-from include.errors import HostNotReadyError, PassingError
+from include.errors import HostNotReadyError, PassingError, SourceUnreachableError
 from tests.include.restore.bringing_back import Rehearsal
 
 pytestmark = pytest.mark.xdist_group("kvm")
@@ -59,29 +60,22 @@ def test_a_swap_that_loses_its_session_or_libvirt_is_finished_by_the_next_try(
     assert bringing.left_behind() == []
 
 
-def test_a_transfer_that_breaks_is_gone_on_with(bringing: Rehearsal, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_transfer_that_breaks_is_gone_on_with(bringing: Rehearsal) -> None:
     """What came stays at the host; nothing of the machine is touched meanwhile, and nothing is sent twice."""
     bringing.damage("maq1", "vda", "raw", "0")
     bringing.damage("maq1", "vdb", "qcow2", "0", "1M")
     before = seen(bringing)
-    from include.restore.machine_sender import Sender  # noqa: PLC0415 - what is broken here
 
-    whole, sent = Sender.write, list[str]()
+    def kill_after_vda(line: str) -> None:
+        if line.startswith("maq1 vda") and "proven" in line:
+            bringing.kvm.run("pkill", "-KILL", "-f", r"agent-[0-9a-f]+\.pyz .* receive")
 
-    def broken(self: Sender, disk: str, *rest: object) -> None:
-        sent.append(disk)
-        if disk == "vdb":
-            raise ConnectionResetError
-        whole(self, disk, *rest)  # type: ignore[arg-type]
-
-    with monkeypatch.context() as breaking:
-        breaking.setattr(Sender, "write", broken)
-        with pytest.raises(ConnectionResetError):
-            bringing.in_place("maq1", "broken")
-    assert sent == ["vda", "vdb"]
+    breaking = replace(bringing.restore("maq1", "broken", how="in place"), say=kill_after_vda)
+    with pytest.raises(SourceUnreachableError):
+        breaking.run_all()
     assert seen(bringing) == before
     again = bringing.in_place("maq1", "broken")
-    assert again.sent_bytes == 1 << 20  # vdb's
+    assert again.sent_bytes == 1 << 20  # vdb's; vda's are there
     assert bringing.left_behind() == []
 
 

@@ -16,6 +16,7 @@ from include.errors import (
     VaultError,
 )
 from include.proofs import Found
+from include.restore.machine_choice import kept_meanwhile
 from tests.include.restore.bringing_back import Rehearsal
 
 pytestmark = pytest.mark.xdist_group("kvm")
@@ -178,7 +179,7 @@ def test_a_generation_isnt_removed_while_it_is_restored(bringing: Rehearsal) -> 
     with bringing.vault.hold_alone("a removal"), pytest.raises(NotYetError):
         restore.run_all()
     with (
-        restore._held(),  # noqa: SLF001 - what it holds meanwhile
+        kept_meanwhile(restore.vault, restore.generation),
         pytest.raises(NotYetError),
         bringing.vault.hold_alone("a removal"),
     ):
