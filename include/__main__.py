@@ -3,10 +3,10 @@
 import sys
 from argparse import ArgumentParser
 
-from include.cli import list_command, restore_day, terminal, verify_command
+from include.cli import list_command, restore_day, restore_machine, terminal, verify_command
 from include.errors import BackupError
 
-COMMANDS = (list_command, verify_command, restore_day)
+COMMANDS = (list_command, verify_command, restore_day, restore_machine)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -18,6 +18,7 @@ BackupError                  a sentence for people: what happened, how much, wha
 │   ├── MachineNotStoppedError   its guest ignored the shutdown; it was left running
 │   ├── MachineNotImagedError    there is no proven image; it does what it did before
 │   ├── ImageGoneError           the host doesn't hold the frozen disks any more
+│   ├── MachineNotRestoredError  it couldn't be brought back; says what each of its disks holds
 │   └── MachineNotBackError      it isn't proven to run again: look now
 ├── RestoreError             it can't be brought back so; nothing of it was written
 │   ├── NotInVaultError      the vault doesn't hold it
@@ -103,6 +104,10 @@ class MachineNotImagedError(MachineError):
 
 class ImageGoneError(MachineError):
     """The host doesn't hold the frozen disks any more; only a new freeze can give an image."""
+
+
+class MachineNotRestoredError(MachineError):
+    """The machine couldn't be brought back; says what each of its disks holds."""
 
 
 class MachineNotBackError(MachineError):

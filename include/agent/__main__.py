@@ -15,9 +15,12 @@ from . import job
 from .drill import Caller, drill
 from .errors import AgentError, NothingFrozenError, UsageError
 from .folder import MachineFolder, State, held, read_json
+from .receive import receive
 from .release import release
 from .serve import Held, Place, serve
+from .standing import standing
 from .survey import survey
+from .swap import check, swap
 from .virsh import Virsh
 from .watch import watch
 
@@ -39,6 +42,7 @@ exit status:
   7  NOT BACK: the machine isn't proven to run again; look at it now
   8  libvirt said no, or nothing
   9  nothing is frozen (any more)
+  10 not restored; says what each disk of the machine holds
 """
 _FREEZE = """\
 Stops the machine, holds its disks' state, and has it running again at once; or as "method" says:
@@ -137,6 +141,20 @@ def _release(state: State, virsh: Virsh, asked: argparse.Namespace) -> int:
     return 0
 
 
+def _receive(state: State, virsh: Virsh, _asked: argparse.Namespace) -> int:
+    return receive(state, virsh, sys.stdin.buffer, sys.stdout.fileno())
+
+
+def _check_restore(state: State, virsh: Virsh, _asked: argparse.Namespace) -> int:
+    _say(check(state, virsh, _heard()))
+    return 0
+
+
+def _swap(state: State, virsh: Virsh, _asked: argparse.Namespace) -> int:
+    _say(swap(state, virsh, _heard()))
+    return 0
+
+
 def _status(state: State, _virsh: Virsh, _asked: argparse.Namespace) -> int:
     found = []
     for folder in state.folders():
@@ -145,6 +163,9 @@ def _status(state: State, _virsh: Virsh, _asked: argparse.Namespace) -> int:
             about = {"machine": began.get("machine"), "uuid": folder.uuid, "run": began.get("run")}
             now = {"step": steps[-1]["step"], "at_work": folder.at_work(), "guarded": folder.watched()}
             found.append({**about, "since": steps[0]["at"], **now, "read_now": folder.served()})
+        elif cut_off := standing(folder):
+            began = folder.restoring.facts("begin")
+            found.append({"machine": began["machine"], "uuid": folder.uuid, "restore": cut_off})
         elif lease_of := read_json(folder.lease):
             found.append({"uuid": folder.uuid, "run": lease_of.get("run"), "guarded": folder.watched()})
     _say({"machines": found})
@@ -175,6 +196,12 @@ def _parser() -> argparse.ArgumentParser:
     back = _command(commands, "release", _release, ("put a machine back as it was", _RELEASE), uuid=True)
     back.add_argument("--run", help="only if it was frozen for this run")
     back.add_argument("--as-it-is", action="store_true", help="owe it nothing: if it's down, it stays down")
+    for name, do, told in (
+        ("check-restore", _check_restore, "tell what stands in the way of a restore (for programs)"),
+        ("receive", _receive, "take disks to be restored (a binary protocol: for programs)"),
+        ("swap", _swap, "put what was received to its place (for programs)"),
+    ):
+        _command(commands, name, do, (told,)).set_defaults(talks=name != "receive")
     _command(
         commands, "status", _status, ("tell what is frozen, since when, and whether its lease is guarded",)
     )

@@ -16,6 +16,7 @@ from .domain import Domain, block_job
 from .errors import LibvirtError, UsageError
 from .folder import State
 from .scratch import usable_bytes
+from .standing import standing
 from .virsh import Virsh
 
 AT_ONCE = 8
@@ -74,10 +75,11 @@ def machine_of(state: State, virsh: Virsh, uuid: str) -> dict[str, Any]:
         problems.append("It has no definition of its own: once stopped, it would be gone (virsh define).")
     if on:
         problems += _jobs(state, virsh, domain)
+    problems += [cut_off] if (cut_off := standing(state.of(uuid))) else []
     disks = []
     for disk in domain.disks:
         try:
-            disks.append({**disk, **_measured(disk)})
+            disks.append({**disk, **measured(disk)})
         except LibvirtError as error:
             problems.append(f"{disk['name']} ({disk['path']}) can't be read: {error}")
     return {
@@ -102,7 +104,7 @@ def _seen(state: State, virsh: Virsh, uuid: str) -> dict[str, Any] | None:
         return None  # it went away just now
 
 
-def _measured(disk: dict[str, Any]) -> dict[str, Any]:
+def measured(disk: dict[str, Any]) -> dict[str, Any]:
     """Give the chain of a disk, what the guest sees, and what it takes.
 
     Raises:

@@ -1,1 +1,1 @@
-"""Tests of days that are brought back: a real vault, real folders, and a real sshd before some of them."""
+"""Days and machines that are brought back: a real vault, real folders and hosts, real sshd and libvirt."""
