@@ -129,6 +129,8 @@ class Place:
         fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         if not os.path.exists(self.staging) or os.stat(self.staging).st_ino != os.fstat(self._lock).st_ino:
             raise BlockingIOError(errno.EAGAIN, "removed just now by its last holder")
+        if any(_is_at(process, self.staging) for process in _other_processes()):
+            raise BlockingIOError(errno.EAGAIN, "the rsync of a restore that was killed is still at it")
         os.fchmod(self._lock, 0o700)
 
     def _name(self, top: int, path: str, kind: str, *, overwrite: bool) -> None:
@@ -148,6 +150,25 @@ class Place:
 
     def _staged(self, path: str) -> bytes:
         return os.path.join(self.staging, *_parts(path))
+
+
+def _other_processes() -> List[bytes]:
+    """Give the folders in which Linux tells of processes; nothing elsewhere."""
+    numbers = os.listdir(b"/proc") if os.path.isdir("/proc") else []
+    mine = b"%d" % os.getpid()
+    return [b"/proc/" + number for number in numbers if number.isdigit() and number != mine]
+
+
+def _is_at(process: bytes, folder: bytes) -> bool:
+    """Say whether a process, as far as we may know, works in a folder, or has a file in it open."""
+    links = [os.path.join(process, b"cwd")]
+    with contextlib.suppress(OSError):  # ended, or somebody else's
+        links += [os.path.join(process, b"fd", number) for number in os.listdir(os.path.join(process, b"fd"))]
+    for link in links:
+        with contextlib.suppress(OSError):
+            if (os.readlink(link) + b"/").startswith(folder + b"/"):
+                return True
+    return False
 
 
 def _parts(path: str) -> List[bytes]:
