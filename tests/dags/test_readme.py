@@ -64,6 +64,7 @@ COVERED = {
     "chmod -R u+w /tmp/restored-268": "test_a_day_is_proven_and_restored_by_hand",
     "airflow dags trigger restore_day": "test_a_day_is_restored_by_the_command_of_the_web_ui",
     "python -m include restore-day": "test_a_day_is_restored_from_a_terminal_without_airflow",
+    "python -m include restore-machine": "test_a_machines_images_are_restored_from_a_terminal",
     "make faults": "test_the_other_targets_exist",
     "cd /backup/vault/vm/maq1": "test_a_lost_machine_is_restored_by_hand",
     "sha256sum --check --quiet SHA256SUMS": "test_a_lost_machine_is_restored_by_hand",
@@ -184,6 +185,23 @@ def test_a_day_is_restored_from_a_terminal_without_airflow(tmp_path: Path) -> No
     assert done.returncode == 0, done.stderr
     assert contents(tmp_path / "restored" / "2026" / "268") == contents(source)
     assert "2026-268 restored. " in done.stdout
+
+
+@pytest.mark.xdist_group("weekly")
+def test_a_machines_images_are_restored_from_a_terminal(weekly: Weekly, tmp_path: Path) -> None:
+    """In their own formats, with all that the vault keeps of the machine."""
+    generation = weekly.images()["maq1"]
+    [command] = [line for line in commands() if line.startswith("python -m include restore-machine")]
+    typed = command.replace("python", sys.executable, 1).replace(VAULT, str(weekly.institute.vault))
+
+    done = run(typed.replace("/tmp/restored-maq1", f"{tmp_path}/restored"))
+
+    assert done.returncode == 0, done.stderr
+    restored = {path.name: path for path in (tmp_path / "restored").iterdir()}
+    assert {"domain.xml"} < restored.keys()
+    [raw] = [path for name, path in restored.items() if name.startswith("vda")]
+    same = run(f"qemu-img compare -f raw -F raw {raw} {generation.image('vda')}")
+    assert same.returncode == 0, same.stdout
 
 
 @pytest.mark.xdist_group("weekly")

@@ -96,9 +96,7 @@ def test_a_staged_file_that_only_looks_the_same_is_found_and_sent_again(work: Wo
     staging.mkdir(parents=True)
     (staging / "b").write_bytes(b"SECOND")
     os.utime(staging / "b", ns=(0, (published.folder / "b").stat().st_mtime_ns))
-    with pytest.raises(
-        PassingError, match=r"'b' arrived at .* other than it was sent. Nothing of it"
-    ):
+    with pytest.raises(PassingError, match=r"'b' arrived at .* other than it was sent. Nothing of it"):
         work.restore()
     assert not work.day.exists()
     work.restore()
