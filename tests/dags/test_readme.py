@@ -63,14 +63,11 @@ COVERED = {
     "(cd 268 && sha256sum --check --quiet ../268.sha256)": "test_a_day_is_proven_and_restored_by_hand",
     "cp -r --preserve=timestamps 268 /tmp/restored-268": "test_a_day_is_proven_and_restored_by_hand",
     "chmod -R u+w /tmp/restored-268": "test_a_day_is_proven_and_restored_by_hand",
-<<<<<<< ours
     "airflow dags trigger restore_day": "test_a_day_is_restored_by_the_command_of_the_web_ui",
     "python -m include restore-day": "test_a_day_is_restored_from_a_terminal_without_airflow",
     "python -m include restore-machine": "test_a_machines_images_are_restored_from_a_terminal",
-=======
     "python -m include list": "test_what_is_typed_about_the_vault_says_what_is_in_it",
     "python -m include verify": "test_what_is_typed_about_the_vault_says_what_is_in_it",
->>>>>>> theirs
     "make faults": "test_the_other_targets_exist",
     "cd /backup/vault/vm/maq1": "test_a_lost_machine_is_restored_by_hand",
     "sha256sum --check --quiet SHA256SUMS": "test_a_lost_machine_is_restored_by_hand",
