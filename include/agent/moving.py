@@ -14,7 +14,7 @@ from .standing import Piece
 
 def keep(piece: Piece) -> None:
     """Give what is at a place its second name, and the new one its owner, mode and labels."""
-    if not (piece.kept and os.path.lexists(piece.place)):
+    if piece.moved or not (piece.kept and os.path.lexists(piece.place)):
         return
     _look_like(piece.place, piece.new)
     if os.path.lexists(piece.kept):

@@ -66,7 +66,9 @@ class Restore:
             self.definition = str(asked["definition"])
             self.disks = [_disk(one) for one in asked["disks"]]
             self.files = {
-                name: base64.b64decode(asked["files"][name]) for name in _FILES if name in asked["files"]
+                name: base64.b64decode(asked["files"][name], validate=True)
+                for name in _FILES
+                if name in asked["files"]
             }
             domain = Domain(self.definition)
         except (KeyError, TypeError, ValueError, ET.ParseError) as wrong:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -83,12 +83,10 @@ def _held(state: State, restore: Restore) -> Iterator[MachineFolder]:
     folder = state.of(restore.uuid)
     if not folder.restore.exists():
         raise NotRestoredError(f"Nothing of {restore.name} has been received.")
-    with (
-        held(folder.restore / "lock", patience_s=_PATIENCE_S) as restoring,
-        held(folder.lock, patience_s=_PATIENCE_S) as mine,
-    ):
-        if not (restoring and mine):
-            raise BusyError(f"Somebody else is at work at {restore.name}. Come again.")
+    with ExitStack() as locks:
+        for lock in (folder.restore / "lock", folder.lock):
+            if not locks.enter_context(held(lock, patience_s=_PATIENCE_S)):
+                raise BusyError(f"Somebody else is at work at {restore.name}. Come again.")
         yield folder
 
 

@@ -6,9 +6,9 @@ import fcntl
 import os
 import stat
 import subprocess
-import tempfile
 from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any, NamedTuple
 
 from .domain import Domain
@@ -203,11 +203,7 @@ def _needed(target: Target, folder: Path) -> int:
 
 def shares_blocks(folder: Path) -> bool:
     """Tell whether copies in a folder take no room until they differ (XFS, Btrfs)."""
-    with (
-        suppress(OSError),
-        tempfile.TemporaryFile(dir=folder) as one,
-        tempfile.TemporaryFile(dir=folder) as other,
-    ):
+    with suppress(OSError), TemporaryFile(dir=folder) as one, TemporaryFile(dir=folder) as other:
         one.write(bytes(4096))
         one.flush()
         fcntl.ioctl(other.fileno(), _FICLONE, one.fileno())
