@@ -18,7 +18,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         return int(options.run(options))
-    except BackupError as error:
+    except (BackupError, OSError) as error:
         terminal.complain(str(error))
         return terminal.CANT
 
