@@ -79,7 +79,7 @@ def test_a_connection_that_breaks_while_files_are_sent_goes_on_where_it_was(
     assert not work.day.exists()
     kept = (staging / "a").stat().st_ino
     monkeypatch.setenv("AIRFLOW_CONN_TARGET_HOST", json.dumps(own_cluster.connection))
-    work.restore()
+    work.restore_once_free()
     assert contents(work.day) == contents(published.folder)
     assert (work.day / "a").stat().st_ino == kept
     assert work.left_over() == []

@@ -103,6 +103,22 @@ def test_a_staged_file_that_only_looks_the_same_is_found_and_sent_again(work: Wo
     assert (work.day / "b").read_bytes() == PLAIN["b"]
 
 
+def test_a_file_that_has_its_name_already_is_never_written_to_again(work: Work) -> None:
+    """A try that was killed between giving a name and dropping the old one leaves a file with both."""
+    publish(work.vault, PLAIN)
+    work.restore()
+    publish(work.vault, {name: b"later " + content for name, content in PLAIN.items()})
+    held = Path(work.folder, "held")
+    os.link(work.day / "b", held)
+    staging = work.day.with_name(".268.restoring")
+    staging.mkdir()
+    os.link(work.day / "b", staging / "b")
+    work.restore(overwrite=True)
+    assert (work.day / "b").read_bytes() == b"later " + PLAIN["b"]
+    assert held.read_bytes() == PLAIN["b"]
+    assert work.left_over() == []
+
+
 def test_where_there_are_no_hard_links_a_file_is_moved_to_a_free_name_only(tmp_path: Path) -> None:
     """As on a FAT disk: the name is looked at first."""
     staged, folder = tmp_path / "staged", os.open(tmp_path, os.O_RDONLY)
