@@ -17,6 +17,7 @@ from bench import (
     machine_downtime,
     machine_guest,
     machine_image,
+    machine_restore,
     vault_listing,
 )
 from bench.row import Row
@@ -33,6 +34,7 @@ PARTS = {
         (machine_image, 3),
         (machine_delta, 3),
         (machine_guest, 3),
+        (machine_restore, 3),
     )
 }
 
