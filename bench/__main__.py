@@ -16,6 +16,7 @@ from bench import (
     machine_downtime,
     machine_guest,
     machine_image,
+    machine_restore,
     vault_listing,
 )
 from bench.row import Row
@@ -31,6 +32,7 @@ PARTS = {
         (machine_image, 3),
         (machine_delta, 3),
         (machine_guest, 3),
+        (machine_restore, 3),
     )
 }
 

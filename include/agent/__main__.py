@@ -42,7 +42,7 @@ exit status:
   7  NOT BACK: the machine isn't proven to run again; look at it now
   8  libvirt said no, or nothing
   9  nothing is frozen (any more)
-  10 not restored; says what each disk of the machine holds
+  10  not restored; says what each disk of the machine holds
 """
 _FREEZE = """\
 Stops the machine, holds its disks' state, and has it running again at once; or as "method" says:

@@ -45,6 +45,8 @@ from .wire import DIGEST_BYTES, FRAME, Runs, Wire, WrongQuestionError
 
 _DONE, _NOBODY_LISTENS = 0, 1  # exit statuses
 _PATIENCE_S = 5.0
+_UNTOUCHED = "The machine wasn't touched; what was begun is kept for the next try."
+_DIRECT = "A block device is written to directly: it's incomplete until this restore is run again."
 
 
 def receive(state: State, virsh: Virsh, wire_in: BinaryIO, wire_out: int) -> int:
@@ -60,21 +62,19 @@ def receive(state: State, virsh: Virsh, wire_in: BinaryIO, wire_out: int) -> int
         an exit status: 0 done, 1 nobody listens; else that of what went wrong (``errors.py``).
     """
     wire = Wire(wire_in, wire_out)
-    say = wire.say
+    say, standing = wire.say, _UNTOUCHED
     try:
         restore = Restore(wire.heard())
         with _held(state, restore) as (folder, room):
             programs_there()
             targets = look(state, virsh, restore)
             say(_introduction(targets))
-            say = wire.refuse
+            say, standing = wire.refuse, _DIRECT if any(target.device for target in targets) else _UNTOUCHED
             _Receiving(folder, room, restore, targets, wire).all()
     except (BrokenPipeError, EOFError):
         return _NOBODY_LISTENS
     except (NbdError, WrongQuestionError, OSError) as error:
-        return _refused(
-            say, NotRestoredError(f"The new disk can't be made. {error} The machine wasn't touched.")
-        )
+        return _refused(say, NotRestoredError(f"The new disk can't be made. {error} {standing}"))
     except AgentError as error:
         return _refused(say, error)
     finally:
@@ -207,8 +207,8 @@ class _Receiving:
         data = memoryview(self._wire.exactly(length))
         if sha256(data) != digest or digest != self._digest(target, index):
             raise NotRestoredError(
-                f"Chunk {index:,} of {target.disk.name} arrived other than it was hashed. The machine wasn't "
-                "touched, and what came before is kept: try again."
+                f"Chunk {index:,} of {target.disk.name} arrived other than it was hashed. "
+                f"{_DIRECT if target.device else _UNTOUCHED}"
             )
         return index, data
 

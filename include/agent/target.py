@@ -197,8 +197,9 @@ def _needed(target: Target, folder: Path) -> int:
     begun = 0
     with suppress(FileNotFoundError):
         begun = target.new.stat().st_blocks * 512
-    copied = 0 if target.flat and target.base and shares_blocks(folder) else target.taken
-    return max(0, max(copied, 0 if target.base and not copied else target.disk.data_bytes) - begun)
+    if target.base and target.flat and shares_blocks(folder):
+        return 0  # only what differs will take room, and how much that is, nobody knows yet
+    return max(0, max(target.taken, target.disk.data_bytes) - begun)
 
 
 def shares_blocks(folder: Path) -> bool:

@@ -19,6 +19,7 @@ from include.errors import (
     VaultError,
 )
 from include.facts import Facts
+from include.listing import named
 from include.machines.chunks import Chunks
 from include.machines.generation import Generations, PublishedGeneration
 from include.machines.host import Host
@@ -118,9 +119,15 @@ class MachineRestore:
         command = self.host.receive_command()
         with connected(self.host.door.route) as config, sending(config, command, request) as sender:
             wanted = {disk.name: self._compared(sender, disk) for disk in request.disks}
-            if any(place.direct for place in sender.places):
+            direct = [place.path for place in sender.places if place.direct]
+            if direct:
                 self._prove_first(wanted)  # nothing can be taken back there
-            return sum(self._sent(sender, disk.name, wanted[disk.name]) for disk in request.disks)
+            try:
+                return sum(self._sent(sender, disk.name, wanted[disk.name]) for disk in request.disks)
+            except EOFError:
+                if direct:
+                    self.say(f"{named(direct)} is written to directly: incomplete until this is run again.")
+                raise
 
     def _compared(self, sender: Sender, disk: RestoreDisk) -> list[int]:
         chunks = self._chunks(disk.name)

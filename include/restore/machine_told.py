@@ -51,6 +51,8 @@ def would_restore(wish: MachineWish, generation: PublishedGeneration, places: Se
 
 
 def _over(place: Place, *, keep_old: bool) -> str:
+    if place.direct:
+        return " (a block device: until all of it came, it holds neither the old nor the new)"
     if not place.base:
         return ""
     return " (what is there would be kept aside)" if keep_old else " (what is there would go)"

@@ -60,7 +60,7 @@ def test_a_disk_that_cant_be_written_says_why(disks: Disks, tmp_path: Path) -> N
     image.write_bytes(bytes(MIB))
     with (
         WritableExport(exported(disks, image, "--read-only"), "w") as export,
-        pytest.raises(NbdError, match="The disk can't be written: .*read-only"),
+        pytest.raises(NbdError, match=r"The disk can't be written: .*read-only"),
         all_written(export) as writes,
     ):
         writes.add(export.write(0, memoryview(b"x" * 512)))
