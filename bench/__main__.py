@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import (
+    audit,
     dag_cost,
     day_copy,
     machine_delta,
@@ -28,6 +29,7 @@ PARTS = {
         (vault_listing, 5),
         (day_copy, 5),
         (dag_cost, 5),
+        (audit, 5),
         (machine_downtime, 3),
         (machine_image, 3),
         (machine_delta, 3),

@@ -12,9 +12,10 @@ import pytest
 import yaml
 
 from include.ordinal_day import OrdinalDay
-from include.vault import MARKER
+from include.vault import MARKER, Vault
 from tests.dags import GREEN, Daily, contents
 from tests.dags.weekly import Weekly
+from tests.include.audit import kept
 from tests.site import supim
 from tests.site.airflow_home import PROJECT
 
@@ -61,6 +62,8 @@ COVERED = {
     "(cd 268 && sha256sum --check --quiet ../268.sha256)": "test_a_day_is_proven_and_restored_by_hand",
     "cp -r --preserve=timestamps 268 /tmp/restored-268": "test_a_day_is_proven_and_restored_by_hand",
     "chmod -R u+w /tmp/restored-268": "test_a_day_is_proven_and_restored_by_hand",
+    "python -m include list": "test_what_is_typed_about_the_vault_says_what_is_in_it",
+    "python -m include verify": "test_what_is_typed_about_the_vault_says_what_is_in_it",
     "make faults": "test_the_other_targets_exist",
     "cd /backup/vault/vm/maq1": "test_a_lost_machine_is_restored_by_hand",
     "sha256sum --check --quiet SHA256SUMS": "test_a_lost_machine_is_restored_by_hand",
@@ -112,6 +115,24 @@ def test_the_vault_command_makes_a_vault_once(tmp_path: Path) -> None:
     again = run(here)
     assert again.returncode == 1
     assert "isn't empty" in again.stderr
+
+
+def test_what_is_typed_about_the_vault_says_what_is_in_it(tmp_path: Path) -> None:
+    """About the site file's vault, if no other is named."""
+    vault = Vault.create(tmp_path / "vault")
+    site_file = tmp_path / "site.yaml"
+    shipped = (PROJECT / "include" / "site.yaml").read_text(encoding="utf-8")
+    site_file.write_text(shipped.replace(VAULT, str(vault.root)), encoding="utf-8")
+    published = kept.day(vault)
+    listing, verify = (line for line in commands() if line.startswith("python -m include "))
+
+    def typed(command: str) -> "subprocess.CompletedProcess[str]":
+        return run(command.replace("python", sys.executable, 1), INPE_BACKUP_SITE=str(site_file))
+
+    assert "2026-268" in typed(listing).stdout
+    assert typed(verify).stdout.startswith("whole     2026-268")
+    kept.flip(published.folder / "a")
+    assert (typed(verify).returncode, typed(listing).returncode) == (1, 0)
 
 
 def test_the_set_up_fits_the_compose_file() -> None:

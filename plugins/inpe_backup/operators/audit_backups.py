@@ -7,7 +7,7 @@ from airflow.sdk import Context
 from include import site_file
 from include.audit.due import Batch
 from include.audit.priority import in_background
-from include.audit.reading import Reader
+from include.audit.reading import Reader, Reading
 from include.audit.report import Audited
 from include.audit.throttle import Throttle
 from inpe_backup.operators.backup_operator import BackupOperator
@@ -35,7 +35,13 @@ class AuditBackupsOperator(BackupOperator):
         throttle = Throttle(rate_mb_s * 1e6 if rate_mb_s else None)
         reader = Reader(self.vault(), run.run_id, throttle.take)
         since = run.start_date or run.run_after
-        readings = in_background(lambda: list(reader.read_all(batch.backups, since)), throttle.stop)
-        for one in readings:
-            self.log.info("%s: %s. %s", one.name, one.result, one.how)
+        readings = in_background(
+            lambda: [self._told(one) for one in reader.read_all(batch.backups, since)], throttle.stop
+        )
         return Audited.of(batch, readings).model_dump(mode="json")
+
+    def _told(self, reading: Reading) -> Reading:
+        self.log.info("%s: %s. %s", reading.name, reading.result, reading.how)
+        for warning in reading.warnings:
+            self.log.warning("%s: %s", reading.name, warning)
+        return reading

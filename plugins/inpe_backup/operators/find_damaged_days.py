@@ -34,7 +34,7 @@ class FindDamagedDaysOperator(BackupOperator):
         audited = [left.result(self.audit_task, index) for index in batches]
         bad = [one for found in audited if found for one in Audited.model_validate(found).damaged]
         days = {one.day for one in bad if one.day}
-        lost = sorted(days - self.vault().sound(days))
+        lost = sorted(days - self.vault().sound(days)) if days else []
         if not lost:
             raise AirflowSkipException("No day is to be fetched again.")
         today = OrdinalDay.of(datetime.now(site_file.current().institute.zone))  # which nobody waits for

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -124,13 +125,14 @@ def test_a_file_that_goes_away_while_it_is_read_is_damage(vault: Vault) -> None:
 
 def test_nothing_is_removed_while_it_is_read_and_copying_goes_on(vault: Vault) -> None:
     """And what is being removed isn't read."""
-    tried: list[str] = []
+    tried, one_at_a_time = list[str](), threading.Lock()
 
     def pace(_: int) -> None:
-        with pytest.raises(NotYetError):
-            remove_old(vault, [record()], Keep())
-        with vault.hold(DAY):
-            tried.append("copied")
+        with one_at_a_time:
+            with pytest.raises(NotYetError):
+                remove_old(vault, [record()], Keep())
+            with vault.hold(DAY):
+                tried.append("copied")
 
     backup = in_vault(vault)[0]
     assert Reader(vault, "a run", pace).read(backup)
