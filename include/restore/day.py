@@ -69,10 +69,11 @@ class DayRestore:
 
     def _send(self, published: PublishedDay, wanted: Listing, seen: Seen, steps: list[Step]) -> None:
         coming = Listing(tuple(step.entry for step in steps if step.moves))
-        if coming.entries or seen.facts["left_bytes"]:
+        if coming.entries or seen.facts["left"]:
             arrived = self.target.receive(seen, published.folder, steps, self.say)
             self._require_arrived(coming, arrived)
             self.target.publish(steps)
+            self._tell(steps, Action.OVERWRITE)
         there = self.target.survey(self.day, wanted).listing
         if wrong := differing(wanted.content, there.content):
             raise PassingError(
@@ -89,9 +90,7 @@ class DayRestore:
             )
 
     def _require_allowed(self, steps: list[Step]) -> None:
-        refused = [step for step in steps if step.action is Action.REFUSE]
-        for step in refused:
-            self.say(f"{self.day}: {named([step.entry.path])} {step.reason}.")
+        refused = self._tell(steps, Action.REFUSE)
         if not refused:
             return
         reasons = {step.reason for step in refused}
@@ -101,6 +100,13 @@ class DayRestore:
             f"{named(paths(refused, Action.REFUSE), MOST_NAMED)} {why}. Nothing was written. Name an empty "
             "folder, or have files overwritten; a folder, or what stands in its place, never is."
         )
+
+    def _tell(self, steps: list[Step], action: Action) -> list[Step]:
+        """Name every path about which something was decided; gives the steps."""
+        told = [step for step in steps if step.action is action]
+        for step in told:
+            self.say(f"{self.day}: {named([step.entry.path])} {step.reason}.")
+        return told
 
     def _reserve(self, seen: Seen) -> int:
         here = self.target.door.connection is None

@@ -65,7 +65,7 @@ class RestoreRequest(Facts):
         except ValidationError as wrong:
             told = "; ".join(map(_complaint, wrong.errors()))
             raise ConfigError(
-                f"The form has {counted(wrong.error_count(), 'mistake')}. {told} Nothing was restored."
+                f"The form has {counted(wrong.error_count(), 'mistake')}. {told}. Nothing was restored."
             ) from wrong
 
     @property
@@ -80,4 +80,4 @@ class RestoreRequest(Facts):
 
 def _complaint(error: ErrorDetails) -> str:
     where = ".".join(map(str, error["loc"])) or "the form"
-    return visible(f"{where}: {error['msg'].removeprefix('Value error, ')}")
+    return visible(f"{where}: {error['msg'].removeprefix('Value error, ').rstrip('.')}")

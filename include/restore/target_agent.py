@@ -70,6 +70,7 @@ class Place:
             "vault": _vault_around(day),
             "entries": [entry for entry in there["entries"] if entry[0] in wanted],
             "unreadable": there["unreadable"],
+            "left": os.path.lexists(_staging_of(day)),
             "left_bytes": _held_by(_staging_of(day)),
             "free_bytes": room.f_bavail * room.f_frsize,
             "free_files": room.f_favail if room.f_files else 1 << 62,  # btrfs says that it has none at all
@@ -86,8 +87,9 @@ class Place:
         self._hold()
         entries, _ = source_agent.listed(self.staging)
         for path, kind, *_ in reversed(entries):
-            if wanted.get(path) != kind:
-                full = self._staged(path)
+            full = self._staged(path)
+            # A file of two names has got its own already, when a try was killed: never written to again.
+            if wanted.get(path) != kind or (kind == "file" and os.lstat(full).st_nlink > 1):
                 os.rmdir(full) if kind == "folder" else os.unlink(full)
         return {"staging": _text(self.staging)}
 
@@ -128,6 +130,8 @@ class Place:
         fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         if not os.path.exists(self.staging) or os.stat(self.staging).st_ino != os.fstat(self._lock).st_ino:
             raise BlockingIOError(errno.EAGAIN, "removed just now by its last holder")
+        if any(_is_at(process, self.staging) for process in _other_processes()):
+            raise BlockingIOError(errno.EAGAIN, "the rsync of a restore that was killed is still at it")
         os.fchmod(self._lock, 0o700)
 
     def _name(self, top: int, path: str, kind: str, *, overwrite: bool) -> None:
@@ -147,6 +151,25 @@ class Place:
 
     def _staged(self, path: str) -> bytes:
         return os.path.join(self.staging, *_parts(path))
+
+
+def _other_processes() -> List[bytes]:
+    """Give the folders in which Linux tells of processes; nothing elsewhere."""
+    numbers = os.listdir(b"/proc") if os.path.isdir("/proc") else []
+    mine = b"%d" % os.getpid()
+    return [b"/proc/" + number for number in numbers if number.isdigit() and number != mine]
+
+
+def _is_at(process: bytes, folder: bytes) -> bool:
+    """Say whether a process, as far as we may know, works in a folder, or has a file in it open."""
+    links = [os.path.join(process, b"cwd")]
+    with contextlib.suppress(OSError):  # ended, or somebody else's
+        links += [os.path.join(process, b"fd", number) for number in os.listdir(os.path.join(process, b"fd"))]
+    for link in links:
+        with contextlib.suppress(OSError):
+            if (os.readlink(link) + b"/").startswith(folder + b"/"):
+                return True
+    return False
 
 
 def _parts(path: str) -> List[bytes]:

@@ -119,7 +119,7 @@ def _held_against_sums(published: PublishedDay, pattern: str) -> tuple[str, List
     wanted = picked(there, pattern)
     with ThreadPoolExecutor(os.cpu_count() or 1) as threads:
         hashes = dict(threads.map(lambda entry: (entry.path, _sha256(published, entry)), wanted.files))
-    lost = picked(_files(sums), pattern).by_path.keys() - wanted.by_path.keys()
+    lost = {entry.path for entry in picked(_files(sums), pattern).files} - hashes.keys()
     wrong = sorted(lost | {path for path, sha256 in hashes.items() if sums.get(path) != sha256})
     proven = tuple(entry._replace(sha256=hashes.get(entry.path)) for entry in wanted.entries)
     return f"{named(wrong)} isn't as published" if wrong else "", Listing(proven)

@@ -13,9 +13,10 @@ import yaml
 
 from include.ordinal_day import OrdinalDay
 from include.vault import MARKER, Vault
-from tests.dags import GREEN, Daily, contents
+from tests.dags import GREEN, Daily, Run, contents
 from tests.dags.weekly import Weekly
 from tests.include.audit import kept
+from tests.include.restore.work import publish_folder
 from tests.site import supim
 from tests.site.airflow_home import PROJECT
 
@@ -64,6 +65,8 @@ COVERED = {
     "chmod -R u+w /tmp/restored-268": "test_a_day_is_proven_and_restored_by_hand",
     "python -m include list": "test_what_is_typed_about_the_vault_says_what_is_in_it",
     "python -m include verify": "test_what_is_typed_about_the_vault_says_what_is_in_it",
+    "airflow dags trigger restore_day": "test_a_day_is_restored_by_the_command_of_the_web_ui",
+    "python -m include restore-day": "test_a_day_is_restored_from_a_terminal_without_airflow",
     "make faults": "test_the_other_targets_exist",
     "cd /backup/vault/vm/maq1": "test_a_lost_machine_is_restored_by_hand",
     "sha256sum --check --quiet SHA256SUMS": "test_a_lost_machine_is_restored_by_hand",
@@ -170,6 +173,37 @@ def test_a_day_is_proven_and_restored_by_hand(daily: Daily, tmp_path: Path) -> N
 
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert contents(restored) == contents(source)
+
+
+@pytest.mark.xdist_group("airflow")
+def test_a_day_is_restored_by_the_command_of_the_web_ui(daily: Daily, tmp_path: Path) -> None:
+    """The form's fields, typed: the day lies at the other host as it was."""
+    source = daily.write("2026-268")
+    publish_folder(daily.vault, source, OrdinalDay.parse("2026-268"))
+    [command] = [line for line in commands() if line.startswith("airflow dags trigger restore_day")]
+    typed = shlex.split(command.replace("/data/restored", str(tmp_path / "restored")))
+    daily.airflow.unpause("restore_day")
+
+    assert daily.airflow.cli(*typed[1:]).returncode == 0
+    [facts] = [run for run in daily.airflow.runs("restore_day") if str(tmp_path) in str(run["conf"])]
+    assert Run(daily.airflow, daily.institute, facts["dag_run_id"], "restore_day").end() == GREEN
+    assert contents(tmp_path / "restored" / "2026" / "268") == contents(source)
+
+
+def test_a_day_is_restored_from_a_terminal_without_airflow(tmp_path: Path) -> None:
+    """The command as it's typed, by a Python that has no Airflow to import."""
+    vault = Vault.create(tmp_path / "vault")
+    source = supim.write_day(tmp_path / "source", OrdinalDay.parse("2026-268"))
+    publish_folder(vault, source, OrdinalDay.parse("2026-268"))
+    [command] = [line for line in commands() if line.startswith("python -m include restore-day")]
+    (tmp_path / "airflow.py").write_text("raise ImportError('there is no Airflow here')\n")
+    typed = command.replace("python", sys.executable, 1).replace(VAULT, str(vault.root))
+
+    done = run(typed.replace("/tmp/restored", f"{tmp_path}/restored"), PYTHONPATH=str(tmp_path))
+
+    assert done.returncode == 0, done.stderr
+    assert contents(tmp_path / "restored" / "2026" / "268") == contents(source)
+    assert "2026-268 restored. " in done.stdout
 
 
 @pytest.mark.xdist_group("weekly")

@@ -1,4 +1,4 @@
-"""What the restores' DAG does for people: days brought back over SSH and to the worker, refused, and rehearsed."""
+"""What the restores' DAG does for people: days brought back over SSH and here, refused, rehearsed."""
 
 from pathlib import Path
 
@@ -45,10 +45,16 @@ def rehearsal(restores: Daily) -> Run:
     return start(restores, day="2012-365", folder=str(target(restores, "dry")), dry_run=True)
 
 
+@pytest.fixture(scope="module")
+def nowhere(restores: Daily) -> Run:
+    """A run to a host that Airflow has no connection for."""
+    return start(restores, day="2012-365", folder="/tmp/nowhere", connection="nowhere_at_all")
+
+
 @pytest.fixture(scope="module", autouse=True)
-def _side_by_side(over_ssh: Run, to_worker: Run, rehearsal: Run) -> None:
+def _side_by_side(over_ssh: Run, to_worker: Run, rehearsal: Run, nowhere: Run) -> None:
     """Start them together, because each waits for itself most of the time."""
-    for run in (over_ssh, to_worker, rehearsal):
+    for run in (over_ssh, to_worker, rehearsal, nowhere):
         run.end()
 
 
@@ -85,8 +91,15 @@ def test_a_dry_run_says_what_would_be_restored_and_writes_nothing(restores: Dail
     assert "RESTORE DRY RUN · 1 would be restored" in rehearsal.mail["Subject"]
 
 
+def test_a_connection_that_there_is_not_is_told_by_mail(nowhere: Run) -> None:
+    """By its name, before any day is looked at."""
+    assert nowhere.end() == RED
+    assert nowhere.states()["plan"] == RED
+    assert "The Airflow connection nowhere_at_all: " in nowhere.told
+
+
 def test_other_files_are_refused_and_overwritten_only_when_that_is_ticked(restores: Daily) -> None:
-    """The first mail says which are in the way, the second which were overwritten; the vault never changes."""
+    """The first mail says which are in the way, the second which were overwritten; the vault stays."""
     folder = target(restores, "occupied")
     day = folder / "2012" / "366"
     day.mkdir(parents=True)

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from include import publication
+from include.errors import NotYetError
 from include.ordinal_day import FolderPattern, OrdinalDay
 from include.report import Item
 from include.restore.day import DayRestore
@@ -95,6 +97,16 @@ class Work:
         """Restore a day."""
         with self.of(day, **asked) as restore:
             return restore.restore()
+
+    def restore_once_free(self, patience_s: float = 30) -> Item:
+        """Restore the day once the other end of a connection that broke has noticed, as a task that waits."""
+        deadline = time.monotonic() + patience_s
+        while True:
+            try:
+                return self.restore()
+            except NotYetError:
+                assert time.monotonic() < deadline
+                time.sleep(0.1)
 
     @contextmanager
     def of(self, day: str = str(DAY), **asked: Any) -> Iterator[DayRestore]:  # noqa: ANN401 - the same
