@@ -12,6 +12,10 @@ from typing import Any
 
 from .errors import NotRestoredError
 
+_AS_IT_IS: Any = (
+    {"filter": "fully_trusted"} if hasattr(tarfile, "fully_trusted_filter") else {}
+)  # with owners
+
 
 def keep_definition(kept: Path, definition: str) -> None:
     """Begin a new folder with a machine's definition, as ``domain.xml``."""
@@ -55,4 +59,4 @@ def unpack_tpm(archive: bytes, new: Path) -> None:
             leads_out = member.name.startswith("/") or ".." in member.name.split("/")
             if leads_out or not (member.isfile() or member.isdir()):
                 raise NotRestoredError(f"tpm.tar holds {member.name!r}, which is no file of a TPM's.")
-        packed.extractall(new)  # noqa: S202 - every member was looked at
+        packed.extractall(new, **_AS_IT_IS)  # noqa: S202 - every member was looked at

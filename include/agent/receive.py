@@ -45,6 +45,7 @@ from .wire import DIGEST_BYTES, FRAME, Runs, Wire, WrongQuestionError
 
 _DONE, _NOBODY_LISTENS = 0, 1  # exit statuses
 _PATIENCE_S = 5.0
+_PROVES_S = 4 * 3600  # the vault's side may read all of its images before it sends the first chunk
 _UNTOUCHED = "The machine wasn't touched; what was begun is kept for the next try."
 _DIRECT = "A block device is written to directly: it's incomplete until this restore is run again."
 
@@ -143,7 +144,7 @@ class _Receiving:
     def all(self) -> None:
         """Do what is asked, until nothing is."""
         does = {"compare": self._compare, "write": self._write, "prove": self._prove}
-        while asked := self._wire.heard():
+        while asked := self._wire.heard(_PROVES_S):
             target = self._targets.get(str(asked.get("disk")))
             do = does.get(str(asked.get("do")))
             if not (target and do):

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from . import kept, moving
-from .errors import AgentError, BusyError, NotRestoredError
+from .errors import AgentError, BusyError, LibvirtError, NotPossibleError, NotRestoredError
 from .folder import MachineFolder, State, held, read_json, write_json
 from .journal import now
 from .receive import seen, told
@@ -48,7 +48,8 @@ def swap(state: State, virsh: Virsh, asked: dict[str, Any]) -> dict[str, Any]:
     """Have a machine be what was received for it.
 
     Returns:
-        ``machine``, ``uuid``, ``state``, ``kept`` (where the old disks are) and ``warnings``.
+        ``machine``, ``uuid``, ``state``, ``kept`` (where the old disks are), ``definition`` (the old one's
+        file) and ``warnings``.
 
     Raises:
         NotPossibleError: something stands in its way; nothing was touched.
@@ -68,6 +69,7 @@ def swap(state: State, virsh: Virsh, asked: dict[str, Any]) -> dict[str, Any]:
         except (AgentError, OSError) as error:
             if not folder.restoring.open:
                 raise
+            _give_up_if_undefinable(virsh, folder, error)
             kind = type(error) if isinstance(error, AgentError) else NotRestoredError
             raise kind(f"{error} {standing(folder)}") from error
         write_json(
@@ -88,6 +90,18 @@ def _held(state: State, restore: Restore) -> Iterator[MachineFolder]:
             if not locks.enter_context(held(lock, patience_s=_PATIENCE_S)):
                 raise BusyError(f"Somebody else is at work at {restore.name}. Come again.")
         yield folder
+
+
+def _give_up_if_undefinable(virsh: Virsh, folder: MachineFolder, error: Exception) -> None:
+    """Leave nothing open where libvirt doesn't take the definition: nothing has been moved yet.
+
+    Raises:
+        NotPossibleError: so it is.
+    """
+    if folder.restoring.entries()[-1]["step"] == "define" and isinstance(error, LibvirtError):
+        virsh.uuids()  # libvirt answers: it has refused it, and isn't just away
+        folder.restoring.close()
+        raise NotPossibleError(f"Nothing was moved. {error}") from error
 
 
 def _done(folder: MachineFolder, restore: Restore) -> dict[str, Any]:
@@ -163,8 +177,9 @@ def _exchange(virsh: Virsh, folder: MachineFolder, restore: Restore) -> dict[str
         for one in old:
             moving.remove(one)
         old = []
-    told = {"machine": restore.name, "uuid": restore.uuid, "kept": [str(one) for one in old]}
-    return {**told, **_started(virsh, folder, restore)}
+    definition = folder.restoring.facts("keep definition").get("path")
+    about = {"machine": restore.name, "uuid": restore.uuid, "definition": definition}
+    return {**about, "kept": [str(one) for one in old], **_started(virsh, folder, restore)}
 
 
 def _keep_definition(virsh: Virsh, folder: MachineFolder, restore: Restore) -> None:
@@ -172,9 +187,10 @@ def _keep_definition(virsh: Virsh, folder: MachineFolder, restore: Restore) -> N
     old = folder.restore / f"domain.before-restore-{stamp}.xml"
     if restore.in_place and not old.exists():
         folder.restoring.write("keep definition", path=str(old))
-        with suppress(OSError):
-            old.touch(mode=0o600)
-        old.write_text(virsh.xml(restore.uuid) + "\n", encoding="utf-8")
+        part = old.with_suffix(".part")
+        part.touch(mode=0o600)
+        part.write_text(virsh.xml(restore.uuid) + "\n", encoding="utf-8")
+        part.rename(old)
 
 
 def _started(virsh: Virsh, folder: MachineFolder, restore: Restore) -> dict[str, Any]:

@@ -112,6 +112,11 @@ def _look_at_machine(state: State, virsh: Virsh, restore: Restore, domains: list
             whose = "" if same else f", of the UUID {domain.uuid}"
             advice = "Rename it (virsh domrename)" if restore.in_place else "Choose another name"
             raise NotPossibleError(f"The host has a machine {restore.name} already{whose}. {advice}.")
+        if same and restore.in_place and domain.name != restore.name:
+            raise NotPossibleError(
+                f"{restore.name} is called {domain.name} at this host. Rename it (virsh domrename "
+                f"{domain.name} {restore.name}), or restore it beside itself."
+            )
         if same and not restore.in_place:
             raise NotPossibleError(
                 f"The host has a machine of the UUID {restore.uuid} already: {domain.name}."

@@ -83,9 +83,9 @@ class Wire:
         self._out = wire_out
         widen(wire_out)
 
-    def heard(self) -> dict[str, Any]:
+    def heard(self, patience_s: int = IDLE_S) -> dict[str, Any]:
         """Give the next line's JSON; at the end, nothing."""
-        signal.alarm(IDLE_S)
+        signal.alarm(patience_s)
         line = self._in.readline()
         try:
             words = json.loads(line) if line else {}

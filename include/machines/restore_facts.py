@@ -83,6 +83,7 @@ class Swapped(Facts):
         machine: its name.
         uuid: its UUID.
         kept: where the old disks and firmware are.
+        definition: where the old definition is.
         state: what it does now, in virsh's words.
         at: when that was, by the host's clock.
         warnings: what a person should know.
@@ -91,6 +92,7 @@ class Swapped(Facts):
     machine: str
     uuid: str
     kept: tuple[str, ...]
+    definition: str | None
     state: str
     at: str
     warnings: tuple[str, ...]

@@ -19,7 +19,8 @@ def item_name(wish: MachineWish, generation: PublishedGeneration) -> str:
 def restored(wish: MachineWish, generation: PublishedGeneration, done: MachineRestored) -> Item:
     """Say what was done."""
     swapped, all_bytes = done.swapped, _bytes(generation)
-    kept = f" The old disks are kept as {', '.join(swapped.kept)}." if swapped.kept else ""
+    kept = f" What it had is kept as {', '.join(swapped.kept)}." if swapped.kept else ""
+    kept += f" Its old definition is {swapped.definition}." if swapped.definition else ""
     how = "in place" if wish.in_place else "beside itself, its network links down"
     return Item(
         name=item_name(wish, generation),

@@ -3,7 +3,6 @@
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from include.machines.facts import FreezeRequest
 from include.machines.generation import Generations, PublishedGeneration
@@ -44,6 +43,7 @@ class Rehearsal:
         backup.prove(frozen)
         backup.release()
         backup.publish(frozen)
+        wait_until(lambda: not self._processes(), "the watcher's end")
         return self.generations(machine)[-1]
 
     def generations(self, machine: str) -> list[PublishedGeneration]:
@@ -97,11 +97,8 @@ class Rehearsal:
     def left_behind(self) -> list[str]:
         """Give what a restore leaves that is over: rooms, new files that got nowhere, processes."""
         found = [*self.kvm.agents_folder.glob("r-*"), *(self.kvm.folder / "disks").glob("*.restoring-*")]
-        processes = self.kvm.run("pgrep", "--list-full", "--full", "qemu-nbd|agent-", check=False)
-        return [str(path) for path in found] + processes.splitlines()
+        return [str(path) for path in found] + self._processes()
 
-    def journal(self, uuid: str) -> list[dict[str, Any]]:
-        """Give the entries of a restore's journal that is open."""
-        from include.agent.journal import Journal  # noqa: PLC0415 - only for this
-
-        return Journal(self.kvm.agents_folder / "machines" / uuid / "restore" / "journal.jsonl").entries()
+    def _processes(self) -> list[str]:
+        listed = self.kvm.run("pgrep", "--list-full", "--full", "qemu-nbd|agent-", check=False)
+        return listed.splitlines()

@@ -47,6 +47,47 @@ def test_a_machine_that_runs_isnt_restored_in_place(bringing: Rehearsal) -> None
         disk.write_bytes(before)  # it booted meanwhile
 
 
+def test_a_machine_with_a_saved_state_isnt_restored_in_place(bringing: Rehearsal) -> None:
+    """That state fits the disks only as they are now."""
+    disk = bringing.kvm.disk("maq1", "vda")
+    before = disk.read_bytes()
+    bringing.kvm.virsh("start", "--domain=maq1")
+    bringing.kvm.virsh("managedsave", "--domain=maq1")
+    try:
+        with pytest.raises(MachineNotPossibleError, match="maq1 has a saved state"):
+            bringing.in_place("maq1")
+    finally:
+        bringing.kvm.virsh("managedsave-remove", "--domain=maq1")
+        disk.write_bytes(before)  # it booted meanwhile
+
+
+def test_a_machine_that_is_called_otherwise_now_is_refused(bringing: Rehearsal) -> None:
+    """Libvirt would have two names for one UUID."""
+    bringing.kvm.virsh("domrename", "--domain=maq1", "--new-name=renamed")
+    try:
+        with pytest.raises(MachineNotPossibleError, match="maq1 is called renamed at this host"):
+            bringing.in_place("maq1")
+    finally:
+        bringing.kvm.virsh("domrename", "--domain=renamed", "--new-name=maq1")
+
+
+def test_a_definition_that_the_host_doesnt_take_moves_nothing(bringing: Rehearsal) -> None:
+    """As of a machine of another kind; and no restore is left open."""
+    file = bringing.generations("maq1")[-1].file("domain.xml")
+    before = file.read_text()
+    file.chmod(0o600)
+    file.write_text(before.replace("arch='x86_64'", "arch='sparc'"))
+    try:
+        with pytest.raises(MachineNotPossibleError, match="Nothing was moved"):
+            bringing.in_place("maq1")
+        [found] = [one for one in bringing.host.survey().machines if one.name == "maq1"]
+        assert found.problems == ()
+    finally:
+        file.write_text(before)
+        for left in (bringing.kvm.folder / "disks").glob("*.restoring-*"):
+            left.unlink()
+
+
 def test_a_name_that_exists_is_refused(bringing: Rehearsal) -> None:
     """Of a machine; another one is to be chosen."""
     bringing.kvm.define_small("maq9", {"vda": "raw"})
