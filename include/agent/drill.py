@@ -109,7 +109,7 @@ def end_left(state: State, virsh: Virsh) -> str | None:
     found = read_json(_note(state))
     if is_held(_lock(state)):
         return str(found.get("uuid", "unknown"))
-    if not state.root.is_dir():
+    if not _lock(state).exists():  # there never was one
         return None
     with held(_lock(state), patience_s=0) as mine:
         if mine:

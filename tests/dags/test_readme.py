@@ -272,6 +272,7 @@ def test_the_terminal_does_what_the_web_ui_does(daily: Daily) -> None:
 
 
 @pytest.mark.xdist_group("demo")
+@pytest.mark.timeout(900)
 def test_the_demo_ends_by_itself_with_every_run_green(tmp_path: Path) -> None:
     """``make demo ONCE=1`` on an empty folder: days copied, mails sent, status 0, nothing left running."""
     folder = tmp_path / "demo"
