@@ -2,9 +2,9 @@
 # docker-compose.yaml. Nothing here is secret, and nothing secret can get in: see .dockerignore.
 FROM python:3.12-slim-bookworm
 
-# rsync and ssh copy; setpriv (util-linux) ends a copy with its task.
+# rsync and ssh copy; setpriv (util-linux) ends a copy with its task; qemu-nbd (qemu-utils) lends images to drills.
 RUN apt-get update \
-    && apt-get install --yes --no-install-recommends openssh-client rsync tzdata util-linux \
+    && apt-get install --yes --no-install-recommends openssh-client qemu-utils rsync tzdata util-linux \
     && rm -rf /var/lib/apt/lists/*
 
 # The lock names every package: --no-deps lets no other in, and `pip check` says if one is missing. Wheels only,

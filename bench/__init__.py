@@ -3,6 +3,7 @@
     day_copy.py          a day copied, proven and published; against rsync, and scp with sha256sum
     dag_cost.py          what importing the DAG costs, and a run with nothing to do
     vault_listing.py     ten years of days, listed
+    audit.py             a vault read again; against nothing but reading and hashing
     machine_downtime.py  how long a machine is down to be imaged; against a bare restart, and the old scripts
     machine_image.py     a disk imaged whole; against the wire itself, scp, rsync, nbdcopy and borg
     machine_delta.py     the same a week later; against rsync, borg and restic

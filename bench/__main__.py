@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from bench import (
+    audit,
     dag_cost,
     day_copy,
     machine_delta,
     machine_downtime,
     machine_guest,
     machine_image,
+    machine_restore,
     vault_listing,
 )
 from bench.row import Row
@@ -27,10 +29,12 @@ PARTS = {
         (vault_listing, 5),
         (day_copy, 5),
         (dag_cost, 5),
+        (audit, 5),
         (machine_downtime, 3),
         (machine_image, 3),
         (machine_delta, 3),
         (machine_guest, 3),
+        (machine_restore, 3),
     )
 }
 

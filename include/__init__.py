@@ -6,6 +6,7 @@ How the source is asked? ``source.py``, answered by ``source_agent.py`` there. W
 ``supim.py``, by ``grads.py``. How it is copied, proven and published? ``day_backup.py``, with
 ``transfer.py``, ``listing.py`` and ``publication.py``. Where it lies? ``vault.py``. What people are
 told? ``daily_report.py``, ``weekly_report.py`` (each machine's part: ``machine_item.py``; the table of
-weeks: ``kept_weeks.py``) and ``report/``. Virtual machines? ``machines/``, and ``agent/`` at their host.
-What can go wrong? ``errors.py``.
+weeks: ``kept_weeks.py``) and ``report/``. What is read again, and when? ``audit/``. How days and machines
+are brought back? ``restore/``. What can be done from a terminal? ``cli/``. Virtual machines?
+``machines/``, and ``agent/`` at their host. What can go wrong? ``errors.py``.
 """

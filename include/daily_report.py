@@ -137,7 +137,7 @@ class DailyRun:
 
     def _published_in_silence(self, published: PublishedDay | None) -> Record | None:
         """Believe the vault: a task that was killed may have published before, in this round of the run."""
-        record = _record(published) if published else None
+        record = _record(published) if published and not published.damage else None
         ours = record and record.run == self.run_id and record.proofs[-1].when >= self.started
         return record if ours else None
 
@@ -195,9 +195,9 @@ def _coverage(
         item, found = outcomes.get(str(day)), published.get(day)
         if item and item.outcome is Outcome.WOULD_COPY:
             state = Coverage.WOULD_COPY
-        elif found:
+        elif found and not found.damage:
             state = Coverage.REVISED if found.revision > 1 else Coverage.SAFE
-        elif item and item.outcome is not Outcome.MISSING:
+        elif found or (item and item.outcome is not Outcome.MISSING):
             state = Coverage.FAILED
         else:
             state = Coverage.MISSING
@@ -213,7 +213,9 @@ def _record(published: PublishedDay) -> Record | None:
 
 def _damaged(published: Iterable[PublishedDay]) -> list[str]:
     told = "The next run that sees the day at the source secures it again."
-    return [f"{found.record_file} can't be read. {told}" for found in published if not _record(found)]
+    damaged = [found for found in published if found.damage]
+    whose = {found: f"{found.day}: " if found.proofs.damaged else "" for found in damaged}
+    return [f"{whose[found]}{found.damage} {told}" for found in damaged]
 
 
 def _unfinished(vault: Vault) -> list[str]:

@@ -18,7 +18,12 @@ BackupError                  a sentence for people: what happened, how much, wha
 │   ├── MachineNotStoppedError   its guest ignored the shutdown; it was left running
 │   ├── MachineNotImagedError    there is no proven image; it does what it did before
 │   ├── ImageGoneError           the host doesn't hold the frozen disks any more
+│   ├── MachineNotRestoredError  it couldn't be brought back; says what each of its disks holds
 │   └── MachineNotBackError      it isn't proven to run again: look now
+├── RestoreError             it can't be brought back so; nothing of it was written
+│   ├── NotInVaultError      the vault doesn't hold it
+│   ├── TargetError          where it was to go can't take it
+│   └── TargetOccupiedError  something else has its name there
 ├── TooLateError             a run comes so late that it must not stop machines
 ├── RunNotGoodError          a run's report says that something isn't safe
 └── PassingError             waiting may mend it; the only branch that is retried
@@ -101,8 +106,28 @@ class ImageGoneError(MachineError):
     """The host doesn't hold the frozen disks any more; only a new freeze can give an image."""
 
 
+class MachineNotRestoredError(MachineError):
+    """The machine couldn't be brought back; says what each of its disks holds."""
+
+
 class MachineNotBackError(MachineError):
     """The machine isn't proven to run again: a person must look at it now."""
+
+
+class RestoreError(BackupError):
+    """A backup can't be brought back so."""
+
+
+class NotInVaultError(RestoreError):
+    """The vault doesn't hold what is asked for."""
+
+
+class TargetError(RestoreError):
+    """Where a backup was to go can't take it: full, read-only, refused, or a vault."""
+
+
+class TargetOccupiedError(RestoreError):
+    """Something else has a name there that is to be restored."""
 
 
 class TooLateError(BackupError):

@@ -24,10 +24,17 @@ class Held:
     Args:
         generation: which.
         record: None where it can't be read; then the generation is proven to nobody.
+        damage: what an audit found wrong with it, as a sentence.
     """
 
     generation: PublishedGeneration
     record: MachineRecord | None
+    damage: str | None = None
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether nothing is known to be wrong with it."""
+        return bool(self.record) and not self.damage
 
 
 @dataclass(frozen=True)
@@ -83,8 +90,8 @@ class Calendar:
             held: its generations.
             now: how its newest week stands if none is of it; ``NOTHING``: nobody asked for it any more.
         """
-        kept = self._weeks(one for one in held if one.record)
-        damaged = self._weeks(one for one in held if not one.record)
+        kept = self._weeks(one for one in held if one.is_whole)
+        damaged = self._weeks(one for one in held if not one.is_whole)
         wanted = now is not WeekState.NOTHING
         gaps = {week: _gap(week, kept, self.weekly, wanted=wanted) for week in self.mondays}
         known = dict.fromkeys(damaged, WeekState.FAILED) | dict.fromkeys(kept, WeekState.KEPT)
@@ -114,7 +121,7 @@ def _gap(week: date, kept: set[date], weekly: int, *, wanted: bool) -> WeekState
 
 def _held(generation: PublishedGeneration) -> Held:
     try:
-        return Held(generation, generation.record)
+        return Held(generation, generation.record, generation.proofs.damage)
     except VaultError:
         return Held(generation, None)
 

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import posixpath
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,6 +12,7 @@ from typing import Any, NamedTuple, Self
 from include.names import checked, shown
 
 BLOCK_BYTES = 4096
+_LINE = re.compile(r"(?P<mark>\\?)(?P<sha256>[0-9a-f]{64})  (?P<path>.+)", re.DOTALL)
 
 
 class Entry(NamedTuple):
@@ -114,6 +116,26 @@ def sha256_lines(listing: Listing) -> bytes:
     backslash (GNU coreutils manual, "md5sum invocation"); ``-`` alone would mean standard input.
     """
     return b"".join(_sha256_line(entry) for entry in listing.files)
+
+
+def sha256_of(lines: bytes) -> dict[str, str]:
+    """Read what :func:`sha256_lines` gives: the SHA-256 of each file by its path.
+
+    Raises:
+        BackupError: a path that leads out of the folder.
+        ValueError: a line that is none.
+    """
+    *every, rest = lines.decode("utf-8", "surrogateescape").split("\n")
+    read = [line for one in every if (line := _LINE.fullmatch(one))]
+    found = {checked(_unescaped(line).removeprefix("./")): line["sha256"] for line in read}
+    if rest or len(found) != len(every):
+        raise ValueError("a line isn't as sha256sum writes it")
+    return found
+
+
+def _unescaped(line: re.Match[str]) -> str:
+    signs = {"n": "\n", "r": "\r", "\\": "\\"}
+    return re.sub(r"\\(.)", lambda sign: signs[sign[1]], line["path"]) if line["mark"] else line["path"]
 
 
 def _sha256_line(entry: Entry) -> bytes:

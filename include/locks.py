@@ -23,7 +23,7 @@ def locked(path: Path, kind: int, who: str) -> Iterator[None]:
     Raises:
         NotYetError: somebody else holds it.
     """
-    descriptor = _open_lock(path)
+    descriptor = _open_lock(path, kind)
     try:
         if not _taken(descriptor, kind, path):
             raise NotYetError(
@@ -43,8 +43,10 @@ def _taken(descriptor: int, kind: int, path: Path) -> bool:
         return False  # held, or removed by its last holder after we opened it
 
 
-def _open_lock(path: Path) -> int:
+def _open_lock(path: Path, kind: int) -> int:
     if path.name == ".lock":
-        return os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        # NFS wants it open for writing to hold it alone (flock(2)); to share it, nothing need be writable.
+        access = os.O_RDONLY if kind == fcntl.LOCK_SH else os.O_RDWR
+        return os.open(path, access | os.O_CREAT, 0o644)
     path.mkdir(parents=True, exist_ok=True)
     return os.open(path, os.O_RDONLY | os.O_DIRECTORY)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
+from types import MappingProxyType
 
 from include.facts import Day, Facts
 from include.ordinal_day import OrdinalDay, window
@@ -78,7 +79,10 @@ class Verdict(Facts):
 
 
 def decide(
-    run: Window, looks: Mapping[OrdinalDay, Look], published: Mapping[OrdinalDay, str]
+    run: Window,
+    looks: Mapping[OrdinalDay, Look],
+    published: Mapping[OrdinalDay, str],
+    damaged: Mapping[OrdinalDay, str] = MappingProxyType({}),
 ) -> list[Verdict]:
     """Decide about each day of a run, oldest first.
 
@@ -86,12 +90,17 @@ def decide(
         run: the run's days.
         looks: what the source holds of them.
         published: the fingerprint of each day's newest published revision.
+        damaged: what is wrong with that revision, of the days where something is.
     """
-    return [_verdict(looks[day], published.get(day), own=day == run.own) for day in run.days]
+    return [
+        _verdict(looks[day], published.get(day), damaged.get(day), own=day == run.own) for day in run.days
+    ]
 
 
-def _verdict(seen: Look, fingerprint: str | None, *, own: bool) -> Verdict:
-    if fingerprint is None:
+def _verdict(seen: Look, fingerprint: str | None, damage: str | None, *, own: bool) -> Verdict:
+    if damage:
+        action, reason = _of_damaged(seen, damage, own=own)
+    elif fingerprint is None:
         action, reason = _of_lacking(seen, own=own)
     else:
         action, reason = _of_published(seen, changed=seen.fingerprint != fingerprint)
@@ -104,6 +113,14 @@ def _of_lacking(seen: Look, *, own: bool) -> tuple[Action, str]:
     if own and seen.state is not State.UNUSABLE:
         return Action.WAIT, seen.reason
     return Action.GIVE_UP, seen.reason
+
+
+def _of_damaged(seen: Look, damage: str, *, own: bool) -> tuple[Action, str]:
+    """Have it again: a copy that isn't whole is none."""
+    action, reason = _of_lacking(seen, own=own)
+    if action is Action.COPY:
+        return Action.REVISE, f"The copy in the vault isn't whole. {damage}"
+    return action, f"The copy in the vault isn't whole. {damage} {reason}"
 
 
 def _of_published(seen: Look, *, changed: bool) -> tuple[Action, str]:

@@ -32,7 +32,7 @@ def publish(vault: Vault, staged: StagedDay, draft: Record, proven: Listing) -> 
     for sidecar in (sums, record):
         sidecar.unlink(missing_ok=True)  # a try before may have left it read-only
     sums.write_bytes(sha256_lines(proven))
-    if before:
+    if before and not before[-1].damage:  # where bytes have decayed, what is whole still may be next
         _link_unchanged(before[-1].folder.resolve(), staged.data, proven)
     _make_read_only(staged.data, proven)
     record.write_text(draft.model_copy(update={"revision": target.revision}).model_dump_json(indent=1) + "\n")
@@ -57,11 +57,18 @@ def _link_unchanged(before: Path, data: Path, proven: Listing) -> None:
         old, new = before / entry.path, data / entry.path
         # Byte by byte, not by name and hash: the older copy may have decayed since it was proven.
         inside = old.is_file() and old.resolve() == old  # not what a link of the older copy leads to
-        if inside and _same_time(old, new) and cmp(old, new, shallow=False):
+        if inside and _same_time(old, new) and _same_bytes(old, new):
             spare = data.parent / "link"
             spare.unlink(missing_ok=True)
             os.link(old, spare)
             spare.replace(new)
+
+
+def _same_bytes(old: Path, new: Path) -> bool:
+    try:
+        return cmp(old, new, shallow=False)
+    except OSError:  # the older copy has decayed since it was proven
+        return False
 
 
 def _same_time(one: Path, other: Path) -> bool:

@@ -1,5 +1,6 @@
 """What the site file's sections are made of."""
 
+import re
 from pathlib import PurePosixPath
 from typing import Annotated
 
@@ -18,5 +19,16 @@ def _absolute(path: str) -> str:
     return path
 
 
+def _weekly(cron: str) -> str:
+    if not re.fullmatch(r"[0-5]?[0-9] ([01]?[0-9]|2[0-3]) \* \* ([0-7]|SUN|MON|TUE|WED|THU|FRI|SAT)", cron):
+        raise ValueError(
+            f"{cron!r} must be once a week: minute, hour, two stars, day of the week, such as '0 2 * * 0'."
+        )
+    return cron
+
+
 AbsolutePath = Annotated[str, AfterValidator(_absolute)]
 """A path that means the same wherever it's used."""
+
+WeeklyCron = Annotated[str, AfterValidator(_weekly)]
+"""A cron line that fires once a week."""

@@ -11,6 +11,7 @@ import yaml
 from pydantic import AfterValidator, BeforeValidator, ByteSize, Field, ValidationError
 from pydantic_core import ErrorDetails
 
+from include.audit.section import AuditSection
 from include.errors import ConfigError
 from include.facts import ZoneName
 from include.machines.section import MachinesSection
@@ -144,6 +145,7 @@ class Site(Section):
     vault: VaultSection
     supim: Supim
     machines: MachinesSection = MachinesSection()
+    audit: AuditSection = AuditSection()
 
 
 def load(path: Path) -> Site:

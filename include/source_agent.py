@@ -20,7 +20,7 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Dict, List, Tuple
+from typing import Any, Callable, Container, Dict, List, Optional, Tuple
 
 Entry = List[Any]
 
@@ -56,10 +56,10 @@ def seen(folder: bytes) -> Dict[str, Any]:
     return {"entries": entries, "descriptors": descriptors, "unreadable": unreadable}
 
 
-def hashed(folder: bytes) -> Dict[str, Any]:
-    """Give a folder's entries with the SHA-256 of each file, using all cores."""
+def hashed(folder: bytes, wanted: Optional[Container[str]] = None) -> Dict[str, Any]:
+    """Give a folder's entries with the SHA-256 of each file, or of the wanted ones, using all cores."""
     entries, unreadable = listed(folder)
-    files = [entry for entry in entries if entry[1] == "file"]
+    files = [entry for entry in entries if entry[1] == "file" and (wanted is None or entry[0] in wanted)]
     cores = os.cpu_count() or 1
 
     def digest(share: List[Entry]) -> None:
@@ -156,7 +156,7 @@ def _text(path: bytes) -> str:
     return path.decode("utf-8", "surrogateescape")
 
 
-def serve() -> None:
+def serve(answer: Callable[[Dict[str, Any]], Dict[str, Any]] = answer) -> None:
     """Answer one request a line until there are no more."""
     speaking = threading.Lock()
     threading.Thread(target=_show_life, args=(speaking,), daemon=True).start()

@@ -108,12 +108,13 @@ def pull(config: Path, folder: str, into: Path, progress: Callable[[str], None])
     """
     into.mkdir(parents=True, exist_ok=True)
     command = [*RSYNC, f"--rsh=ssh -F {config}", f"source:{folder}/", f"{into}/"]
-    status, words = _run(command, progress)
+    status, words = run(command, progress)
     if status:
         raise failure(status, words)
 
 
-def _run(command: list[str], progress: Callable[[str], None]) -> tuple[int, str]:
+def run(command: list[str], progress: Callable[[str], None]) -> tuple[int, str]:
+    """Run rsync, telling every few seconds how far it is; gives its exit status and its reasons."""
     # A progress line has no end of its own; in a pipe shared with them, rsync's reasons would stick to it.
     with tempfile.TemporaryFile() as reasons:
         with subprocess.Popen(
@@ -182,10 +183,20 @@ def _literal(value: str) -> str:
     return value.replace("%", "%%")  # ssh_config(5), TOKENS
 
 
-def failure(status: int, said: str, program: str = "rsync") -> BackupError:
+Meanings = tuple[tuple[tuple[str, ...], type[BackupError], str], ...]
+"""Words that a line holds, and the error and the sentence that they stand for."""
+
+
+def failure(
+    status: int,
+    said: str,
+    program: str = "rsync",
+    there: str = "the source",
+    meanings: Meanings | None = None,
+) -> BackupError:
     """Give the error that an exit status of rsync or ssh and its words stand for (rsync(1), EXIT VALUES)."""
     words = f"{program} ended with status {status}: {said or 'it said nothing'}"
-    for signs, error, meaning in _MEANINGS:
+    for signs, error, meaning in meanings or _MEANINGS:
         if any(all(sign in line for sign in signs) for line in said.splitlines()):
             return error(f"{meaning} {words}")
     if status < 0:
@@ -193,11 +204,11 @@ def failure(status: int, said: str, program: str = "rsync") -> BackupError:
     if status == 24:  # noqa: PLR2004 - "partial transfer due to vanished source files"
         return NotSettledError(f"Files vanished at the source while they were copied. {words}")
     if status in (10, 12, 20, 30, 35, 255):
-        return SourceUnreachableError(f"The connection to the source broke. What was copied is kept. {words}")
+        return SourceUnreachableError(f"The connection to {there} broke. What was copied is kept. {words}")
     return BackupError(f"The copy failed. {words}")
 
 
-_MEANINGS: tuple[tuple[tuple[str, ...], type[BackupError], str], ...] = (
+_MEANINGS: Meanings = (
     (
         ("No space left on device",),
         NoSpaceError,

@@ -14,6 +14,7 @@ A day counts as published when its folder has its final name: that rename is the
     python -m include.vault create /backup/vault
 """
 
+import errno
 import fcntl
 import json
 import os
@@ -22,8 +23,8 @@ import shutil
 import sys
 import time
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -32,66 +33,13 @@ from typing import Self
 from include.errors import BackupError, InvalidDayError, VaultError, VaultUnmarkedError
 from include.locks import locked
 from include.ordinal_day import OrdinalDay
-from include.proofs import ProofLog
-from include.record import Record
+from include.published_day import PublishedDay
 from include.space import disk_errors
+
+__all__ = ["MARKER", "PublishedDay", "StagedDay", "Vault"]
 
 MARKER = ".inpe-vault.json"
 _REVISION = re.compile(r"(?P<day>[0-9]{3})(?:\.r(?P<revision>[2-9]|[1-9][0-9]+))?")
-
-
-@dataclass(frozen=True, order=True)
-class PublishedDay:
-    """One revision of a day in the vault, and its paths."""
-
-    day: OrdinalDay
-    revision: int
-    year_folder: Path
-
-    @property
-    def name(self) -> str:
-        """The folder's name: ``268``, or ``268.r2`` for a revision."""
-        return f"{self.day.number:03d}" + (f".r{self.revision}" if self.revision > 1 else "")
-
-    @property
-    def folder(self) -> Path:
-        """The data."""
-        return self.year_folder / self.name
-
-    @property
-    def sums(self) -> Path:
-        """The SHA-256 of every file."""
-        return self.year_folder / f"{self.name}.sha256"
-
-    @property
-    def record_file(self) -> Path:
-        """What it is, where from, when, how proven."""
-        return self.year_folder / f"{self.name}.json"
-
-    @property
-    def proofs(self) -> ProofLog:
-        """What was found of it since it was published."""
-        return ProofLog(self.year_folder / f"{self.name}.proofs")
-
-    @property
-    def fingerprint(self) -> str:
-        """The source's fingerprint when it was copied; empty, like no other, where the record is damaged."""
-        try:
-            return self.record.fingerprint
-        except VaultError:
-            return ""
-
-    @property
-    def record(self) -> Record:
-        """The record, read.
-
-        Raises:
-            VaultError: it is missing or damaged.
-        """
-        try:
-            return Record.model_validate_json(self.record_file.read_bytes())
-        except (OSError, ValueError) as damaged:
-            raise VaultError(f"The record {self.record_file} can't be read: {damaged}") from damaged
 
 
 @dataclass(frozen=True)
@@ -179,16 +127,28 @@ class Vault:
     def published(self) -> list[PublishedDay]:
         """Give every published revision of every day, oldest first."""
         years = (year for year in _names(self._supim) if re.fullmatch("[0-9]{4}", year))
-        return sorted(found for year in years for found in self._published_in(int(year)))
+        return sorted(found for year in years for found in self._found_in(int(year)))
+
+    def lost(self) -> list[PublishedDay]:
+        """Give the revisions of which only the record or only the folder is left, oldest first."""
+        years = (year for year in _names(self._supim) if re.fullmatch("[0-9]{4}", year))
+        half = sorted(found for year in years for found in self._found_in(int(year), whole=False))
+        # While a day is being published, its record is there a moment before its folder.
+        return [found for found in half if not self.staged(found.day).publishing.exists()]
+
+    def sound(self, days: Iterable[OrdinalDay]) -> set[OrdinalDay]:
+        """Give those of some days whose newest revision isn't known to be damaged."""
+        newest = {found.day: found for found in self.published()}
+        return {day for day in days if day in newest and not newest[day].damage}
 
     def revisions(self, day: OrdinalDay) -> list[PublishedDay]:
         """Give the published revisions of one day, first to last."""
-        return sorted(found for found in self._published_in(day.year) if found.day == day)
+        return sorted(found for found in self._found_in(day.year) if found.day == day)
 
     def next_revision(self, day: OrdinalDay) -> PublishedDay:
         """Give the first revision after the published ones that nothing has the name of, ours or not."""
         revision = max((found.revision for found in self.revisions(day)), default=0) + 1
-        while os.path.lexists((free := self._revision(day, revision)).folder):
+        while _is_taken(free := self._revision(day, revision)):
             revision += 1
         return free
 
@@ -248,6 +208,21 @@ class Vault:
         with disk_errors(self.root), locked(self.root / ".lock", fcntl.LOCK_EX, who):
             yield
 
+    @contextmanager
+    def hold_still(self, who: str) -> Iterator[None]:
+        """Keep everybody from removing anything for the time of a block; copying goes on.
+
+        Raises:
+            NotYetError: something is being removed.
+        """
+        with ExitStack() as held:
+            try:
+                held.enter_context(locked(self.root / ".lock", fcntl.LOCK_SH, who))
+            except OSError as error:  # nobody can remove anything where the lock itself can't be made
+                if error.errno not in (errno.EROFS, errno.EACCES):
+                    raise
+            yield
+
     @property
     def _supim(self) -> Path:
         return self.root / "supim"
@@ -255,16 +230,22 @@ class Vault:
     def _revision(self, day: OrdinalDay, revision: int) -> PublishedDay:
         return PublishedDay(day, revision, self._supim / f"{day.year:04d}")
 
-    def _published_in(self, year: int) -> Iterator[PublishedDay]:
+    def _found_in(self, year: int, *, whole: bool = True) -> Iterator[PublishedDay]:
         names = set(_names(self._supim / f"{year:04d}"))
-        for name in names:
+        stems = {name.removesuffix(".json") for name in names}
+        for name in stems:
             written = _REVISION.fullmatch(name)
-            if written and f"{name}.json" in names:
+            if written and {name, f"{name}.json"}.issubset(names) is whole:
                 try:
                     day = OrdinalDay(year, int(written["day"]))
                 except InvalidDayError:
                     continue
                 yield self._revision(day, int(written["revision"] or 1))
+
+
+def _is_taken(revision: PublishedDay) -> bool:
+    # What was found of a revision that is gone must not be taken for another's.
+    return os.path.lexists(revision.folder) or os.path.lexists(revision.proofs.path)
 
 
 def _names(folder: Path) -> list[str]:

@@ -12,11 +12,15 @@ from contextlib import contextmanager, nullcontext, suppress
 from typing import Any
 
 from . import job
+from .drill import Caller, drill
 from .errors import AgentError, NothingFrozenError, UsageError
 from .folder import MachineFolder, State, held, read_json
+from .receive import receive
 from .release import release
 from .serve import Held, Place, serve
+from .standing import standing
 from .survey import survey
+from .swap import check, swap
 from .virsh import Virsh
 from .watch import watch
 
@@ -38,6 +42,7 @@ exit status:
   7  NOT BACK: the machine isn't proven to run again; look at it now
   8  libvirt said no, or nothing
   9  nothing is frozen (any more)
+  10  not restored; says what each disk of the machine holds
 """
 _FREEZE = """\
 Stops the machine, holds its disks' state, and has it running again at once; or as "method" says:
@@ -48,6 +53,10 @@ Reads a JSON object from standard input, such as
   {"run": "by hand", "method": "cold", "on_timeout": "leave", "shutdown_timeout_s": 300, "lease_s": 1800,
    "scratch": null, "proof": {"guest_agent": false, "address": null, "ports": [], "same_ports": false,
    "timeout_s": 120}}
+"""
+_DRILL = """\
+Boots a machine from its image in the vault, in a domain of its own, without network; tells whether it boots.
+It ends with whoever asked: keep standard input open. Reads a JSON object on one line (for programs).
 """
 _RELEASE = """\
 Ends what holds the machine's disks, removes what it took, and puts the machine back as it was: running if it
@@ -121,9 +130,28 @@ def _why_gone(folder: MachineFolder) -> str:
     return _SCRATCH_FULL if "scratch-full" in folder.journal.steps() else ""
 
 
+def _drill(state: State, virsh: Virsh, _asked: argparse.Namespace) -> int:
+    _say(drill(state, virsh, Caller(sys.stdin.buffer)))
+    return 0
+
+
 def _release(state: State, virsh: Virsh, asked: argparse.Namespace) -> int:
     how: dict[str, Any] = {"back_s": None} if asked.as_it_is else {}
     _say(release(state, virsh, asked.uuid, asked.run, **how))
+    return 0
+
+
+def _receive(state: State, virsh: Virsh, _asked: argparse.Namespace) -> int:
+    return receive(state, virsh, sys.stdin.buffer, sys.stdout.fileno())
+
+
+def _check_restore(state: State, virsh: Virsh, _asked: argparse.Namespace) -> int:
+    _say(check(state, virsh, _heard()))
+    return 0
+
+
+def _swap(state: State, virsh: Virsh, _asked: argparse.Namespace) -> int:
+    _say(swap(state, virsh, _heard()))
     return 0
 
 
@@ -135,6 +163,9 @@ def _status(state: State, _virsh: Virsh, _asked: argparse.Namespace) -> int:
             about = {"machine": began.get("machine"), "uuid": folder.uuid, "run": began.get("run")}
             now = {"step": steps[-1]["step"], "at_work": folder.at_work(), "guarded": folder.watched()}
             found.append({**about, "since": steps[0]["at"], **now, "read_now": folder.served()})
+        elif cut_off := standing(folder):
+            began = folder.restoring.facts("begin")
+            found.append({"machine": began["machine"], "uuid": folder.uuid, "restore": cut_off})
         elif lease_of := read_json(folder.lease):
             found.append({"uuid": folder.uuid, "run": lease_of.get("run"), "guarded": folder.watched()})
     _say({"machines": found})
@@ -161,9 +192,16 @@ def _parser() -> argparse.ArgumentParser:
     )
     _command(commands, "freeze", _freeze, ("hold a machine's disks at one instant", _FREEZE), uuid=True)
     _command(commands, "serve", _serve, ("send frozen disks (a binary protocol: for programs)",), uuid=True)
+    _command(commands, "drill", _drill, ("boot a machine from its image, to see that it boots", _DRILL))
     back = _command(commands, "release", _release, ("put a machine back as it was", _RELEASE), uuid=True)
     back.add_argument("--run", help="only if it was frozen for this run")
     back.add_argument("--as-it-is", action="store_true", help="owe it nothing: if it's down, it stays down")
+    for name, do, told in (
+        ("check-restore", _check_restore, "tell what stands in the way of a restore (for programs)"),
+        ("receive", _receive, "take disks to be restored (a binary protocol: for programs)"),
+        ("swap", _swap, "put what was received to its place (for programs)"),
+    ):
+        _command(commands, name, do, (told,)).set_defaults(talks=name != "receive")
     _command(
         commands, "status", _status, ("tell what is frozen, since when, and whether its lease is guarded",)
     )
@@ -180,7 +218,7 @@ def _command(
     parser: argparse.ArgumentParser = commands.add_parser(
         name, description="".join(told[-1:]), formatter_class=_Plain, **helped
     )
-    parser.set_defaults(do=do, talks=name in ("survey", "freeze", "release"))
+    parser.set_defaults(do=do, talks=name in ("survey", "freeze", "release", "drill"))
     if uuid:
         parser.add_argument("uuid", metavar="UUID", help="the machine's, as virsh domuuid says it")
     return parser

@@ -56,3 +56,9 @@ class NothingFrozenError(AgentError):
     """There is nothing frozen to be served."""
 
     status = 9
+
+
+class NotRestoredError(AgentError):
+    """The machine isn't restored; the message says what each of its disks holds."""
+
+    status = 10

@@ -18,6 +18,7 @@ from .virsh import Virsh
 
 _ENDED_S = 10.0
 _OURS = (b"qemu-nbd", b"qemu-img", b"cp")
+READ_ONLY = ("--read-only",)
 _COPY_UNITS = ("qemu-img", "convert", "-O", "raw")
 
 
@@ -59,7 +60,9 @@ def _let_qemu_in(virsh: Virsh, uuid: str, room: Path) -> None:
         room.chmod(0o733)
 
 
-def serve_files(disks: list[dict[str, str]], room: Path) -> list[dict[str, Any]]:
+def serve_files(
+    disks: list[dict[str, str]], room: Path, access: tuple[str, ...] = READ_ONLY
+) -> list[dict[str, Any]]:
     """Have qemu-nbd serve the disks of a machine that is off, or copies of them.
 
     While it does, QEMU's image lock keeps the machine from being started with these very files.
@@ -67,6 +70,7 @@ def serve_files(disks: list[dict[str, str]], room: Path) -> list[dict[str, Any]]
     Args:
         disks: ``name``, ``format`` and ``path`` of each.
         room: for sockets and process numbers.
+        access: qemu-nbd's words for what may be done, and through which cache.
 
     Raises:
         NotFrozenError: one can't be opened; the message has qemu-nbd's words.
@@ -74,7 +78,7 @@ def serve_files(disks: list[dict[str, str]], room: Path) -> list[dict[str, Any]]
     found = []
     for disk in disks:
         socket = str(room / f"{disk['name']}.sock")
-        how = ["--read-only", "--persistent", "--shared=0", "--fork", f"--format={disk['format']}"]
+        how = [*access, "--persistent", "--shared=0", "--fork", f"--format={disk['format']}"]
         pid = room / f"{disk['name']}.pid"
         where = [f"--socket={socket}", f"--export-name={disk['name']}", f"--pid-file={pid}"]
         _run(["qemu-nbd", *how, *where, "--", disk["path"]], f"{disk['name']} ({disk['path']}) can't be read")
@@ -128,12 +132,17 @@ def end(virsh: Virsh, uuid: str, room: str) -> None:
 
 def end_processes(room: str) -> None:
     """End qemu-nbd, and copies that outlived who started them: all that name a room in their command line."""
+    end_marked(f"{room}/")
+
+
+def end_marked(mark: str) -> None:
+    """End those of our programs that have a mark in their command line."""
     for how in (signal.SIGTERM, signal.SIGKILL):
         deadline = time.monotonic() + _ENDED_S
-        for pid in _at_work_in(room):
+        for pid in _at_work_with(mark):
             with suppress(ProcessLookupError):
                 os.kill(pid, how)
-        while _at_work_in(room):
+        while _at_work_with(mark):
             if time.monotonic() > deadline:
                 break
             time.sleep(0.02)
@@ -166,12 +175,12 @@ def is_served(virsh: Virsh, uuid: str, room: str) -> bool:
     return server is not None and str(server.get("socket")).startswith(f"{room}/")
 
 
-def _at_work_in(room: str) -> list[int]:
+def _at_work_with(mark: str) -> list[int]:
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
             words = (process / "cmdline").read_bytes().split(b"\0")
-            if words[0] in _OURS and any(f"{room}/".encode() in word for word in words):
+            if words[0] in _OURS and any(mark.encode() in word for word in words):
                 found.append(int(process.name))
     return found
 

@@ -7,7 +7,9 @@
                             serving.lock held while its disks are read
                             lease.json   the promise (lease.py)
                             journal.jsonl, request.json, result.json, kept/
+                            restore/     lock, journal.jsonl, proven.json, done.json of a restore
     <state>/x-<uuid>-…/                  sockets and scratch of a freeze; or in the scratch folder
+    <state>/r-<uuid>-…/                  sockets of a restore
 
 Locks are the kernel's (flock): they end with their holder, however it ends.
 """
@@ -105,6 +107,8 @@ class MachineFolder:
         self.request = path / "request.json"
         self.result = path / "result.json"
         self.kept = path / "kept"
+        self.restore = path / "restore"
+        self.restoring = Journal(self.restore / "journal.jsonl")
 
     def make(self) -> None:
         """Make it, where it isn't there yet."""
@@ -141,6 +145,22 @@ class MachineFolder:
         """Give such folders of its own: those that its journal names, and what is left without one."""
         named = {entry["room"] for entry in self.journal.entries() if "room" in entry}
         return sorted(named | {str(path) for path in self._state.glob(f"{self._rooms}*")})
+
+    def make_restore_room(self) -> Path:
+        """Make the folder for the sockets of a restore; the caller holds the restore.
+
+        Raises:
+            NotPossibleError: a socket there would have too long a name.
+        """
+        room = self._state / f"r{self._rooms[1:]}{secrets.token_hex(4)}"
+        if len(str(room)) > LONGEST_ROOM:
+            raise NotPossibleError(f"Sockets in {self._state} would have names longer than the kernel takes.")
+        self.make_room(room)
+        return room
+
+    def restore_rooms(self) -> list[Path]:
+        """Give the rooms of restores; while nobody restores, what is left of dead ones."""
+        return sorted(self._state.glob(f"r{self._rooms[1:]}*"))
 
     @property
     def _rooms(self) -> str:

@@ -57,8 +57,9 @@ class Extent(NamedTuple):
 class _Request:
     """What was asked, in parts, and isn't answered yet."""
 
-    def __init__(self, offset: int, view: memoryview | None) -> None:
+    def __init__(self, offset: int, view: memoryview | None, does: str) -> None:
         self.offset = offset
+        self.does = does
         self.view = view
         self.left = len(view) if view else 0
         self.parts = 0
@@ -153,9 +154,12 @@ class Export:
                 start += length
 
     def _ask(
-        self, command: int, offset: int, length: int, view: memoryview | None
+        self, command: int, offset: int, length: int, view: memoryview | None, data: memoryview | None = None
     ) -> Future[list[tuple[int, int]]]:
-        request, words = _Request(offset, view), b""
+        request, words = (
+            _Request(offset, view, "read" if command in (_READ, _BLOCK_STATUS) else "written"),
+            b"",
+        )
         step, how = (_PART_BYTES, self._how) if view else (max(length, 1), 0)
         with self._lock:
             if self._broken:
@@ -170,6 +174,7 @@ class Export:
                 words += struct.pack(">IHHQQI", _REQUEST, how, command, self._asked, *part)
         try:
             self._socket.sendall(words)
+            self._socket.sendall(data or b"")
         except OSError as error:
             raise NbdGoneError(f"The NBD server went away: {error}.") from error
         return request.answer
@@ -196,7 +201,7 @@ class Export:
             raise NbdGoneError("The NBD server answered what nobody asked.")
         if magic == _SIMPLE_REPLY:
             number = first << 16 | second
-            last, request.error = True, _refusal(number) if number else None
+            last, request.error = True, _refusal(number, request.does) if number else None
         elif magic == _STRUCTURED_REPLY:
             (length,) = struct.unpack(">I", self._exactly(4))
             last = bool(first & _DONE)
@@ -227,7 +232,7 @@ class Export:
         elif kind & _ERROR:
             number, count = struct.unpack_from(">IH", words)
             said = words[6 : 6 + count].decode("utf-8", "backslashreplace")
-            request.error = request.error or _refusal(number, said)
+            request.error = request.error or _refusal(number, request.does, said)
         elif kind != _NOTHING:
             raise NbdGoneError(f"The NBD server answered with a reply of type {kind}.")
 
@@ -286,6 +291,6 @@ class Export:
             said.append((kind, answer))
 
 
-def _refusal(number: int, said: str = "") -> NbdError:
+def _refusal(number: int, does: str, said: str = "") -> NbdError:
     reasons = f"{os.strerror(number)} ({said})" if said else os.strerror(number)
-    return NbdError(f"The disk can't be read: {reasons}.")
+    return NbdError(f"The disk can't be {does}: {reasons}.")

@@ -7,22 +7,18 @@ while the wire is busy.
 from __future__ import annotations
 
 import base64
-import hashlib
-import os
 import signal
 import time
-from collections import deque
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 from .nbd import LARGEST_READ, Export, NbdError, NbdGoneError
+from .reading import Part, blocks
 from .wire import NO_DIGEST, Runs, Wire, WrongQuestionError
 
 FILES = ("domain.xml", "nvram.fd", "tpm.tar")
-AHEAD_BYTES = 16 << 20  # what is read and hashed while the wire is busy
 
 _DONE, _NOBODY_LISTENS, _FAILED, _NOTHING_FROZEN = 0, 1, 6, 9  # exit statuses
 
@@ -112,12 +108,9 @@ def _introduction(held: Held, exports: dict[str, Export]) -> dict[str, Any]:
 
 
 class _Wanted(NamedTuple):
-    """A part of a disk that is asked for: from chunk ``first`` to before chunk ``end``."""
+    """A part of a disk that is asked for, and how many of its first chunks the vault has."""
 
-    export: Export
-    chunk_bytes: int
-    first: int
-    end: int
+    part: Part
     have: int
 
     @classmethod
@@ -137,30 +130,15 @@ class _Wanted(NamedTuple):
         fits = 0 < chunk_bytes <= LARGEST_READ and first >= 0 and count >= have >= 0
         if not fits or (count and (first + count - 1) * chunk_bytes >= export.bytes):
             raise WrongQuestionError(f"The disk has no such part: {wanted}.")
-        return cls(export, chunk_bytes, first, first + count, have)
-
-    def length(self, index: int) -> int:
-        """Give what a chunk holds; the disk's last one may be shorter."""
-        return min(self.chunk_bytes, self.export.bytes - index * self.chunk_bytes)
-
-    def planned(self) -> Iterator[tuple[int, bool]]:
-        """Give each chunk's number, and whether it holds data, as the export says it."""
-        index, size = self.first, self.chunk_bytes
-        for extent in self.export.extents(index * size, min(self.end * size, self.export.bytes)):
-            if not extent.zeros:
-                start, stop = extent.start // size, -(-extent.end // size)
-                yield from ((hole, False) for hole in range(index, start))
-                yield from ((data, True) for data in range(max(index, start), stop))
-                index = max(index, stop)
-        yield from ((hole, False) for hole in range(index, self.end))
+        return cls(Part(export, chunk_bytes, first, first + count), have)
 
 
 def _send(wanted: _Wanted, wire: Wire) -> None:
     began, read, sent = time.monotonic(), 0, 0
-    of_zeros = {length: _sha256(bytes(length)) for length in _lengths(wanted)}
+    of_zeros = wanted.part.of_zeros()
     runs = Runs(wire)
-    for index, block in _blocks(wanted):
-        there = wire.digest() if index - wanted.first < wanted.have else NO_DIGEST
+    for index, block in blocks(wanted.part):
+        there = wire.digest() if index - wanted.part.first < wanted.have else NO_DIGEST
         if block is None:
             runs.add(b"Z", index)
             continue
@@ -177,57 +155,3 @@ def _send(wanted: _Wanted, wire: Wire) -> None:
     runs.end()
     seconds = round(time.monotonic() - began, 3)
     wire.words(b"E", {"read_bytes": read, "sent_bytes": sent, "seconds": seconds})
-
-
-def _blocks(wanted: _Wanted) -> Iterator[tuple[int, tuple[memoryview, bytes] | None]]:
-    """Give each chunk's number, and its bytes and SHA-256 (None for a hole), in order.
-
-    Many are read and hashed ahead; what was given may be used until the next one is asked for.
-    """
-    spare = [bytearray(wanted.chunk_bytes) for _ in range(max(2, AHEAD_BYTES // wanted.chunk_bytes))]
-    most = len(spare)
-    ahead: deque[tuple[int, _Reading | None]] = deque()
-    with ThreadPoolExecutor(max(2, min(4, os.cpu_count() or 1))) as threads:
-        for index, holds_data in wanted.planned():
-            if len(ahead) == most:
-                yield from _next(ahead, spare)
-            ahead.append((index, _Reading(wanted, index, spare.pop(), threads) if holds_data else None))
-        while ahead:
-            yield from _next(ahead, spare)
-
-
-class _Reading:
-    """A chunk that is being read, and then hashed."""
-
-    def __init__(self, wanted: _Wanted, index: int, buffer: bytearray, threads: ThreadPoolExecutor) -> None:
-        self.buffer = buffer
-        self.view = memoryview(buffer)[: wanted.length(index)]
-        read = wanted.export.read(index * wanted.chunk_bytes, self.view)
-        self._digest: Future[bytes] = threads.submit(self._hash, read)
-
-    def digest(self) -> bytes:
-        """Wait for it, and give its SHA-256."""
-        return self._digest.result()
-
-    def _hash(self, read: Future[Any]) -> bytes:
-        read.result()
-        return _sha256(self.view)
-
-
-def _next(
-    ahead: deque[tuple[int, _Reading | None]], spare: list[bytearray]
-) -> Iterator[tuple[int, tuple[memoryview, bytes] | None]]:
-    index, reading = ahead.popleft()
-    if reading is None:
-        yield index, None
-        return
-    yield index, (reading.view, reading.digest())
-    spare.append(reading.buffer)  # not before: until now its bytes were in use
-
-
-def _lengths(wanted: _Wanted) -> set[int]:
-    return {wanted.length(index) for index in (wanted.first, wanted.end - 1)} if wanted.end else set()
-
-
-def _sha256(view: bytes | memoryview) -> bytes:
-    return hashlib.sha256(view).digest()

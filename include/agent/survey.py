@@ -11,11 +11,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from . import exports
+from . import drill, exports
 from .domain import Domain, block_job
 from .errors import LibvirtError, UsageError
 from .folder import State
 from .scratch import usable_bytes
+from .standing import standing
 from .virsh import Virsh
 
 AT_ONCE = 8
@@ -24,7 +25,7 @@ _STATES = {"running": "running", "idle": "running", "shut off": "off", "paused":
 
 
 def survey(virsh: Virsh, request: dict[str, Any], state_root: str) -> dict[str, Any]:
-    """Look at all machines; touches nothing.
+    """Look at all machines; touches none, but ends a drill that died.
 
     Args:
         virsh: the host's libvirt.
@@ -36,9 +37,11 @@ def survey(virsh: Virsh, request: dict[str, Any], state_root: str) -> dict[str, 
         UsageError: there is no such scratch folder.
     """
     state = State(state_root)
+    drill.end_left(state, virsh)
+    uuids = virsh.uuids() - {drill.drilled_now(state)}
     autostarting, persistent = virsh.uuids("--autostart"), virsh.uuids("--persistent")
     with ThreadPoolExecutor(AT_ONCE) as threads:
-        seen = list(threads.map(lambda uuid: _seen(state, virsh, uuid), sorted(virsh.uuids())))
+        seen = list(threads.map(lambda uuid: _seen(state, virsh, uuid), sorted(uuids)))
     machines = [
         {
             **machine,
@@ -72,10 +75,11 @@ def machine_of(state: State, virsh: Virsh, uuid: str) -> dict[str, Any]:
         problems.append("It has no definition of its own: once stopped, it would be gone (virsh define).")
     if on:
         problems += _jobs(state, virsh, domain)
+    problems += [cut_off] if (cut_off := standing(state.of(uuid))) else []
     disks = []
     for disk in domain.disks:
         try:
-            disks.append({**disk, **_measured(disk)})
+            disks.append({**disk, **measured(disk)})
         except LibvirtError as error:
             problems.append(f"{disk['name']} ({disk['path']}) can't be read: {error}")
     return {
@@ -100,7 +104,7 @@ def _seen(state: State, virsh: Virsh, uuid: str) -> dict[str, Any] | None:
         return None  # it went away just now
 
 
-def _measured(disk: dict[str, Any]) -> dict[str, Any]:
+def measured(disk: dict[str, Any]) -> dict[str, Any]:
     """Give the chain of a disk, what the guest sees, and what it takes.
 
     Raises:

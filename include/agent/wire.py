@@ -83,9 +83,9 @@ class Wire:
         self._out = wire_out
         widen(wire_out)
 
-    def heard(self) -> dict[str, Any]:
+    def heard(self, patience_s: int = IDLE_S) -> dict[str, Any]:
         """Give the next line's JSON; at the end, nothing."""
-        signal.alarm(IDLE_S)
+        signal.alarm(patience_s)
         line = self._in.readline()
         try:
             words = json.loads(line) if line else {}
@@ -101,10 +101,19 @@ class Wire:
         Raises:
             EOFError: it went away.
         """
-        digest = self._in.read(DIGEST_BYTES)
-        if len(digest) < DIGEST_BYTES:
+        return self.exactly(DIGEST_BYTES)
+
+    def exactly(self, count: int) -> bytes:
+        """Give so many bytes of what is heard.
+
+        Raises:
+            EOFError: it went away before.
+        """
+        signal.alarm(IDLE_S)
+        heard = self._in.read(count)
+        if len(heard) < count:
             raise EOFError
-        return digest
+        return heard
 
     def say(self, words: dict[str, Any]) -> None:
         """Say one line."""

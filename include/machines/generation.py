@@ -32,7 +32,7 @@ from include.errors import BackupError, VaultError
 from include.facts import Facts
 from include.machines.machine_record import MachineRecord
 from include.names import checked, shown
-from include.proofs import ProofLog
+from include.proofs import ProofLog, unreadable
 from include.publication import FOLDER_MODE
 from include.vault import Vault
 
@@ -136,6 +136,11 @@ class PublishedGeneration(_Kept):
         except (OSError, ValueError) as damaged:
             raise VaultError(f"The record {self.record_file} can't be read: {damaged}") from damaged
 
+    @property
+    def damage(self) -> str | None:
+        """What is wrong with it, as a sentence; None as far as anybody knows."""
+        return self.proofs.damage or unreadable(self.record_file, lambda: self.record)
+
     def seal(self) -> None:
         """Make its folder read-only; only after the move, which needs it writable."""
         self.folder.chmod(FOLDER_MODE)
@@ -229,16 +234,20 @@ class Generations:
 
     def of(self, machine: str) -> list[PublishedGeneration]:
         """Give the published generations of a machine, oldest first."""
-        folder = self._machines / folder_name(machine)
-        return sorted(
-            PublishedGeneration(machine, instant, self.vault.root)
-            for name in _names(folder)
-            if (instant := instant_of(name)) and (folder / name / "record.json").exists()
-        )
+        return [one for one in self.all_of(machine) if one.record_file.exists()]
+
+    def all_of(self, machine: str) -> list[PublishedGeneration]:
+        """Give the same, and those that have lost their record."""
+        instants = filter(None, map(instant_of, _names(self._machines / folder_name(machine))))
+        return sorted(PublishedGeneration(machine, instant, self.vault.root) for instant in instants)
 
     def machines(self) -> list[str]:
         """Give the names of the machines that have a published generation."""
-        return [name for name in _machines_in(self._machines) if self.of(name)]
+        return [name for name in self.names() if self.of(name)]
+
+    def names(self) -> list[str]:
+        """Give the names of the machines that the vault has a folder of."""
+        return list(_machines_in(self._machines))
 
     def staged(self, machine: str) -> StagedGeneration:
         """Give the place of a machine's work in progress; it need not exist."""

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple, Protocol, TypeVar
@@ -15,12 +16,14 @@ from include.errors import (
     MachineNotBackError,
     MachineNotImagedError,
     MachineNotPossibleError,
+    MachineNotRestoredError,
     MachineNotStoppedError,
     NotYetError,
 )
 from include.facts import Facts
 from include.locks import BUSY_RETRY_S
 from include.machines.facts import FreezeRequest, Frozen, Released, Survey
+from include.machines.restore_facts import Checked, RestoreRequest, Swapped
 from include.machines.shipped import agent_file
 from include.transfer import Route
 
@@ -36,6 +39,7 @@ _REFUSALS: dict[int, type[BackupError]] = {
     7: MachineNotBackError,
     8: HostNotReadyError,
     9: ImageGoneError,
+    10: MachineNotRestoredError,
 }
 """What the agent's exit statuses stand for (``include/agent/errors.py``)."""
 
@@ -139,6 +143,39 @@ class Host:
         """
         return self._call(Released, "release", f"--run={run}", "--", uuid)
 
+    def check_restore(self, request: RestoreRequest) -> Checked:
+        """Say how a restore stands that is asked for; touches nothing.
+
+        Raises:
+            MachineNotPossibleError: something stands in its way; says what.
+            NotYetError: the machine is being imaged.
+        """
+        return self._call(Checked, "check-restore", request=request.model_dump(mode="json"))
+
+    def swap(self, request: RestoreRequest) -> Swapped:
+        """Have a machine be what was received for it; goes on where it was cut off.
+
+        Raises:
+            MachineNotPossibleError: something stands in its way; nothing was touched.
+            MachineNotRestoredError: it was cut off; says what each disk holds.
+            NotYetError: somebody else is at the machine.
+        """
+        return self._call(Swapped, "swap", request=request.model_dump(mode="json"))
+
+    def cut_off(self, uuid: str) -> str:
+        """Say what each disk of a machine holds after a restore that was cut off; nothing, where none was."""
+        found = self._read(self._ran("status"))
+        told = (one.get("restore") for one in found.get("machines", ()) if one.get("uuid") == uuid)
+        return " ".join(str(one) for one in told if one)
+
+    def receive_command(self) -> str:
+        """Give the command that takes disks to be restored on its standard input.
+
+        The agent is put there first.
+        """
+        self._put_agent()
+        return self._command("receive")
+
     def serve_command(self, uuid: str) -> str:
         """Give the command that serves a machine's frozen disks on its standard input and output.
 
@@ -146,6 +183,14 @@ class Host:
         """
         self._put_agent()
         return self._command("serve", uuid)
+
+    def drill_command(self) -> str:
+        """Give the command that boots a machine from its image; see ``include/agent/drill.py``.
+
+        The agent is put there first.
+        """
+        self._put_agent()
+        return self._command("drill")
 
     @property
     def _program(self) -> str:
@@ -155,8 +200,15 @@ class Host:
         return shlex.join(["python3", self._program, f"--uri={self.uri}", f"--state={self.state}", *words])
 
     def _call(self, answer: type[_Answer], *words: str, request: dict[str, Any] | None = None) -> _Answer:
-        self._put_agent()
-        ran = self.door.run(self._command(*words), json.dumps(request or {}).encode())
+        return self.answer(answer, self._ran(*words, request=request))
+
+    def answer(self, answer: type[_Answer], ran: Ran) -> _Answer:
+        """Take what the agent answered.
+
+        Raises:
+            BackupError: it refused; as its exit status says.
+            HostError: it answered something else.
+        """
         if ran.status:
             raise self._refusal(ran)
         self._read(ran)
@@ -164,6 +216,10 @@ class Host:
             return answer.model_validate_json(ran.output)  # as JSON: no text that can't be written again
         except ValueError as wrong:
             raise HostError(f"{self.door.connection} answered with other facts: {wrong}") from wrong
+
+    def _ran(self, *words: str, request: dict[str, Any] | None = None) -> Ran:
+        self._put_agent()
+        return self.door.run(self._command(*words), json.dumps(request or {}).encode())
 
     def _put_agent(self) -> None:
         """Put the agent there, unless the host has this very one; what runs of an older one goes on."""
@@ -196,7 +252,17 @@ class Host:
             return HostError(
                 f"{where}: the agent ended with status {ran.status}: {ran.errors or 'without a word'}"
             )
-        message = str(self._read(ran).get("message"))
-        if ran.status == _BUSY:
-            return NotYetError(message, retry_in_s=BUSY_RETRY_S)
-        return _REFUSALS.get(ran.status, HostError)(f"{message} (host {where})")
+        said = self._read(ran)
+        return refusal({**said, "message": f"{said.get('message')} (host {where})", "status": ran.status})
+
+
+def refusal(said: Mapping[str, object]) -> BackupError:
+    """Give the error that a host's refusal stands for.
+
+    Args:
+        said: its ``message``, and the agent's exit ``status`` for it.
+    """
+    message, status = str(said.get("message")), said.get("status")
+    if status == _BUSY:
+        return NotYetError(message, retry_in_s=BUSY_RETRY_S)
+    return (_REFUSALS.get(status, HostError) if isinstance(status, int) else HostError)(message)

@@ -19,6 +19,7 @@ from include.errors import VaultError
 from include.machines.chunks import Chunks
 from include.machines.progress import Progress
 
+KEPT = 64  # chunks of an image that is audited that stay in memory at most, and as many that are read ahead
 AHEAD = 12  # chunks that are read and hashed while one goes into the image's own SHA-256
 UNREADABLE = (errno.EIO, errno.EILSEQ, errno.EBADMSG)  # what disks and file systems say of decayed bytes
 
@@ -51,19 +52,44 @@ def read_back(image: Path, chunks: Chunks, progress: Callable[[str], None] | Non
         VaultError: it has another size than the source's disk.
     """
     whole, bad = hashlib.sha256(), list[int]()
-    zeros = memoryview(bytes(chunks.chunk_bytes))
-    of_zeros = {length: hashlib.sha256(zeros[:length]).digest() for length in chunks.lengths}
     how_far = Progress(f"{image.name} read back", chunks.bytes, progress) if progress else None
+    zeros = memoryview(bytes(chunks.chunk_bytes))
     with _opened(image, chunks) as file:
-        for index, read in _blocks(file, chunks):
+        for index, block, is_good in _compared(file, chunks):
             length = chunks.length(index)
-            block, digest = read or (zeros[:length], of_zeros[length])
-            whole.update(block)
-            if digest != chunks.digest(index):
+            whole.update(zeros[:length] if block is None else block)
+            if not is_good:
                 bad.append(index)
             if how_far:
                 how_far.tell(index * chunks.chunk_bytes + length)
     return Proof(bad, whole.hexdigest())
+
+
+def bad_chunks(image: Path, chunks: Chunks, pace: Callable[[int], None]) -> list[int]:
+    """Give the chunks that aren't what the source hashed, or can't be read, in order.
+
+    As :func:`read_back` finds them, but as fast as the disk and all cores can: the image's own SHA-256, which
+    one core must make from the first byte to the last, isn't made; and the kernel reads ahead, in pages that
+    are dropped before and behind, where passing them by would have the disk wait for each chunk.
+
+    Args:
+        image: a raw image.
+        chunks: what the source hashed.
+        pace: told of the bytes that were read, and waits where that was too fast.
+
+    Raises:
+        VaultError: it has another size than the source's disk.
+    """
+    bad = []
+    with _dropped(image, chunks) as file:
+        for index, block, is_good in _compared(file, chunks):
+            if not is_good:
+                bad.append(index)
+            if block is not None:
+                pace(chunks.length(index))
+            if index % KEPT == 0:
+                os.posix_fadvise(file, 0, index * chunks.chunk_bytes, os.POSIX_FADV_DONTNEED)
+    return bad
 
 
 def holding_data(file: int, chunks: Chunks) -> Iterator[range]:
@@ -84,9 +110,18 @@ def holding_data(file: int, chunks: Chunks) -> Iterator[range]:
 
 @contextmanager
 def _opened(image: Path, chunks: Chunks) -> Iterator[int]:
-    with ExitStack() as opened:
-        file = os.open(image, os.O_RDONLY | os.O_NOFOLLOW)
-        opened.callback(os.close, file)
+    with _dropped(image, chunks) as file, ExitStack() as opened:
+        direct = _direct(image, chunks)
+        if direct is not None:
+            opened.callback(os.close, direct)
+        yield file if direct is None else direct
+
+
+@contextmanager
+def _dropped(image: Path, chunks: Chunks) -> Iterator[int]:
+    """Open an image of which memory holds nothing any more, nor does it afterwards."""
+    file = os.open(image, os.O_RDONLY | os.O_NOFOLLOW)
+    try:
         found = os.fstat(file).st_size
         if found != chunks.bytes:
             raise VaultError(
@@ -94,10 +129,10 @@ def _opened(image: Path, chunks: Chunks) -> Iterator[int]:
             )
         os.fsync(file)
         os.posix_fadvise(file, 0, 0, os.POSIX_FADV_DONTNEED)
-        direct = _direct(image, chunks)
-        if direct is not None:
-            opened.callback(os.close, direct)
-        yield file if direct is None else direct
+        yield file
+        os.posix_fadvise(file, 0, 0, os.POSIX_FADV_DONTNEED)
+    finally:
+        os.close(file)
 
 
 def _direct(image: Path, chunks: Chunks) -> int | None:
@@ -113,6 +148,15 @@ def _direct(image: Path, chunks: Chunks) -> int | None:
                 os.close(direct)
             return None
     return direct
+
+
+def _compared(file: int, chunks: Chunks) -> Iterator[tuple[int, memoryview | None, bool]]:
+    """Give each chunk's number, its bytes (None for a hole), and whether they are what the source hashed."""
+    zeros = memoryview(bytes(chunks.chunk_bytes))
+    of_zeros = {length: hashlib.sha256(zeros[:length]).digest() for length in chunks.lengths}
+    for index, read in _blocks(file, chunks):
+        block, digest = read or (None, of_zeros[chunks.length(index)])
+        yield index, block, digest == chunks.digest(index)
 
 
 def _blocks(file: int, chunks: Chunks) -> Iterator[tuple[int, _Read | None]]:

@@ -179,8 +179,9 @@ class MachineBackup:
         return pulled
 
     def _base(self) -> PublishedGeneration | None:
-        readable = [one for one in self._generations.of(self.machine) if _run(one)]
-        return readable[-1] if readable else None
+        # A damaged one would do, as each chunk is proven anyway; but the new image would share its blocks.
+        whole = [one for one in self._generations.of(self.machine) if not one.damage]
+        return whole[-1] if whole else None
 
     def _prove(self, staged: StagedGeneration, frozen: Frozen) -> MachineRecord:
         pulled, started = self._pull(staged, frozen), time.monotonic()

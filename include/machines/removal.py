@@ -15,7 +15,7 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 
-from include.errors import VaultError
+from include.errors import BackupError, VaultError
 from include.facts import Facts
 from include.listing import named
 from include.machines.generation import Generations, PublishedGeneration, instant_of, to_the_second
@@ -43,36 +43,64 @@ class Removed(Facts):
     refused: str | None = None
 
 
-def given_up(vault: Vault, made: Sequence[MachineRecord], keep: Keep) -> list[Removed]:
+def given_up(
+    vault: Vault, made: Sequence[MachineRecord], keep: Keep, *, drills: bool = False
+) -> list[Removed]:
     """Say what :func:`remove_old` would remove; removes nothing.
 
     Args:
         vault: where.
         made: what the run published. Machines without a new generation lose nothing.
         keep: how many stay.
+        drills: whether one goes only once a machine has booted from a newer one that stays.
     """
     generations = Generations(vault)
     return [
         Removed(machine=record.machine, instant=verdict.instant, reason=verdict.reason)
         for record in made
-        for verdict in verdicts(generations, record.machine, keep, {to_the_second(record.instant)})
+        for verdict in verdicts(
+            generations, record.machine, keep, {to_the_second(record.instant)}, drills=drills
+        )
         if not verdict.keep
     ]
 
 
 def verdicts(
-    generations: Generations, machine: str, keep: Keep, untouchable: AbstractSet[datetime]
+    generations: Generations,
+    machine: str,
+    keep: Keep,
+    untouchable: AbstractSet[datetime],
+    *,
+    drills: bool = False,
 ) -> list[Kept]:
-    """Decide about a machine's generations, oldest first; about none while an untouchable one is missing.
+    """Decide about a machine's generations, oldest first; about none while an untouchable one isn't whole.
 
     One whose record can't be read is proven to nobody: it counts for nothing, and is left to a person.
     """
-    proven = {generation.instant for generation in generations.of(machine) if _record(generation)}
-    return decide(sorted(proven), keep, untouchable) if untouchable <= proven else []
+    readable = [generation for generation in generations.of(machine) if _record(generation)]
+    found = {generation.instant for generation in readable}
+    damaged = {generation.instant for generation in readable if generation.damage}
+    drilled = {generation.instant for generation in readable if _has_booted(generation)} if drills else None
+    return (
+        decide(sorted(found), keep, untouchable, damaged, drilled) if untouchable <= found - damaged else []
+    )
 
 
-def remove_old(vault: Vault, made: Sequence[MachineRecord], keep: Keep) -> list[Removed]:
+def _has_booted(generation: PublishedGeneration) -> bool:
+    drill = generation.proofs.last("drill")
+    return drill is not None and drill.result == "passed"
+
+
+def remove_old(
+    vault: Vault, made: Sequence[MachineRecord], keep: Keep, *, drills: bool = False
+) -> list[Removed]:
     """Remove what retention gives up. For a run's end, and never for a run that failed.
+
+    Args:
+        vault: where.
+        made: what the run published. Machines without a new generation lose nothing.
+        keep: how many stay.
+        drills: whether one goes only once a machine has booted from a newer one that stays.
 
     Raises:
         NotYetError: something is being copied.
@@ -81,7 +109,10 @@ def remove_old(vault: Vault, made: Sequence[MachineRecord], keep: Keep) -> list[
     with vault.hold_alone("Removing old generations"):
         Vault.open(vault.root)
         left = list(_left(vault))
-        old = [(one, partial(remove, _generation(vault, one))) for one in given_up(vault, made, keep)]
+        old = [
+            (one, partial(remove, _generation(vault, one)))
+            for one in given_up(vault, made, keep, drills=drills)
+        ]
         done = [_removed(one, removing) for one, removing in left + old]
         with suppress(OSError):  # not there, or what couldn't be deleted is in it
             _given_up(vault.root).rmdir()
@@ -95,7 +126,7 @@ def _generation(vault: Vault, one: Removed) -> PublishedGeneration:
 def _removed(one: Removed, removing: Callable[[], int]) -> Removed:
     try:
         return one.model_copy(update={"bytes": removing()})
-    except (VaultError, OSError) as refused:
+    except (BackupError, OSError) as refused:
         return one.model_copy(update={"refused": str(refused)})
 
 
@@ -111,11 +142,13 @@ def remove(generation: PublishedGeneration) -> int:
     generation.folder.chmod(0o700)  # a folder that can't be written can't be moved
     generation.folder.rename(aside)
     sync(aside.parent)
-    return _delete(aside)
+    return _delete(aside, generation)
 
 
-def _delete(aside: Path) -> int:
+def _delete(aside: Path, generation: PublishedGeneration) -> int:
     size = sum(file.lstat().st_blocks * 512 for file in aside.iterdir())
+    for beside in ("proofs", "png"):  # what was found of it, and the picture that a drill took
+        generation.folder.with_name(f"{generation.name}.{beside}").unlink(missing_ok=True)
     shutil.rmtree(aside)
     return size
 
@@ -154,7 +187,8 @@ def _left(vault: Vault) -> Iterator[tuple[Removed, Callable[[], int]]]:
         name, _, machine = aside.name.partition(" ")
         if instant := instant_of(name):
             reason = "It was given up before, and removing it was cut off."
-            yield Removed(machine=machine, instant=instant, reason=reason), partial(_delete, aside)
+            gone = PublishedGeneration(machine, instant, vault.root)
+            yield Removed(machine=machine, instant=instant, reason=reason), partial(_delete, aside, gone)
 
 
 def _given_up(root: Path) -> Path:

@@ -1,7 +1,9 @@
 """What is kept of a machine: grandfather, father and son, decided by a pure function that gives reasons.
 
 The newest generation of each of the last weeks, months and years that have one is kept; the newest of all
-is kept whatever the numbers say. Weeks are those of ISO 8601, and everything is meant in the zone of the
+is kept whatever the numbers say. A damaged one takes no whole one's place, and goes, when the numbers say so,
+only if a newer one is whole; where machines are drilled, any goes only if a newer one that stays has booted.
+Weeks are those of ISO 8601, and everything is meant in the zone of the
 instants given.
 """
 
@@ -38,21 +40,53 @@ class Kept(Facts):
 
 
 def decide(
-    generations: Sequence[datetime], keep: Keep, untouchable: AbstractSet[datetime] = frozenset()
+    generations: Sequence[datetime],
+    keep: Keep,
+    untouchable: AbstractSet[datetime] = frozenset(),
+    damaged: AbstractSet[datetime] = frozenset(),
+    drilled: AbstractSet[datetime] | None = None,
 ) -> list[Kept]:
-    """Decide about each proven generation of one machine, oldest first.
+    """Decide about each generation of one machine, oldest first.
 
     Args:
         generations: their instants, in any order, all in one zone.
         keep: the numbers.
         untouchable: what stays whatever the numbers say.
+        damaged: those that an audit found damaged; the others are proven.
+        drilled: those from which a machine has booted; None: machines aren't drilled.
     """
-    newest_first = sorted(set(generations), reverse=True)
+    whole = set(generations) - damaged
+    by_numbers = [_by_numbers(one, whole, keep, untouchable) for one in sorted({*generations})]
+    stays = {one.instant for one in by_numbers if one.keep} & whole
+    successors = stays if drilled is None else stays & drilled
+    decided = (_with_successor(one, successors, drilled) for one in by_numbers)
+    return [_of_damaged(one) if one.instant in damaged else one for one in decided]
+
+
+def _by_numbers(
+    instant: datetime, whole: AbstractSet[datetime], keep: Keep, untouchable: AbstractSet[datetime]
+) -> Kept:
+    # A damaged one is held against the whole ones alone: it stays beside them, and none makes room for it.
+    newest_first = sorted(whole | {instant}, reverse=True)
     rules = [_Rule(*rule, newest_first) for rule in _rules(keep)]
-    return [
-        _verdict(instant, rules, newest=instant == newest_first[0], untouchable=instant in untouchable)
-        for instant in reversed(newest_first)
-    ]
+    is_newest = instant == max(whole, default=None)
+    return _verdict(instant, rules, newest=is_newest, untouchable=instant in untouchable)
+
+
+def _with_successor(
+    verdict: Kept, successors: AbstractSet[datetime], drilled: AbstractSet[datetime] | None
+) -> Kept:
+    """Keep what would go as long as nothing newer that stays is as good as it must be."""
+    if verdict.keep or any(successor > verdict.instant for successor in successors):
+        return verdict
+    good = "whole" if drilled is None else "both whole and booted from"
+    return verdict.model_copy(
+        update={"keep": True, "reason": f"It stays: no newer one that stays is {good}."}
+    )
+
+
+def _of_damaged(verdict: Kept) -> Kept:
+    return verdict.model_copy(update={"reason": f"{verdict.reason} An audit found it damaged."})
 
 
 class _Rule:

@@ -1,23 +1,15 @@
 """The site file's section ``machines``: which ones, how they are treated, what is kept."""
 
-import re
 from fnmatch import fnmatchcase
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from include.errors import ConfigError
+from include.machines.drill_section import DrillSection
 from include.machines.facts import LifeSigns
 from include.machines.retention import Keep
-from include.section import AbsolutePath, Section
-
-
-def _weekly(cron: str) -> str:
-    if not re.fullmatch(r"[0-5]?[0-9] ([01]?[0-9]|2[0-3]) \* \* ([0-7]|SUN|MON|TUE|WED|THU|FRI|SAT)", cron):
-        raise ValueError(
-            f"{cron!r} must be once a week: minute, hour, two stars, day of the week, such as '0 2 * * 0'."
-        )
-    return cron
+from include.section import AbsolutePath, Section, WeeklyCron
 
 
 class Treatment(Section):
@@ -74,7 +66,7 @@ class HostSection(Section):
 class MachinesSection(Treatment):
     """The weekly backup of virtual machines."""
 
-    schedule: Annotated[str, AfterValidator(_weekly)] = Field(
+    schedule: WeeklyCron = Field(
         default="0 2 * * 0", description="When the weekly run starts, as a cron line in the institute's zone."
     )
     window_s: float = Field(
@@ -84,6 +76,7 @@ class MachinesSection(Treatment):
         default=120, ge=1, description="Seconds between two tries of what a retry can help."
     )
     keep: Keep = Field(default=Keep(), description="How many generations stay.")
+    drill: DrillSection = Field(default=DrillSection(), description="Machines booted from their images.")
     hosts: list[HostSection] = Field(default=[], description="The KVM hosts.")
     special: list[Special] = Field(
         default=[], description="Other treatment for some machines; the first whose pattern fits."

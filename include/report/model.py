@@ -181,6 +181,7 @@ class Item(Facts):
     standstill: Standstill | None = Field(default=None, description="of a machine")
     sent_bytes: NonNegativeInt | None = Field(default=None, description="what came over the wire for it")
     evidence: Text | None = Field(default=None, description="how consistent a machine's image is, a sentence")
+    picture: Text | None = Field(default=None, description="the path of a PNG in the archive")
     warnings: tuple[Text, ...] = ()
 
     @model_validator(mode="after")

@@ -14,6 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 
 from include import wording
 from include.report.model import Coverage, Item, Outcome, Report, Space, Standstill, State, WeekState
+from include.report.pictures import content_id
 from include.report.verdict import (
     MADE_BY,
     by_urgency,
@@ -240,6 +241,7 @@ def _environment() -> Environment:
     environment.filters |= {
         "budget": budget,
         "calendar_date": calendar_date,
+        "content_id": content_id,
         "counted": wording.counted,
         "duration": wording.duration,
         "look": item_look,

@@ -6,7 +6,10 @@
     test_policy.py          what every DAG file keeps to; needs no services
     test_supim_daily_*.py   what the daily DAG does for people, and what it does when things break
     weekly.py               ``Weekly``, the weekly DAG at work
+    audit.py                ``Audits``, the audit at work; test_audit_vault.py: what it does for people
     test_vm_weekly_*.py     what it does for people, and what it does when things break
+    restore.py              how a restore of days is started
+    test_restore_day.py     what it does for people
 
 Each test takes days of its own, so that none is disturbed by what another left in the vault. Those of the
 last weeks belong to the schedule.

@@ -12,9 +12,11 @@ import pytest
 import yaml
 
 from include.ordinal_day import OrdinalDay
-from include.vault import MARKER
-from tests.dags import GREEN, Daily, contents
+from include.vault import MARKER, Vault
+from tests.dags import GREEN, Daily, Run, contents
 from tests.dags.weekly import Weekly
+from tests.include.audit import kept
+from tests.include.restore.work import publish_folder
 from tests.site import supim
 from tests.site.airflow_home import PROJECT
 
@@ -61,6 +63,11 @@ COVERED = {
     "(cd 268 && sha256sum --check --quiet ../268.sha256)": "test_a_day_is_proven_and_restored_by_hand",
     "cp -r --preserve=timestamps 268 /tmp/restored-268": "test_a_day_is_proven_and_restored_by_hand",
     "chmod -R u+w /tmp/restored-268": "test_a_day_is_proven_and_restored_by_hand",
+    "airflow dags trigger restore_day": "test_a_day_is_restored_by_the_command_of_the_web_ui",
+    "python -m include restore-day": "test_a_day_is_restored_from_a_terminal_without_airflow",
+    "python -m include restore-machine": "test_a_machines_images_are_restored_from_a_terminal",
+    "python -m include list": "test_what_is_typed_about_the_vault_says_what_is_in_it",
+    "python -m include verify": "test_what_is_typed_about_the_vault_says_what_is_in_it",
     "make faults": "test_the_other_targets_exist",
     "cd /backup/vault/vm/maq1": "test_a_lost_machine_is_restored_by_hand",
     "sha256sum --check --quiet SHA256SUMS": "test_a_lost_machine_is_restored_by_hand",
@@ -115,6 +122,26 @@ def test_the_vault_command_makes_a_vault_once(tmp_path: Path) -> None:
     assert "isn't empty" in again.stderr
 
 
+def test_what_is_typed_about_the_vault_says_what_is_in_it(tmp_path: Path) -> None:
+    """About the site file's vault, if no other is named."""
+    vault = Vault.create(tmp_path / "vault")
+    site_file = tmp_path / "site.yaml"
+    shipped = (PROJECT / "include" / "site.yaml").read_text(encoding="utf-8")
+    site_file.write_text(shipped.replace(VAULT, str(vault.root)), encoding="utf-8")
+    published = kept.day(vault)
+    listing, verify = (
+        line for line in commands() if line.startswith(("python -m include list", "python -m include verify"))
+    )
+
+    def typed(command: str) -> "subprocess.CompletedProcess[str]":
+        return run(command.replace("python", sys.executable, 1), INPE_BACKUP_SITE=str(site_file))
+
+    assert "2026-268" in typed(listing).stdout
+    assert typed(verify).stdout.startswith("whole     2026-268")
+    kept.flip(published.folder / "a")
+    assert (typed(verify).returncode, typed(listing).returncode) == (1, 0)
+
+
 def test_the_set_up_fits_the_compose_file() -> None:
     """No Docker engine is needed to know that they fit; test_compose.py does the rest."""
     compose = (PROJECT / "docker-compose.yaml").read_text(encoding="utf-8")
@@ -150,6 +177,54 @@ def test_a_day_is_proven_and_restored_by_hand(daily: Daily, tmp_path: Path) -> N
 
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert contents(restored) == contents(source)
+
+
+@pytest.mark.xdist_group("airflow")
+def test_a_day_is_restored_by_the_command_of_the_web_ui(daily: Daily, tmp_path: Path) -> None:
+    """The form's fields, typed: the day lies at the other host as it was."""
+    source = daily.write("2026-268")
+    publish_folder(daily.vault, source, OrdinalDay.parse("2026-268"))
+    [command] = [line for line in commands() if line.startswith("airflow dags trigger restore_day")]
+    typed = shlex.split(command.replace("/data/restored", str(tmp_path / "restored")))
+    daily.airflow.unpause("restore_day")
+
+    assert daily.airflow.cli(*typed[1:]).returncode == 0
+    [facts] = [run for run in daily.airflow.runs("restore_day") if str(tmp_path) in str(run["conf"])]
+    assert Run(daily.airflow, daily.institute, facts["dag_run_id"], "restore_day").end() == GREEN
+    assert contents(tmp_path / "restored" / "2026" / "268") == contents(source)
+
+
+def test_a_day_is_restored_from_a_terminal_without_airflow(tmp_path: Path) -> None:
+    """The command as it's typed, by a Python that has no Airflow to import."""
+    vault = Vault.create(tmp_path / "vault")
+    source = supim.write_day(tmp_path / "source", OrdinalDay.parse("2026-268"))
+    publish_folder(vault, source, OrdinalDay.parse("2026-268"))
+    [command] = [line for line in commands() if line.startswith("python -m include restore-day")]
+    (tmp_path / "airflow.py").write_text("raise ImportError('there is no Airflow here')\n")
+    typed = command.replace("python", sys.executable, 1).replace(VAULT, str(vault.root))
+
+    done = run(typed.replace("/tmp/restored", f"{tmp_path}/restored"), PYTHONPATH=str(tmp_path))
+
+    assert done.returncode == 0, done.stderr
+    assert contents(tmp_path / "restored" / "2026" / "268") == contents(source)
+    assert "2026-268 restored. " in done.stdout
+
+
+@pytest.mark.xdist_group("weekly")
+def test_a_machines_images_are_restored_from_a_terminal(weekly: Weekly, tmp_path: Path) -> None:
+    """In their own formats, with all that the vault keeps of the machine."""
+    generation = weekly.images()["maq1"]
+    [command] = [line for line in commands() if line.startswith("python -m include restore-machine")]
+    typed = command.replace("python", sys.executable, 1).replace(VAULT, str(weekly.institute.vault))
+
+    done = run(typed.replace("/tmp/restored-maq1", f"{tmp_path}/restored"))
+
+    assert done.returncode == 0, done.stderr
+    restored = {path.name: path for path in (tmp_path / "restored").iterdir()}
+    assert {"domain.xml"} < restored.keys()
+    [raw] = [path for name, path in restored.items() if name.startswith("vda")]
+    same = run(f"qemu-img compare -f raw -F raw {raw} {generation.image('vda')}")
+    assert same.returncode == 0, same.stdout
 
 
 @pytest.mark.xdist_group("weekly")
@@ -208,3 +283,5 @@ def test_the_demo_ends_by_itself_with_every_run_green(tmp_path: Path) -> None:
     assert {path.name for path in (folder / "vault" / "supim").iterdir()} >= {"2025", "2026"}
     assert {path.name for path in (folder / "vault" / "vm").iterdir()} == {"maq1", "maq2", "maq3"}
     assert "down for" in done.stdout
+    assert "is back, proven: " in done.stdout
+    assert "The screen of maq1, as it booted from its image" in done.stdout

@@ -12,6 +12,7 @@ PROJECT = Path(__file__).parents[2]
 _PACKAGES = {
     "chattr": "e2fsprogs",
     "fdisk": "fdisk",
+    "ionice": "util-linux",
     "mkfs.ext2": "e2fsprogs",
     "mkfs.ext3": "e2fsprogs",
     "mkfs.ext4": "e2fsprogs",

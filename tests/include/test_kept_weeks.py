@@ -8,9 +8,11 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from include.kept_weeks import WEEKS, Calendar, Holdings
+from include.machines.generation import Generations
 from include.report import WeekState
 from include.vault import Vault
 from tests.include.machines.machines import lay
+from tests.include.test_proofs import found
 
 SUNDAY = date(2026, 11, 22)
 AT_NIGHT = datetime(2026, 11, 22, 5, 0, 3, tzinfo=UTC)
@@ -144,3 +146,13 @@ def test_all_generations_are_counted_however_old(vault: Vault) -> None:
 def test_nothing_is_held_of_a_machine_that_the_vault_doesnt_know(vault: Vault) -> None:
     """And asking for it doesn't fail."""
     assert Holdings.read(vault).records("maq1") == []
+
+
+def test_a_week_whose_only_generation_is_damaged_has_failed(vault: Vault) -> None:
+    """By its last audit; a whole one of the same week makes it good."""
+    lay_weeks(vault, 0, 1)
+    older, _ = Generations(vault).of("maq1")
+    older.proofs.append(found(result="failed", how="1 file is missing: 'vda.img'."))
+    assert row(vault)[-2:] == "✗✓"
+    lay(vault, instant=older.instant - timedelta(days=1))
+    assert row(vault)[-2:] == "✓✓"

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from include import source_agent
 from include.errors import BackupError
-from include.listing import Entry, Listing, differing, named, sha256_lines
+from include.listing import Entry, Listing, differing, named, sha256_lines, sha256_of
 
 HOSTILE_SIGNS = st.sampled_from([*b"\n\r\\ '\"*-#&;$`(){}[]<>|!~\t\x01\x7f\xff\xc3\x80", *"aé☃".encode()])
 HOSTILE_NAMES = st.lists(HOSTILE_SIGNS, min_size=1, max_size=6).map(bytes)
@@ -67,12 +67,29 @@ def test_sha256sum_proves_files_of_any_name(contents: dict[bytes, bytes]) -> Non
         proven = check(data, sums)
         assert proven.returncode == 0, proven.stdout + proven.stderr
         assert sums.count(b"\n") == len(contents)
+        assert sha256_of(sums) == {entry.path: entry.sha256 for entry in found.files}
 
         with Path(data, found.files[-1].path).open("ab") as last:
             last.write(b"!")
         refuted = check(data, sums)
         assert refuted.returncode == 1
         assert b"1 computed checksum did NOT match" in refuted.stderr
+
+
+@pytest.mark.parametrize(
+    "cut", [b"\n", b"ab\n", b"%s a\n", b"%s  \n", b"%s  a", b"%s  a\n%s  a\n", b"%S  a\n"]
+)
+def test_a_list_that_sha256sum_didnt_write_is_refused(cut: bytes) -> None:
+    """Half a line, an empty one, the same file twice."""
+    lines = cut.replace(b"%s", b"ab" * 32).replace(b"%S", b"AB" * 32)
+    with pytest.raises(ValueError, match="a line isn't as sha256sum writes it"):
+        sha256_of(lines)
+
+
+def test_a_list_that_leads_out_of_its_folder_is_refused() -> None:
+    """Whoever wrote it would have other files read."""
+    with pytest.raises(BackupError, match="leads out of its folder"):
+        sha256_of(b"ab" * 32 + b"  ../../etc/passwd\n")
 
 
 def test_sha256sum_proves_files_in_folders(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import yaml
 from pydantic import BaseModel
 
 from include import site_file
+from include.audit.section import AuditSection
 from include.errors import ConfigError
 from include.machines import section
 from include.machines.facts import LifeSigns
@@ -81,6 +82,7 @@ def test_every_key_is_described() -> None:
     models: list[type[BaseModel]] = [site_file.Institute, site_file.Mail, site_file.VaultSection]
     models += [site_file.SourceSection, site_file.Supim]
     models += [section.MachinesSection, section.HostSection, section.Special, LifeSigns, Keep]
+    models += [AuditSection]
     for model in models:
         for name, field in model.model_fields.items():
             assert field.description or name == "source", f"{model.__name__}.{name}"

@@ -1,8 +1,9 @@
 """The whole backup on this machine, with real parts: ``make demo``, or ``make demo ONCE=1``.
 
 Starts the stand-in institute and an Airflow, secures today's day and five days around the last turn of the
-year, images the virtual machines, and says what happened. Everything lies in ``.demo/``; a second demo goes
-on with it, finds the days it secured already safe, and brings what changed of the machines.
+year, brings a day back, images the virtual machines, boots one from its image, and says what happened.
+Everything lies in ``.demo/``; a second demo goes on with it, finds the days it secured already safe, and
+brings what changed of the machines.
 """
 
 import argparse
@@ -28,7 +29,9 @@ from tests.site import Institute, supim
 from tests.site.airflow import LocalAirflow
 from tests.site.airflow_api import FINISHED, JsonObject
 from tests.site.airflow_home import PROJECT
+from tests.site.demo_drill import PROOF, DrillDemo
 from tests.site.demo_machines import DEAF, WeeklyDemo
+from tests.site.demo_restore import RestoreDemo
 
 DAG = "supim_daily"
 ZONE = ZoneInfo("America/Sao_Paulo")
@@ -77,6 +80,8 @@ class Demo:
             folder, machines=os.geteuid() == 0
         )  # a KVM host needs namespaces of its own
         self.weekly = WeeklyDemo(self.institute, self._say)
+        self.drill = DrillDemo(self.institute, self._say)
+        self.restore = RestoreDemo(self.institute, self._say)
         self.folder = self.institute.root
         self._began, self._started = time.monotonic(), datetime.now(ZONE)
 
@@ -87,7 +92,9 @@ class Demo:
             self._say("Starting Airflow ...")
             with LocalAirflow(self.folder / "airflow", env=self.institute.airflow_env()) as airflow:
                 self._say(f"Airflow is up: {airflow.url}")
-                problems = self._secure_and_tell(airflow) + self.weekly.image_and_tell(airflow)
+                problems = self._secure_and_tell(airflow)
+                problems += self.restore.restore_and_tell(airflow, self.days.target)
+                problems += self.weekly.image_and_tell(airflow) + self.drill.boot_and_tell(airflow)
                 verdict = "\n".join(["What went wrong:", *problems]) if problems else "Every run succeeded."
                 _print(f"\n{time.monotonic() - self._began:.0f} s. {verdict}\n")
                 if not once:
@@ -98,7 +105,7 @@ class Demo:
     def _set_up(self) -> None:
         for day in [*self.days.past, *self.days.recent]:
             supim.write_day(self.institute.source, day, grid=supim.DEMO)
-        self.institute.write_site_file(machines={"special": [DEAF]})
+        self.institute.write_site_file(machines={"special": [DEAF], "drill": PROOF})
         self._say(
             f"The stand-in cluster is up on port {self.institute.cluster.port}; it has "
             f"{self.days.past[0]} to {self.days.past[-1]} and {self.days.recent[0]} to {self.days.target}."

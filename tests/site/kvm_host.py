@@ -122,7 +122,8 @@ class KvmHost:
         Raises:
             subprocess.CalledProcessError: it failed.
         """
-        done = subprocess.run([*self._enter(), *command], capture_output=True, text=True, check=False)
+        words = [*self._enter(), *command]  # nothing to read: virsh would change the terminal's settings
+        done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
         if check and done.returncode:
             raise subprocess.CalledProcessError(done.returncode, command, done.stdout, done.stderr)
         return done.stdout.strip()

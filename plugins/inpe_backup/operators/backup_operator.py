@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from airflow.sdk import BaseOperator, Context, ExceptionRetryPolicy, RetryAction, RetryRule
-from airflow.sdk.exceptions import AirflowRescheduleException
+from airflow.sdk.exceptions import AirflowRescheduleException, AirflowSkipException
 
 from include import site_file
 from include.daily_report import Failure
@@ -36,6 +36,8 @@ class BackupOperator(BaseOperator):
             self.log.info("%s", later)
             again = datetime.now(UTC) + timedelta(seconds=later.retry_in_s)
             raise AirflowRescheduleException(again) from later  # type: ignore[no-untyped-call]
+        except AirflowSkipException:
+            raise
         except Exception as error:
             failure = Failure(task=self.task_id, error=type(error).__name__, message=str(error))
             context["ti"].xcom_push(FAILURE, failure.model_dump(mode="json"))

@@ -39,7 +39,6 @@ class BuildBackupsReportOperator(BackupOperator):
     def _run(self, context: Context, left: Leavings) -> BackupsRun:
         run, planned = context["dag_run"], left.result(self.plan_task)
         names = [one["name"] for one in planned or ()]
-        items = {name: left.result(self.item_task, index) for index, name in enumerate(names)}
         lost = {name: left.failures([self.item_task], index) for index, name in enumerate(names)}
         return BackupsRun(
             site=site_file.current(),
@@ -48,11 +47,15 @@ class BuildBackupsReportOperator(BackupOperator):
             started=run.start_date or run.run_after,
             dry_run=context["params"].get("dry_run", False),
             planned=names,
-            items={name: Item.model_validate(item) for name, item in items.items() if item},
+            items=self._items(left, names),
             lost={name: failures[0] for name, failures in lost.items() if failures},
             failures=self._failures(left, planned),
             run_url=context["ti"].log_url.split("/tasks/")[0],
         )
+
+    def _items(self, left: Leavings, names: list[str]) -> dict[str, Item]:
+        items = {name: left.result(self.item_task, index) for index, name in enumerate(names)}
+        return {name: Item.model_validate(item) for name, item in items.items() if item}
 
     def _failures(self, left: Leavings, planned: Any) -> list[Failure]:
         if planned is not None or (told := left.failures([self.plan_task])):

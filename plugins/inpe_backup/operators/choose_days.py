@@ -5,6 +5,7 @@ from typing import Any
 from airflow.sdk import Context
 
 from include import site_file
+from include.ordinal_day import window
 from include.plan import days_of_run
 from inpe_backup.operators.backup_operator import BackupOperator
 
@@ -14,11 +15,13 @@ class ChooseDaysOperator(BackupOperator):
 
     def work(self, context: Context) -> dict[str, Any]:
         """Give a ``Window`` as JSON."""
+        own, look_back, vault = self.own_day(context), site_file.current().supim.look_back, self.vault()
+        scheduled = context["dag_run"].run_type == "scheduled"
         chosen = days_of_run(
-            self.own_day(context),
-            scheduled=context["dag_run"].run_type == "scheduled",
-            look_back=site_file.current().supim.look_back,
-            published={found.day for found in self.vault().published()},
+            own,
+            scheduled=scheduled,
+            look_back=look_back,
+            published=vault.sound(window(own, 1 + look_back)) if scheduled else (),
         )
         self.log.info("This run answers for %s.", ", ".join(map(str, chosen.answers_for)))
         self.log.info("Gaps to look for: %s.", ", ".join(map(str, chosen.gaps)) or "none")

@@ -1,6 +1,8 @@
 """The report, by mail."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from email.message import Message
+from email.mime.image import MIMEImage
 from email.mime.multipart import MIMEMultipart
 from email.mime.text import MIMEText
 from typing import Any
@@ -11,10 +13,11 @@ from airflow.sdk import Context
 
 from include import site_file
 from include.report import Report, render_html, render_text, subject
+from include.report.pictures import Pictures
 
 
 class EmailReportOperator(EmailOperator):
-    """Mail a report to the people of interest, as HTML with the same in plain text beside it.
+    """Mail a report to the people of interest, as HTML, with its pictures and the same in plain text.
 
     Args:
         report: a ``Report`` as JSON.
@@ -29,8 +32,9 @@ class EmailReportOperator(EmailOperator):
 
     def execute(self, context: Context) -> None:  # noqa: ARG002 - as Airflow declares it
         """Send it."""
-        report = Report.model_validate(self.report)
-        with _TwoFormsHook(self.conn_id, text=render_text(report)) as hook:
+        pictures = Pictures.of(Report.model_validate(self.report))
+        report = pictures.report
+        with _TwoFormsHook(self.conn_id, text=render_text(report), pictures=pictures.by_id) as hook:
             hook.send_email_smtp(
                 to=self.to,
                 cc=self.cc,
@@ -45,12 +49,28 @@ class EmailReportOperator(EmailOperator):
 class _TwoFormsHook(SmtpHook):
     """The provider's hook, with a text part before the HTML; it has no way of its own to add one."""
 
-    def __init__(self, connection: str, *, text: str) -> None:
+    def __init__(self, connection: str, *, text: str, pictures: Mapping[str, bytes]) -> None:
         super().__init__(connection)
         self._text = text
+        self._pictures = pictures
 
     def _build_mime_message(self, *args: Any, **kwargs: Any) -> tuple[MIMEMultipart, list[str]]:
         message, recipients = super()._build_mime_message(*args, **kwargs)
         # RFC 2046, 5.1.4: the plainest alternative comes first.
-        message.set_payload([MIMEText(self._text, "plain", "utf-8"), *message.get_payload()])
+        parts: list[Any] = list(message.get_payload())
+        [html] = parts
+        message.set_payload([MIMEText(self._text, "plain", "utf-8"), self._with_pictures(html)])
         return message, recipients
+
+    def _with_pictures(self, html: Message) -> Message:
+        """Put the HTML's pictures beside it (RFC 2387)."""
+        if not self._pictures:
+            return html
+        related = MIMEMultipart("related", type="text/html")
+        related.attach(html)
+        for name, png in self._pictures.items():
+            part = MIMEImage(png, "png")
+            part.add_header("Content-ID", f"<{name}>")
+            part.add_header("Content-Disposition", "inline", filename=f"{name.partition('@')[0]}.png")
+            related.attach(part)
+        return related

@@ -29,7 +29,8 @@ class PlanDaysOperator(BackupOperator):
         looks = {look.day: look for look in map(Look.model_validate, self.looks)}
         newest = {found.day: found for found in self.vault().published() if found.day in looks}
         published = {day: found.fingerprint for day, found in newest.items()}
-        verdicts = decide(Window.model_validate(self.window), looks, published)
+        damaged = {day: found.damage for day, found in newest.items() if found.damage}
+        verdicts = decide(Window.model_validate(self.window), looks, published, damaged)
         for verdict in verdicts:
             self.log.info("%s: %s. %s", verdict.day, verdict.action, verdict.reason)
         return [verdict.model_dump(mode="json") for verdict in verdicts]

@@ -42,7 +42,9 @@ class RemoveOldOperator(BackupOperator):
         made = [
             MachineRecord.model_validate(left.result(self.machine_tasks[-2], index)) for index in machines
         ]
-        removed = remove_old(self.vault(), made, site_file.current().machines.keep) if made else []
+        section = site_file.current().machines
+        drills = section.drill.required
+        removed = remove_old(self.vault(), made, section.keep, drills=drills) if made else []
         for one in removed:
             self.log.info("%s %s: %s %s", one.machine, one.instant, one.reason, one.refused or "It is gone.")
         return [one.model_dump(mode="json") for one in removed]

@@ -51,7 +51,7 @@ def test_its_help_has_every_exit_status(program: Path) -> None:
     """As its errors have them; processes of its own aren't shown."""
     told = call(program, "--help").stdout
     statuses = {kind.status for kind in errors.AgentError.__subclasses__()}
-    assert statuses == set(range(2, 10))
+    assert statuses == set(range(2, 11))
     assert all(f"\n  {status}  " in told for status in statuses)
     assert "work" not in told.split("COMMAND")[1].split("exit status")[0].replace("at work", "").split()
 

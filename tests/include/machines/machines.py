@@ -26,9 +26,10 @@ def record(machine: str = "maq1", **facts: object) -> MachineRecord:
         "seconds": 2,
     }
     steps = [{"step": "shutdown", "at": INSTANT, "seconds": 0.2}]
-    disk = {"source_format": "raw", "sha256": "ab" * 32, "sent_bytes": 9, "filesystems": []}
+    disk = {"source_format": "raw", "sent_bytes": 9, "filesystems": []}
+    sums = {name: hashlib.sha256(image).hexdigest() for name, image in IMAGES.items()}
     disks = [
-        {"name": name, "bytes": len(image), "source_path": f"/vms/{name}", **disk}
+        {"name": name, "bytes": len(image), "source_path": f"/vms/{name}", "sha256": sums[name], **disk}
         for name, image in IMAGES.items()
     ]
     what = {"machine": machine, "uuid": UUID, "host": "kvm_host", "instant": INSTANT, "disks": disks}
@@ -38,24 +39,28 @@ def record(machine: str = "maq1", **facts: object) -> MachineRecord:
     return MachineRecord.model_validate({**what, **how, **kept, **rest, **facts})
 
 
-def stage(staged: StagedGeneration, **facts: object) -> None:
+def stage(staged: StagedGeneration, definition: str = "<domain/>", **facts: object) -> None:
     """Put proven images and the definition into staging; the caller holds the machine."""
     draft = record(staged.machine, **facts)
     staged.begin(draft.run, draft.instant)
     for name, image in IMAGES.items():
         staged.image(name).write_bytes(image)
         chunks_of(image).write(staged.chunks(name))
-    staged.file("domain.xml").write_text("<domain/>")
+    staged.file("domain.xml").write_text(definition)
     sums = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in staged.data.iterdir()}
     write_json(staged.draft, {"record": draft.model_dump(mode="json"), "sums": sums})
 
 
 def lay(
-    vault: Vault, machine: str = "maq1", instant: datetime = INSTANT, **facts: object
+    vault: Vault,
+    machine: str = "maq1",
+    instant: datetime = INSTANT,
+    definition: str = "<domain/>",
+    **facts: object,
 ) -> PublishedGeneration:
     """Publish a generation."""
     with Generations(vault).hold(machine) as staged:
-        stage(staged, instant=instant, **facts)
+        stage(staged, definition, instant=instant, **facts)
         generation = publish(staged)
         staged.clear()
         generation.seal()

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from include.errors import VaultError
 from include.machines.chunks import CHUNK_BYTES, Chunks
-from include.machines.image import Proof, holding_data, read_back
+from include.machines.image import Proof, bad_chunks, holding_data, read_back
 from tests.include.machine import own_mounts, program, python
 
 KIB = 1 << 10
@@ -64,6 +64,19 @@ def test_each_bad_chunk_is_named(image: Path) -> None:
     chunks = hashed(image)
     spoil(image, 3, 4 * CHUNK_BYTES + 77, 9 * CHUNK_BYTES + CHUNK_BYTES // 2 - 1)
     assert read_back(image, chunks).bad == [0, 4, 9]
+
+
+def test_all_cores_find_the_same_bad_chunks_and_pay_for_what_they_read(image: Path) -> None:
+    """Without the image's own SHA-256; holes cost nothing, the last chunk what it holds."""
+    chunks, paid = hashed(image), list[int]()
+    assert bad_chunks(image, chunks, paid.append) == []
+    assert sorted(paid) == [CHUNK_BYTES // 2] + [CHUNK_BYTES] * (len(paid) - 1)
+    assert sum(paid) < image.stat().st_size
+    spoil(image, 3, 4 * CHUNK_BYTES + 77, 9 * CHUNK_BYTES + CHUNK_BYTES // 2 - 1)
+    assert bad_chunks(image, chunks, paid.append) == read_back(image, chunks).bad == [0, 4, 9]
+    os.truncate(image, 5)
+    with pytest.raises(VaultError, match="has 5 bytes"):
+        bad_chunks(image, chunks, paid.append)
 
 
 def test_data_that_became_a_hole_are_bad(image: Path) -> None:
@@ -132,7 +145,7 @@ CORRUPTED_BELOW = """
 import hashlib, subprocess, sys
 from pathlib import Path
 from include.machines.chunks import Chunks
-from include.machines.image import read_back
+from include.machines.image import bad_chunks, read_back
 folder, chunk_bytes = Path(sys.argv[1]), int(sys.argv[2])
 disk, image = folder / "disk", folder / "mnt" / "vda.img"
 content = b"proven bytes" * (chunk_bytes // 3)
@@ -148,12 +161,18 @@ with disk.open("r+b") as file:
     file.seek(at + 100)
     file.write(b"decayed")
 assert image.read_bytes() == content  # the page cache knows nothing of it
+if sys.argv[3:]:
+    print(bad_chunks(image, chunks, lambda count: None))
+    sys.exit()
 print(read_back(image, chunks).bad)
 """
 
 
 @pytest.mark.parametrize("chunk_bytes", [CHUNK_BYTES, 1_000_000])
-def test_it_is_read_from_the_disk_and_not_from_memory(tmp_path: Path, chunk_bytes: int) -> None:
+@pytest.mark.parametrize("audit", [[], ["audit"]])
+def test_it_is_read_from_the_disk_and_not_from_memory(
+    tmp_path: Path, chunk_bytes: int, audit: list[str]
+) -> None:
     """A real disk decays below a file system that has the good bytes in memory still.
 
     Chunks of a million bytes are nothing that a disk can be asked for past the page cache: it's dropped then.
@@ -164,7 +183,7 @@ def test_it_is_read_from_the_disk_and_not_from_memory(tmp_path: Path, chunk_byte
     subprocess.run([program("mkfs.ext4"), "-q", tmp_path / "disk"], check=True)
     mounted = 'mount -o loop "$1/disk" "$1/mnt" && shift && exec "$@"'
     prefix = [*own_mounts(), "sh", "-ec", mounted, "sh", str(tmp_path)]
-    assert python(CORRUPTED_BELOW, str(tmp_path), str(chunk_bytes), prefix=prefix) == "[0]\n"
+    assert python(CORRUPTED_BELOW, str(tmp_path), str(chunk_bytes), *audit, prefix=prefix) == "[0]\n"
 
 
 def test_progress_is_told(image: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,6 +14,7 @@ from include.vault import Vault
 from tests.include.machine import plain_user, program, python
 from tests.include.machines.folder_host import REQUEST, backup, take, without_a_wire
 from tests.include.machines.machines import INSTANT, lay, proven
+from tests.include.test_proofs import found
 
 MIB = 1 << 20
 WEEK = timedelta(weeks=1)
@@ -60,6 +61,16 @@ def test_what_is_proven_late_isnt_lost_to_the_next_run(vault: Vault, disks: Path
     late.publish(second)
     assert early.publish(first).run == "a run"
     assert runs(vault) == ["a run", "next run"]
+
+
+def test_a_damaged_generation_is_no_base_of_the_next_one(vault: Vault, disks: Path) -> None:
+    """What they share on the disk would be decayed in both; the one before it is whole, and will do."""
+    for week, run in enumerate(("a run", "next run", "third run")):
+        take(backup(vault, disks, run, INSTANT + week * WEEK))
+        if run == "next run":
+            Generations(vault).of("maq1")[-1].proofs.append(found(result="failed"))
+    first, _, third = Generations(vault).of("maq1")
+    assert third.record.base == first.name
 
 
 def test_two_runs_at_one_machine_dont_meet(vault: Vault, disks: Path) -> None:

@@ -93,7 +93,7 @@ def test_a_host_that_says_nothing_is_given_up(
     held: HeldDisks, vault: Vault, frozen: Frozen, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It lives, as far as SSH can tell; another try may find it better."""
-    monkeypatch.setattr("include.machines.served.SILENCE_S", 0.5)
+    monkeypatch.setattr("include.machines.agent_line.SILENCE_S", 0.5)
     told = refused(held, vault, frozen, "exec sleep 60")
     assert isinstance(told, SourceUnreachableError)
     assert "said nothing for 0.5 s" in str(told)
@@ -106,7 +106,7 @@ def test_a_host_that_falls_silent_is_gone_on_with(
     disk = image(tmp_path / "large", 40 * MIB, at_0=noise(40))
     frozen = held.hold({"vda": disk})
     (server,) = held.servers()
-    monkeypatch.setattr("include.machines.served.SILENCE_S", 2)
+    monkeypatch.setattr("include.machines.agent_line.SILENCE_S", 2)
     with Wire(
         held.server,
         when=lambda wire: wire.carried > 8 * MIB,

@@ -1,0 +1,78 @@
+"""### Virtual machines, booted from their images every month.
+
+Boots machines from their newest images, to prove that they boot: at their own host, in a domain made for
+that alone, without network, on overlays that are thrown away. It waits for the proof that the site file
+names, takes a picture of the screen, and measures the time. Then each image is read back, and proven.
+Machines come first whose newest image wasn't booted yet, the longest undrilled before the others.
+
+**It never** touches a machine's own domain or disks, changes an image, or removes one. While a machine of the
+host is imaged, drills wait, and the other way round.
+
+#### By hand
+
+*Trigger* with a *machine* boots that one, drilled before or not. With *dry run* it names what it would boot.
+
+#### When it fails
+
+The mail says what was seen, with the screen's picture; both lie beside the image, as `.proofs` and `.png`.
+
+* *no sign of*: the machine didn't say what it should in time. Look at the picture: it may wait for a
+  person, or need more time (`timeout_s`) or memory (`memory_max`). Restore it by hand if in doubt.
+* *not checked*: it couldn't be tried; the sentence says why: no proof is named, or its host can't boot it.
+* *can't be read from this host*: its sshd forbids `AllowStreamLocalForwarding`; QEMU may not open the socket.
+* *chunks are damaged*: the image isn't what was backed up. Back the machine up anew.
+* `verdict` alone: it only repeats the report; the cause stands there.
+"""
+
+from datetime import timedelta
+
+from airflow.sdk import DAG, CronTriggerTimetable, Param
+
+from include import site_file
+from include.report import Kind
+from inpe_backup.operators.backup_operator import RETRY_WHAT_PASSES
+from inpe_backup.operators.build_backups_report import BuildBackupsReportOperator
+from inpe_backup.operators.drill_machine import DrillMachineOperator
+from inpe_backup.operators.email_report import EmailReportOperator
+from inpe_backup.operators.judge_run import JudgeRunOperator
+from inpe_backup.operators.plan_drills import PlanDrillsOperator
+
+SITE = site_file.current()
+
+with DAG(
+    dag_id="drill_machines",
+    schedule=CronTriggerTimetable(
+        SITE.machines.drill.schedule, timezone=SITE.institute.timezone, run_immediately=timedelta(0)
+    ),
+    catchup=False,
+    max_active_runs=1,
+    allowed_run_types=["scheduled", "manual"],  # type: ignore[list-item] # no backfill; the enum isn't public
+    doc_md=__doc__,
+    tags=["backup", "machines"],
+    params={
+        "machine": Param(default=None, type=["null", "string"], title="Machine", description="Only it."),
+        "dry_run": Param(default=False, type="boolean", title="Dry run", description="Boot nothing."),
+    },
+    default_args={
+        "queue": SITE.vault.queue or "default",
+        "retries": 3,
+        "retry_delay": timedelta(seconds=SITE.machines.retry_delay_s),
+        "retry_policy": RETRY_WHAT_PASSES,
+    },
+):
+    plan = PlanDrillsOperator(task_id="plan_drills")
+    drills = DrillMachineOperator.partial(
+        task_id="drill_machine", map_index_template="{{ task.drill['name'] }}", max_active_tis_per_dag=1
+    ).expand(drill=plan.output)
+    report = BuildBackupsReportOperator(
+        task_id="build_report",
+        trigger_rule="all_done",
+        kind=Kind.DRILL,
+        title="DRILL",
+        plan_task="plan_drills",
+        item_task="drill_machine",
+    )
+    [plan, drills] >> report
+    # Two leaves: the mail goes out whatever happened, and the run is red when a machine doesn't boot.
+    EmailReportOperator(task_id="email_report", report=report.output)
+    JudgeRunOperator(task_id="verdict", report=report.output)

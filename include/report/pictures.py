@@ -1,0 +1,57 @@
+"""The pictures of a report, as they go into its mail."""
+
+import hashlib
+import os
+import stat
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from include.report.model import Report
+
+LARGEST = 1 << 20
+_PNG = b"\x89PNG\r\n\x1a\n"
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """A report, and the pictures that can be sent with it.
+
+    Args:
+        report: only items whose picture is here have one.
+        by_id: PNGs by their Content-ID.
+    """
+
+    report: Report
+    by_id: dict[str, bytes]
+
+    @classmethod
+    def of(cls, report: Report) -> Self:
+        """Read them: PNGs below the archive, regular files of less than 1 MB; others are left out."""
+        found, items = dict[str, bytes](), []
+        for item in report.items:
+            png = _read(item.picture, Path(report.archive)) if item.picture else None
+            if item.picture and png:
+                found[content_id(item.picture)] = png
+            items.append(item if png else item.model_copy(update={"picture": None}))
+        return cls(report.model_copy(update={"items": tuple(items)}), found)
+
+
+def content_id(picture: str) -> str:
+    """Give the name by which a mail's HTML finds a picture in the mail (RFC 2392)."""
+    return f"{hashlib.sha256(picture.encode()).hexdigest()[:16]}@inpe-backup"
+
+
+def _read(picture: str, archive: Path) -> bytes | None:
+    path = Path(picture)
+    if ".." in path.parts or not path.parent.resolve().is_relative_to(archive.resolve()):
+        return None
+    with suppress(OSError):
+        file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        with os.fdopen(file, "rb") as opened:
+            found = os.fstat(file)
+            if stat.S_ISREG(found.st_mode) and found.st_size < LARGEST:
+                png = opened.read(LARGEST)
+                return png if png.startswith(_PNG) else None
+    return None

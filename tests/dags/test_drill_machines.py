@@ -1,0 +1,66 @@
+"""What the drills' DAG does for people: a machine booted from its image, its screen in the mail."""
+
+from collections.abc import Iterator
+from email.message import EmailMessage
+
+import pytest
+
+from include.report import MADE_BY
+from tests.dags import GREEN, RED, Run, snapshot
+from tests.dags.weekly import Weekly
+
+DAG = "drill_machines"
+pytestmark = pytest.mark.xdist_group("weekly")
+
+
+@pytest.fixture(scope="module")
+def drills(weekly: Weekly) -> Iterator[Weekly]:
+    """The weekly DAG's institute, with an image of a machine, and drills that wait for its console."""
+    weekly.images()
+    weekly.airflow.unpause(DAG)
+    with weekly.site_file(drill={"proof": {"serial": "guest: ready"}, "timeout_s": 60}):
+        yield weekly
+
+
+def run(work: Weekly, **params: object) -> Run:
+    """Trigger a run and wait until it's over."""
+    begun = Run(work.airflow, work.institute, work.airflow.trigger(DAG, conf=params)["dag_run_id"], DAG)
+    begun.end(patience_s=120)
+    return begun
+
+
+def pictures(mail: EmailMessage) -> list[bytes]:
+    """Give the pictures of a mail."""
+    return [
+        bytes(part.get_payload(decode=True)) for part in mail.walk() if part.get_content_type() == "image/png"
+    ]
+
+
+def test_a_machine_is_booted_and_its_screen_is_in_the_mail(drills: Weekly) -> None:
+    """The same picture lies beside the image; the machine itself goes on as before."""
+    before, states = drills.boots("maq1"), drills.states()
+    done = run(drills, machine="maq1")
+    image = drills.generations("maq1")[-1]
+
+    assert done.facts["state"] == GREEN, done.states()
+    assert done.mail["Subject"].startswith(f"[{MADE_BY}] DRILL OK")
+    assert pictures(done.mail) == [image.folder.with_name(f"{image.name}.png").read_bytes()]
+    assert [found.result for found in image.proofs.read()] == ["passed"]
+    assert (drills.boots("maq1"), drills.states()) == (before, states)
+    assert set(drills.host.virsh("list", "--all", "--name").split()) == set(drills.states())
+
+
+def test_a_dry_run_boots_nothing(drills: Weekly) -> None:
+    """It names what it would boot."""
+    vault = snapshot(drills.institute.vault)
+    done = run(drills, dry_run=True)
+    assert done.facts["state"] == GREEN, done.states()
+    assert "would be booted" in done.told
+    assert snapshot(drills.institute.vault) == vault
+
+
+def test_a_machine_that_isnt_in_the_vault_is_an_error(drills: Weekly) -> None:
+    """The run is red, and the mail says it."""
+    done = run(drills, machine="maq9")
+    assert done.facts["state"] == RED
+    assert "holds no sound image of a machine named 'maq9'" in done.told

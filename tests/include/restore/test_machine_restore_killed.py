@@ -1,0 +1,92 @@
+"""A restore that is cut off: the old disks or the new ones are complete, it says which, and goes on."""
+
+import time
+from dataclasses import replace
+
+import pytest
+
+from include.errors import HostNotReadyError, PassingError, SourceUnreachableError
+from tests.include.restore.bringing_back import Rehearsal
+
+pytestmark = pytest.mark.xdist_group("kvm")
+
+STEPS = ["begin", "keep definition", "define", "keep vda", "move vda", "keep vdb", "move vdb", "remove-old"]
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_swap_killed_at_any_step_says_what_each_disk_holds_and_goes_on(
+    bringing: Rehearsal, step: str
+) -> None:
+    """Each disk is complete, old or new, at its own place; the next try finishes what was begun."""
+    kvm, generation = bringing.kvm, bringing.generations("maq1")[-1]
+    new = {disk: generation.image(disk).read_bytes() for disk in ("vda", "vdb")}
+    bringing.damage("maq1", "vda", "raw", "0")
+    bringing.damage("maq1", "vdb", "qcow2", "0", "1M")
+    old = seen(bringing)
+    kvm.plan_fault(step, "agent")
+
+    with pytest.raises(HostNotReadyError, match=f"cut off at the step {step}") as refused:
+        bringing.in_place("maq1", f"killed at {step}", keep_old=False)
+
+    assert kvm.fault_sprung()
+    for disk, content in seen(bringing).items():
+        told = f"{disk} is the restored one, complete" if content == new[disk] else f"{disk} is the old one"
+        assert content in (old[disk], new[disk])
+        assert told in str(refused.value)
+    assert "Don't start the machine" in survey_problems(bringing)
+    restored = bringing.in_place("maq1", f"killed at {step}", keep_old=False)
+    assert seen(bringing) == new
+    assert restored.swapped.kept == ()
+    assert list((kvm.folder / "disks").glob("*.before-restore-*")) == []
+    assert bringing.left_behind() == []
+
+
+@pytest.mark.parametrize("fault", ["ssh", "libvirtd"])
+def test_a_swap_that_loses_its_session_or_libvirt_is_finished_by_the_next_try(
+    bringing: Rehearsal, fault: str
+) -> None:
+    """What is retried needs nobody."""
+    bringing.damage("maq1", "vda", "raw", "0")
+    bringing.kvm.plan_fault("move vda", fault)
+    for _ in range(3):
+        try:
+            bringing.in_place("maq1", f"lost {fault}")
+            break
+        except PassingError:
+            time.sleep(1)
+    assert bringing.kvm.fault_sprung()
+    image = bringing.generations("maq1")[-1].image("vda")
+    assert bringing.kvm.disk("maq1", "vda").read_bytes() == image.read_bytes()
+    assert bringing.left_behind() == []
+
+
+def test_a_transfer_that_breaks_is_gone_on_with(bringing: Rehearsal) -> None:
+    """What came stays at the host; nothing of the machine is touched meanwhile, and nothing is sent twice."""
+    bringing.damage("maq1", "vda", "raw", "0")
+    bringing.damage("maq1", "vdb", "qcow2", "0", "1M")
+    before = seen(bringing)
+
+    def kill_after_vda(line: str) -> None:
+        if line.startswith("maq1 vda") and "proven" in line:
+            bringing.kvm.run("pkill", "-KILL", "-f", r"agent-[0-9a-f]+\.pyz .* receive")
+
+    breaking = replace(bringing.restore("maq1", "broken", how="in place"), say=kill_after_vda)
+    with pytest.raises(SourceUnreachableError):
+        breaking.run_all()
+    assert seen(bringing) == before
+    again = bringing.in_place("maq1", "broken")
+    assert again.sent_bytes == 1 << 20  # vdb's; vda's are there
+    assert bringing.left_behind() == []
+
+
+def seen(bringing: Rehearsal) -> dict[str, bytes]:
+    """Give what a guest would see of each disk now."""
+    kvm = bringing.kvm
+    vdb = bringing.content(kvm.disk("maq1", "vdb"), "qcow2")
+    return {"vda": kvm.disk("maq1", "vda").read_bytes(), "vdb": vdb}
+
+
+def survey_problems(bringing: Rehearsal) -> str:
+    """Give why the machine wouldn't be backed up now."""
+    [found] = [one for one in bringing.host.survey().machines if one.name == "maq1"]
+    return " ".join(found.problems)
