@@ -16,8 +16,8 @@ from .nbd_write import WritableExport
 from .target import Target
 
 ALIVE_S = 10.0
-_WRITABLE = ("--cache=writeback", "--discard=unmap")  # zeros become holes
-_FROM_THE_DISK = ("--read-only", "--cache=none")
+_WRITABLE = ("--discard=unmap",)  # zeros become holes
+_PAST_THE_CACHE = "--cache=none"
 
 
 def make(target: Target, alive: Callable[[], None]) -> None:
@@ -42,7 +42,7 @@ def make(target: Target, alive: Callable[[], None]) -> None:
     if not target.base:
         _run(["qemu-img", "create", "-q", "-f", disk.format, "--", str(part), str(disk.bytes)], alive)
     elif target.flat and target.base == disk.format:
-        _run(["cp", "--reflink=auto", "--sparse=always", *base], alive)
+        _run(["cp", "--reflink=auto", "--sparse=auto", *base], alive)
     else:
         _run(["qemu-img", "convert", "-f", target.base, "-O", disk.format, *base], alive)
     if target.base and target.base_bytes != disk.bytes:
@@ -55,18 +55,18 @@ def make(target: Target, alive: Callable[[], None]) -> None:
 
 
 @contextmanager
-def writable(target: Target, room: Path) -> Iterator[WritableExport]:
-    """Have a new disk open for writing, for a block.
+def writable(target: Target, room: Path) -> Iterator[tuple[WritableExport, bool]]:
+    """Have a new disk open for writing, for a block; tells whether it's read past the page cache.
 
     Raises:
         NotRestoredError: it can't be opened.
         NbdError: what can't be read or written; from a block that does.
     """
-    socket = _served(target, room, _WRITABLE)
+    socket, from_disk = _served(target, room, _WRITABLE)
     try:
         with WritableExport(socket, target.disk.name) as export:
             _require_size(export, target)
-            yield export
+            yield export, from_disk
     finally:
         exports.end_processes(str(room))
 
@@ -78,13 +78,8 @@ def from_the_disk(target: Target, room: Path) -> Iterator[Export]:
     Raises:
         NotRestoredError: it can't be opened.
     """
-    with target.new.open("rb+") as file:
-        os.fsync(file.fileno())
-        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
-    try:
-        socket = _served(target, room, _FROM_THE_DISK)
-    except NotRestoredError:  # a file system without O_DIRECT; that the cache was dropped must do
-        socket = _served(target, room, exports.READ_ONLY)
+    _out_of_the_cache(target.new)
+    socket, _ = _served(target, room, exports.READ_ONLY)
     try:
         with Export(socket, target.disk.name) as read_only:
             yield read_only
@@ -93,10 +88,20 @@ def from_the_disk(target: Target, room: Path) -> Iterator[Export]:
     sync_folder(target.new.parent)
 
 
-def _served(target: Target, room: Path, access: tuple[str, ...]) -> str:
+def _out_of_the_cache(path: Path) -> None:
+    """Have all of a file on the disk, so that what is read of it comes from there."""
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
+def _served(target: Target, room: Path, access: tuple[str, ...]) -> tuple[str, bool]:
+    """Serve a disk past the page cache, or through it where its file system can't (O_DIRECT); tells which."""
     wanted = {"name": target.disk.name, "format": target.disk.format, "path": str(target.new)}
+    with suppress(NotFrozenError):
+        return str(exports.serve_files([wanted], room, (*access, _PAST_THE_CACHE))[0]["socket"]), True
     try:
-        return str(exports.serve_files([wanted], room, access)[0]["socket"])
+        return str(exports.serve_files([wanted], room, access)[0]["socket"]), False
     except NotFrozenError as error:
         raise NotRestoredError(str(error)) from error
 

@@ -18,8 +18,10 @@ Frames are those of ``wire.py``; in answers:
     E  0, length; then JSON: the end
     X  0, length; then JSON: it can't be done: {"error": class, "message": sentence}
 
-Until all is proven, and ``swap`` is called, the machine is as it was; a block device excepted, which is
-written to directly. A disk that was begun stays for the next try.
+Each chunk is read from the disk itself, past the page cache, after it was last written: those that the
+new disk began with when they are compared, all others when it's proven. Until all is proven, and ``swap``
+is called, the machine is as it was; a block device excepted, which is written to directly. A disk that was
+begun stays for the next try.
 """
 
 from __future__ import annotations
@@ -35,7 +37,7 @@ from typing import Any, BinaryIO
 from . import exports, new_disk
 from .errors import AgentError, BusyError, NotRestoredError, UsageError
 from .folder import MachineFolder, State, held, read_json, write_json
-from .nbd import LARGEST_READ, NbdError
+from .nbd import LARGEST_READ, Export, NbdError
 from .nbd_write import all_written
 from .reading import Part, blocks, sha256
 from .restoring import Restore
@@ -140,6 +142,7 @@ class _Receiving:
         self._digests: dict[str, bytes] = {}
         self._chunk_bytes = 0
         self._wanted: dict[str, set[int]] = {}
+        self._unread: dict[str, set[int]] = {}  # chunks not read from the disk since they were written
 
     def all(self) -> None:
         """Do what is asked, until nothing is."""
@@ -160,7 +163,8 @@ class _Receiving:
         self._forget_proof(target)
         new_disk.make(target, self._alive)
         runs, read, wants = Runs(self._wire), 0, self._none_wanted(target)
-        with new_disk.writable(target, self._room) as export, all_written(export) as writes:
+        unread = self._unread[target.disk.name] = set()
+        with new_disk.writable(target, self._room) as (export, from_disk), all_written(export) as writes:
             part = Part(export, self._chunk_bytes, 0, self._count(target))
             of_zeros = part.of_zeros()
             for index, block in blocks(part):
@@ -168,9 +172,12 @@ class _Receiving:
                 read += length if block else 0
                 if self._same(block, length, wanted, of_zeros):
                     runs.add(b"S", index)
+                    if not from_disk:
+                        unread.add(index)
                 elif wanted == of_zeros.get(length) and not target.device:
                     writes.add(export.zero(index * self._chunk_bytes, length))
                     runs.add(b"S", index)
+                    unread.add(index)
                 else:
                     runs.add(b"W", index)
                     wants.add(index)
@@ -191,9 +198,11 @@ class _Receiving:
 
     def _write(self, target: Target, asked: dict[str, Any]) -> None:
         """Write chunks, each once it's known to be what was hashed."""
-        with new_disk.writable(target, self._room) as export, all_written(export) as writes:
+        unread = self._unread.setdefault(target.disk.name, set())
+        with new_disk.writable(target, self._room) as (export, _), all_written(export) as writes:
             for _ in range(int(asked.get("count", 0))):
                 index, data = self._chunk(target)
+                unread.add(index)
                 writes.add(export.write(index * self._chunk_bytes, data))
         self._wire.words(b"E", {})
 
@@ -214,20 +223,35 @@ class _Receiving:
         return index, data
 
     def _prove(self, target: Target, _asked: dict[str, Any]) -> None:
-        """Read the new disk back from the disk itself; what isn't as it is to be is wanted again."""
-        runs, wants = Runs(self._wire), self._none_wanted(target)
+        """Read back from the disk what was written; what isn't as it is to be is wanted again.
+
+        What wasn't written was read from there when it was compared.
+        """
+        if missing := self._wanted.get(target.disk.name, {0}) - self._unread.get(target.disk.name, set()):
+            raise WrongQuestionError(f"{len(missing):,} chunks of {target.disk.name} haven't come yet.")
+        runs, wants, unread = Runs(self._wire), self._none_wanted(target), self._unread[target.disk.name]
         with new_disk.from_the_disk(target, self._room) as export:
-            part = Part(export, self._chunk_bytes, 0, self._count(target))
-            of_zeros = part.of_zeros()
-            for index, block in blocks(part):
-                good = self._same(block, self._length(target, index), self._digest(target, index), of_zeros)
-                runs.add(b"S" if good else b"W", index)
-                if not good:
-                    wants.add(index)
+            for part in self._parts(export, unread):
+                of_zeros = part.of_zeros()
+                for index, block in blocks(part):
+                    wanted = self._digest(target, index)
+                    good = self._same(block, self._length(target, index), wanted, of_zeros)
+                    runs.add(b"S" if good else b"W", index)
+                    if not good:
+                        wants.add(index)
         runs.end()
+        self._unread[target.disk.name] = set()
         if not wants:
             self._note_proof(target)
         self._wire.words(b"E", {})
+
+    def _parts(self, export: Export, chunks: set[int]) -> Iterator[Part]:
+        """Give chunks as parts of the disk, each as long as it can be."""
+        ordered = sorted(chunks)
+        starts = [index for index in ordered if index - 1 not in chunks]
+        ends = [index + 1 for index in ordered if index + 1 not in chunks]
+        for first, end in zip(starts, ends):
+            yield Part(export, self._chunk_bytes, first, end)
 
     def _take_digests(self, target: Target, asked: dict[str, Any]) -> None:
         self._chunk_bytes, count = int(asked.get("chunk_bytes", 0)), int(asked.get("count", -1))

@@ -5,7 +5,17 @@ from dataclasses import replace
 
 import pytest
 
-from include.errors import HostNotReadyError, PassingError, SourceUnreachableError
+from include.errors import (
+    HostNotReadyError,
+    MachineNotRestoredError,
+    PassingError,
+    SourceUnreachableError,
+)
+from include.machines.chunks import Chunks
+from include.machines.progress import Progress
+from include.restore.machine_request import asked
+from include.restore.machine_sender import sending
+from include.transfer import connected
 from tests.include.restore.bringing_back import Rehearsal
 
 pytestmark = pytest.mark.xdist_group("kvm")
@@ -76,6 +86,32 @@ def test_a_transfer_that_breaks_is_gone_on_with(bringing: Rehearsal) -> None:
     assert seen(bringing) == before
     again = bringing.in_place("maq1", "broken")
     assert again.sent_bytes == 1 << 20  # vdb's; vda's are there
+    assert bringing.left_behind() == []
+
+
+def test_what_the_disk_gives_back_otherwise_is_told_and_sent_again(bringing: Rehearsal) -> None:
+    """Whatever became of it since it was written; and a swap refuses what isn't proven."""
+    bringing.damage("maq1", "vda", "raw", "0")
+    restore = bringing.restore("maq1", how="in place")
+    request = asked(restore.wish, restore.generation, restore.run).request
+    image, chunks = restore.generation.image("vda"), Chunks.read(restore.generation.chunks("vda"))
+    progress = Progress("vda", chunks.bytes, print)
+    command = restore.host.receive_command()
+    with connected(restore.host.door.route) as config, sending(config, command, request) as sender:
+        wanted = sender.compare("vda", chunks)
+        sender.write("vda", image, chunks, wanted, progress)
+        [new] = (bringing.kvm.folder / "disks").glob("maq1.vda.restoring-*")
+        with new.open("r+b") as file:
+            file.write(b"rotten")
+        assert sender.prove("vda", chunks) == [0]
+    with pytest.raises(MachineNotRestoredError, match="vda isn't proven at the host yet"):
+        restore.host.swap(request)
+    with connected(restore.host.door.route) as config, sending(config, command, request) as sender:
+        assert sender.compare("vda", chunks) == [0]
+        sender.write("vda", image, chunks, [0], progress)
+        assert sender.prove("vda", chunks) == []
+    assert new.read_bytes() == image.read_bytes()
+    bringing.in_place("maq1")
     assert bringing.left_behind() == []
 
 
