@@ -18,6 +18,8 @@ need /usr/sbin/mkfs.xfs xfsprogs              # what guests may have on their di
 need /usr/sbin/sfdisk fdisk
 need /bin/busybox busybox-static
 need /usr/bin/cpio cpio
+need /usr/bin/chromium chromium                # the page, as people see it
+need /usr/share/fonts/truetype/dejavu fonts-dejavu-core
 "${PYTHON:-python3}" -c 'import ensurepip' 2>/dev/null || missing="$missing python3-venv"
 [ -n "$missing" ] || exit 0
 if [ "$(id -u)" -ne 0 ]; then
