@@ -5,8 +5,8 @@ from typing import Any
 
 _HEAD = """# What was measured last
 
-By `make bench`, on one machine with two cores that plays both ends: medians, and ratios beside what people would
-use instead, in one run. **NO**: a limit that isn't kept. Where that is so, the machine's CPU is what is short: two
+By `make bench`, on one machine with two cores that plays both ends: medians, and ratios beside what people
+would use instead, in one run. **NO**: a limit that isn't kept. There, the machine's CPU is what is short: two
 SHA-256 over all that is imaged take longer than a wire inside one machine; at 1 Gbit/s they don't.
 
 | what | ours | against | theirs | ratio | limit | holds |
