@@ -31,7 +31,7 @@ with _nothing_left_at_home():
 
 __all__ = ["Axes", "Figure", "axes", "figure", "png"]
 
-PAPER, INK, SOFT, LINE = "#ffffff", "#1c2733", "#586472", "#dfe4e8"
+PAPER, INK, SOFT, FAINT, LINE = "#ffffff", "#1c2733", "#586472", "#a7b1bc", "#dfe4e8"
 # Okabe and Ito's colours, which people with any kind of colour vision tell apart.
 BLUE, SKY, GREEN, ORANGE, VERMILION = "#0072b2", "#56b4e9", "#009e73", "#e69f00", "#d55e00"
 
