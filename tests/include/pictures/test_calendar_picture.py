@@ -41,12 +41,12 @@ def test_a_day_is_where_its_digits_say(number: int) -> None:
 
 @pytest.mark.parametrize("state", COLOURS)
 def test_each_state_has_its_colour(state: Coverage) -> None:
-    """Once in the year, and once more in the legend."""
-    blank = opened(picture([year({})], None))
+    """Once in the year, and once more in the legend; the others' colours aren't there."""
     drawn = opened(picture([year({100: state})], None))
+    others = {*COLOURS.values()} - {COLOURS[state]}
 
-    assert count(blank, COLOURS[state]) == 0
     assert count(drawn, COLOURS[state]) > 40
+    assert [count(drawn, other) for other in others] == [0] * len(others)
 
 
 def test_no_two_states_share_a_shape_and_a_filling() -> None:
