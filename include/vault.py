@@ -6,6 +6,7 @@
                   2026/268.sha256     `cd 268 && sha256sum -c ../268.sha256`
                   2026/268.json       its record
                   2026/268.proofs     what was found of it later on (proofs.py)
+                  2026/268.png        a map drawn from it (pictures/)
                   2026/268.r2/ ...    a later, different version of the same day
     <vault>/.staging/supim/2026-268/  work in progress: data/ and what is known of it
 

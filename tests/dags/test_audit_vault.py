@@ -86,6 +86,8 @@ def test_a_damaged_day_is_fetched_again_and_the_mail_leads_with_it(audits: Audit
     assert "'2026-102' isn't what was published" in lead
     assert f"1 file is not as published: '{damaged.name}'" in run.told
     assert "as revision 2" in run.told
+    assert "TEC of 2026-102 at 15:00 UTC (12:00 in America/Sao_Paulo), drawn from the published" in run.told
+    assert revisions[1].picture.is_file()
 
 
 def test_damage_that_the_run_cant_mend_makes_it_red(audits: Audits) -> None:

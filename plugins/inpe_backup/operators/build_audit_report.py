@@ -9,10 +9,12 @@ from airflow.sdk import Context
 from include.audit.report import Again, Audited, items, needs_person
 from include.backups_report import BackupsRun
 from include.daily_report import Failure
+from include.errors import VaultError
 from include.ordinal_day import OrdinalDay
+from include.pictures import day_maps
 from include.plan import Verdict
 from include.record import Record
-from include.report import Item, Kind
+from include.report import Item, Kind, Report
 from inpe_backup.leavings import Leavings
 from inpe_backup.operators.build_backups_report import BuildBackupsReportOperator
 
@@ -54,6 +56,13 @@ class BuildAuditReportOperator(BuildBackupsReportOperator):
             items={item.name: item for item in told},
             needs_person=needs_person(list(audited.values())),
         )
+
+    def _report(self, run: BackupsRun) -> Report:
+        try:
+            return day_maps.with_maps(run.report(), self.vault())
+        except VaultError as unusable:
+            self.log.error("%s", unusable)  # noqa: TRY400 - the tasks before failed by it and show it whole
+            return run.report()
 
     def _items(self, left: Leavings, names: list[str]) -> dict[str, Item]:  # noqa: ARG002 - made of more than these
         return {}
