@@ -25,7 +25,7 @@ from include.report.model import (
     WeekState,
 )
 from include.report.render import render_html, render_text
-from include.report.verdict import MADE_BY, headline, label, overall, rehearsed, subject
+from include.report.verdict import MADE_BY, headline, label, overall, rehearsed, subject, summary
 
 __all__ = [
     "MADE_BY",
@@ -48,4 +48,5 @@ __all__ = [
     "render_html",
     "render_text",
     "subject",
+    "summary",
 ]

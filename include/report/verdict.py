@@ -63,7 +63,12 @@ def _alerts(report: Report) -> list[str]:
 
 def subject(report: Report, *, prefix: str = MADE_BY) -> str:
     """Give the mail's subject, which alone tells whether to open it. Always one printable line."""
-    verdict = f"[{visible(prefix)}] {report.name} {label(report)}"
+    return f"[{visible(prefix)}] {summary(report)}"
+
+
+def summary(report: Report) -> str:
+    """Give the report in one printable line: ``SUPIM 2026-268 OK · 1 copied · 412 MB``."""
+    verdict = f"{report.name} {label(report)}"
     if alarm := words.alarm(report):
         return f"{verdict} · {alarm}"
     moved, down = moved_bytes(report), longest_downtime(report)
