@@ -24,7 +24,7 @@ The mail leads with what is damaged; so does the task's log. `audit` itself fail
 
 from datetime import timedelta
 
-from airflow.sdk import DAG, CronTriggerTimetable, task_group
+from airflow.sdk import DAG, CronTriggerTimetable, Label, task_group
 
 from include import site_file
 from inpe_backup import forms
@@ -44,7 +44,7 @@ SITE = site_file.current()
 
 with DAG(
     dag_id="audit_vault",
-    dag_display_name="Audit the vault",
+    dag_display_name="Audit the vault · audit_vault",
     schedule=CronTriggerTimetable(
         SITE.audit.schedule, timezone=SITE.institute.timezone, run_immediately=timedelta(0)
     ),
@@ -111,7 +111,7 @@ with DAG(
         fetch_tasks=["damaged_days", "survey", "plan_days", "ensure_space"],
         day_tasks=["secure_day.copy_day", "secure_day.verify_day", "secure_day.publish_day"],
     )
-    audit >> damaged
+    audit >> Label("what isn't whole") >> damaged
     [plan, audit, damaged, survey, days, space, secure_day.expand(day=space.output)] >> report
     # Two leaves: the mail goes out whatever happened, and the run is red when the backup or the mail failed.
     EmailReportOperator(task_id="email_report", task_display_name="Mail the report", report=report.output)

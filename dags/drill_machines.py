@@ -42,7 +42,7 @@ SITE = site_file.current()
 
 with DAG(
     dag_id="drill_machines",
-    dag_display_name="Boot machines from their images",
+    dag_display_name="Boot machines from their images · drill_machines",
     schedule=CronTriggerTimetable(
         SITE.machines.drill.schedule, timezone=SITE.institute.timezone, run_immediately=timedelta(0)
     ),

@@ -47,7 +47,7 @@ SITE = site_file.current()
 
 with DAG(
     dag_id="restore_day",
-    dag_display_name="Restore SUPIM days",
+    dag_display_name="Restore SUPIM days · restore_day",
     schedule=None,
     catchup=False,
     max_active_runs=4,

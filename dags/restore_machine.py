@@ -46,7 +46,7 @@ SITE = site_file.current()
 
 with DAG(
     dag_id="restore_machine",
-    dag_display_name="Restore a machine",
+    dag_display_name="Restore a machine · restore_machine",
     schedule=None,
     catchup=False,
     max_active_runs=1,

@@ -28,7 +28,7 @@ task **with its downstream tasks**, so that the report is written again. What is
 
 from datetime import UTC, datetime, timedelta
 
-from airflow.sdk import DAG, task_group
+from airflow.sdk import DAG, Label, task_group
 
 from include import site_file
 from inpe_backup import forms
@@ -47,7 +47,7 @@ SITE = site_file.current()
 
 with DAG(
     dag_id="supim_daily",
-    dag_display_name="Back up SUPIM days",
+    dag_display_name="Back up SUPIM days · supim_daily",
     schedule=OrdinalDayTimetable(
         SITE.supim.schedule, timezone=SITE.institute.timezone, lag_days=SITE.supim.lag_days
     ),
@@ -99,7 +99,9 @@ with DAG(
         space_task=space.task_id,
         day_tasks=["secure_day.copy_day", "secure_day.verify_day", "secure_day.publish_day"],
     )
-    [window, survey, plan, space, secure_day.expand(day=space.output)] >> report
+    secured = secure_day.expand(day=space.output)
+    space >> Label("days to copy") >> secured
+    [window, survey, plan, space, secured] >> report
     # Two leaves: the mail goes out whatever happened, and the run is red when the backup or the mail failed.
     EmailReportOperator(task_id="email_report", task_display_name="Mail the report", report=report.output)
     JudgeRunOperator(task_id="verdict", task_display_name="Judge the run", report=report.output)

@@ -30,7 +30,7 @@ task **with its downstream tasks**. A machine that this run has imaged already i
 
 from datetime import timedelta
 
-from airflow.sdk import DAG, CronTriggerTimetable, task_group
+from airflow.sdk import DAG, CronTriggerTimetable, Label, task_group
 
 from include import site_file
 from inpe_backup import forms
@@ -56,7 +56,7 @@ STEPS = [
 
 with DAG(
     dag_id="vm_weekly",
-    dag_display_name="Back up machines",
+    dag_display_name="Back up machines · vm_weekly",
     schedule=CronTriggerTimetable(  # switched on, it waits for its next turn: no machine stops at once
         SITE.machines.schedule, timezone=SITE.institute.timezone, run_immediately=timedelta(0)
     ),
@@ -120,7 +120,8 @@ with DAG(
         release.as_teardown(on_failure_fail_dagrun=True)
         freeze >> pull >> verify >> publish >> release >> [remove, report]
 
-    machines >> room >> secure_machine.expand(machine=room.output) >> remove
+    one_by_one = Label("one of a host at a time")
+    machines >> room >> one_by_one >> secure_machine.expand(machine=room.output) >> remove
     [machines, room, remove] >> report
     # Two leaves: the mail goes out whatever happened, and the run is red when the backup or the mail failed.
     EmailReportOperator(task_id="email_report", task_display_name="Mail the report", report=report.output)

@@ -18,7 +18,7 @@ _HOWS = {
     "beside": "Beside it: as a new machine; the old one isn't touched",
     "in place": "In place: it becomes what it was; it must be off",
 }
-_MORE, _BESIDE, _IN_PLACE = "Only when needed", "Beside it", "In place"
+_MORE = "Only when needed"
 
 
 def supim_daily(site: Site) -> Form:
@@ -140,7 +140,14 @@ def restore_machine(site: Site) -> Form:
             enum=list(_HOWS),
             values_display=_HOWS,
             title="How",
-            description=f"Then see “{_BESIDE}” or “{_IN_PLACE}” below.",
+            description="Beside it, where the old one may still be of use; in place, where it's damaged.",
+        ),
+        "confirm": Param(
+            None,
+            type=_TEXT,
+            title="Confirm",
+            description="In place: type the machine's name once more, as its disks give way to older ones. "
+            "Empty: only beside it.",
         ),
         "start": Param(
             default=False,
@@ -154,25 +161,17 @@ def restore_machine(site: Site) -> Form:
         "new_name": Param(
             None,
             type=_TEXT,
-            section=_BESIDE,
+            section=_MORE,
             title="New name",
-            description="What the new machine is called. Empty: as the old one, with -restored added.",
-        ),
-        "confirm": Param(
-            None,
-            type=_TEXT,
-            section=_IN_PLACE,
-            title="Confirm",
-            description="Type the machine's name once more: its disks give way to older ones. Empty: nothing "
-            "is done.",
+            description="Beside it: what the new machine is called. Empty: as the old one, and -restored.",
         ),
         "keep_old": Param(
             default=True,
             type="boolean",
-            section=_IN_PLACE,
+            section=_MORE,
             title="Keep the old disks",
-            description="On: they are kept beside the restored ones, as ….before-restore-<date>, until you "
-            "remove them. Off: they are lost.",
+            description="In place. On: they are kept beside the restored ones, as ….before-restore-<date>, "
+            "until you remove them. Off: they are lost.",
         ),
         "generation": Param(
             None,

@@ -10,6 +10,7 @@ from tests.dags.weekly import DAG as WEEKLY
 from tests.dags.weekly import Weekly
 from tests.site import Institute
 from tests.site.airflow import LocalAirflow
+from tests.site.browser import Browser
 
 # How soon Airflow notices that a worker is gone.
 SOON = {
@@ -43,6 +44,13 @@ def weekly(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Weekly]:
         with work.airflow as airflow:
             airflow.unpause(WEEKLY)
             yield work
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Give a Chromium."""
+    with Browser() as chromium:
+        yield chromium
 
 
 @pytest.fixture
