@@ -2,6 +2,7 @@
 
 from airflow.plugins_manager import AirflowPlugin
 
+from inpe_backup import run_note
 from inpe_backup.timetable import OrdinalDayTimetable
 
 
@@ -10,3 +11,4 @@ class InpeBackupPlugin(AirflowPlugin):
 
     name = "inpe_backup"
     timetables = [OrdinalDayTimetable]  # noqa: RUF012 - as the base class declares it
+    listeners = [run_note]  # noqa: RUF012 - the same

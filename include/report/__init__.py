@@ -27,7 +27,16 @@ from include.report.model import (
     WeekState,
 )
 from include.report.render import render_html, render_text
-from include.report.verdict import MADE_BY, headline, is_good, label, line, overall, rehearsed, subject
+from include.report.verdict import (
+    MADE_BY,
+    headline,
+    is_good,
+    label,
+    overall,
+    rehearsed,
+    subject,
+    summary,
+)
 
 __all__ = [
     "MADE_BY",
@@ -49,10 +58,10 @@ __all__ = [
     "headline",
     "is_good",
     "label",
-    "line",
     "overall",
     "rehearsed",
     "render_html",
     "render_text",
     "subject",
+    "summary",
 ]

@@ -47,11 +47,13 @@ def test_what_is_due_is_proven_again(audits: Audits) -> None:
     assert rehearsed.facts["state"] == GREEN, rehearsed.states()
     assert snapshot(audits.institute.vault) == before
     assert "2 would be read" in rehearsed.mail["Subject"]
+    assert rehearsed.note == rehearsed.subject
 
     run = audits.run()
 
     assert run.facts["state"] == GREEN, run.states()
     assert run.mail["Subject"].startswith(f"[{MADE_BY}] AUDIT OK \N{MIDDLE DOT} 2 proven again")
+    assert run.note == run.subject
     for backup in (day, image):
         [found] = backup.proofs.read()
         assert (found.what, found.result, found.run) == ("audit", "passed", run.run_id)
@@ -105,6 +107,7 @@ def test_damage_that_the_run_cant_mend_makes_it_red(audits: Audits) -> None:
 
     assert run.facts["state"] == RED, run.states()
     assert "AUDIT FAILED \N{MIDDLE DOT} 2 damaged" in run.mail["Subject"]
+    assert run.note == run.subject
     assert "1 chunk of 2 of vda.img isn't as published: bytes 1048576-1799999." in run.told
     assert "It can't be fetched again." in run.told
     assert [found.result for found in image.proofs.read()] == ["failed"]

@@ -105,6 +105,11 @@ def test_its_mail_shows_a_map_drawn_from_the_published_copy_and_the_year(daily: 
     assert "2024 by day of the year: 1 safe" in by_key.told
 
 
+def test_its_note_is_its_mails_subject(by_key: Run) -> None:
+    """Who looks at the list of runs needs no mail."""
+    assert by_key.note == by_key.subject
+
+
 def test_a_day_named_in_the_field_day_is_secured(daily: Daily, by_field: Run) -> None:
     """Some ways to start a run have no key."""
     assert by_field.end() == GREEN
@@ -160,6 +165,7 @@ def test_a_dry_run_says_what_it_would_do_and_changes_nothing(daily: Daily) -> No
     assert run.end() == GREEN
     assert [snapshot(place) for place in places] == before
     assert "SUPIM 2024-063 DRY RUN · 1 would be copied" in run.mail["Subject"]
+    assert run.note == run.subject
     assert "This was a dry run: nothing was copied and nothing was changed." in run.told
 
 
