@@ -76,9 +76,12 @@ _NEVER = datetime.min.replace(tzinfo=UTC)
 
 def _decided(standing: Standing, now: datetime, proof_age: timedelta) -> Decided:
     proven, days = standing.proven, counted(proof_age.days, "day")
-    if standing.replaced_by:
+    if standing.replaced_by and not standing.untold:
         why = f"It is damaged, and {standing.replaced_by} is newer and whole: it isn't read any more."
         return Decided(standing, due=False, reason=why)
+    if standing.replaced_by:
+        why = f"It is damaged, and nobody has been told so. {standing.damage}"
+        return Decided(standing, due=True, reason=why)
     if standing.damage or not proven:
         why = f"It is damaged, and no newer version is whole. {standing.damage}"
         return Decided(standing, due=True, reason=why)

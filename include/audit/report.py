@@ -13,7 +13,7 @@ from include.report import Item, Outcome, State
 from include.wording import counted
 
 _MOST_WARNINGS = 3
-_MACHINE = "It stays until a newer one is whole. Have the machine imaged: trigger vm_weekly."
+_MACHINE = "What is there of it stays until a newer one is whole. Have the machine imaged: trigger vm_weekly."
 _DAY = "It wasn't come to be fetched again. See the run; then clear what failed."
 
 

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -20,7 +21,10 @@ ages = st.one_of(st.none(), st.timedeltas(timedelta(days=-3), timedelta(days=90)
 
 
 def day(
-    number: int, age: timedelta | None = timedelta(0), damage: str | None = None, **facts: str
+    number: int,
+    age: timedelta | None = timedelta(0),
+    damage: str | None = None,
+    **facts: Any,  # noqa: ANN401 - any of a standing
 ) -> Standing:
     """Give how it stands with a day of 2026 whose last proof is so old."""
     published = PublishedDay(OrdinalDay(2026, number), 1, Path("/vault/supim/2026"))
@@ -59,6 +63,14 @@ def test_what_is_damaged_is_read_each_time_until_a_newer_one_is_whole() -> None:
         (True, f"It is damaged, and no newer version is whole. {DAMAGE}"),
         (False, "It is damaged, and 2026-002.r2 is newer and whole: it isn't read any more."),
     ]
+
+
+def test_damage_that_nobody_was_told_of_is_read_once_even_if_a_newer_one_is_whole() -> None:
+    """A folder that vanished, say: whoever removed it is to know that it was noticed."""
+    lost = day(2, None, "The folder /vault is missing.", replaced_by="2026-002.r2", untold=True)
+    [decided] = decide([lost], NOW, AGE)
+    assert decided.due
+    assert decided.reason == "It is damaged, and nobody has been told so. The folder /vault is missing."
 
 
 def test_a_proof_of_a_time_to_come_is_no_proof() -> None:

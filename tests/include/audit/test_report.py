@@ -38,7 +38,9 @@ def test_each_damaged_backup_is_an_item_before_all_others() -> None:
     spoilt = Audited.of(Batch(name="maq1", backups=(IMAGE,)), [reading(IMAGE, "failed")])
     first, second = told(whole, spoilt)
     assert (first.name, first.outcome, first.state) == (IMAGE, Outcome.DAMAGED, State.FAILED)
-    assert first.reason.startswith("1 file is missing: 'a'. It stays until a newer one is whole.")
+    assert first.reason.startswith(
+        "1 file is missing: 'a'. What is there of it stays until a newer one is whole."
+    )
     assert second.outcome is Outcome.PROVEN_AGAIN
     (sentence,) = needs_person([whole, spoilt])
     assert sentence.startswith(f"What the vault gives back of '{IMAGE}' isn't what was published.")
