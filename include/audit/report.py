@@ -108,12 +108,13 @@ def items(
     return [*bad, *(item for batch in audited for item in _of_batch(batch))]
 
 
-def needs_person(audited: Sequence[Audited]) -> list[str]:
-    """Say what only a person can find out."""
+def needs_person(audited: Sequence[Audited], planned: Sequence[Batch] = ()) -> list[str]:
+    """Say what only a person can find out, or change."""
     damaged = [one.name for batch in audited for one in batch.damaged]
     told = f"What the vault gives back of {named(damaged)} isn't what was published."
     why = "A disk that decays, or a slip of a hand: find out which (dmesg, smartctl) before more is lost."
-    return [f"{told} {why}"] if damaged else []
+    found = [f"{told} {why}"] if damaged else []
+    return found + [batch.needs_person for batch in planned if batch.needs_person]
 
 
 def _of_batch(batch: Audited) -> Iterator[Item]:

@@ -107,7 +107,15 @@ def test_batches_are_years_and_machines_and_one_for_the_rest() -> None:
 
 def test_an_empty_vault_has_no_batch() -> None:
     """And so the report has nothing good to say."""
-    assert batches(decide([], NOW, AGE)) == []
+    assert batches(decide([], NOW, AGE), "Change something.") == []
+
+
+def test_what_a_person_must_change_is_said_with_the_first_batch() -> None:
+    """Whichever that is: also where nothing is due."""
+    found = batches(decide([day(1, timedelta(days=30)), day(2)], NOW, AGE), "Change something.")
+    assert [one.needs_person for one in found] == ["Change something.", ""]
+    [rest] = batches(decide([day(2)], NOW, AGE), "Change something.")
+    assert rest.needs_person == "Change something."
 
 
 @given(st.lists(ages, max_size=20))

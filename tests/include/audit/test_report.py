@@ -32,6 +32,12 @@ def test_what_is_whole_is_told_by_the_batch() -> None:
     assert needs_person([audited]) == []
 
 
+def test_what_a_person_must_change_is_told_though_all_is_whole() -> None:
+    """Once, as the plan left it."""
+    planned = [BATCH.model_copy(update={"needs_person": "The audit reads too slowly."}), BATCH]
+    assert needs_person([Audited.of(BATCH, [reading()])], planned) == ["The audit reads too slowly."]
+
+
 def test_each_damaged_backup_is_an_item_before_all_others() -> None:
     """And a person must find out why."""
     whole = Audited.of(BATCH, [reading("2026-269")])

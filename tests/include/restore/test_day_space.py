@@ -59,7 +59,7 @@ def test_a_target_that_fills_up_under_the_copy_goes_on_with_more_room(work: Work
     others = [f"{work.folder}/others", MB + MB // 2]
     [full, done] = on_disk(work, "size=3m", ["restore", {"fill": others}], remount(work, "size=8m"), RESTORE)
     assert full["error"] == "TargetError"
-    assert full["message"].startswith("The target is full. Make room there and clear the task: ")
+    assert full["message"].startswith(f"{work.folder} is full. Make room there and clear the task: ")
     assert not [name for name in full["there"] if name.startswith("2026/268/")]
     assert "2026/.268.restoring/a" in full["there"]
     assert (done["error"], done["there"]) == ("", [*DAY, "others"])
