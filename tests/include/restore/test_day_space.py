@@ -7,7 +7,7 @@ import pytest
 
 from tests.include.machine import own_mounts, plain_user
 from tests.include.restore.steps import take
-from tests.include.restore.work import Work, publish
+from tests.include.restore.work import Work, damage, publish
 
 MB = 1 << 20
 DAY = ["2026/268/a", "2026/268/b", "2026/268/link"]
@@ -79,6 +79,16 @@ def test_a_vault_that_is_mounted_read_only_gives_its_days_back(work: Work) -> No
     bind = [["run", "mount", "--bind", root, root], ["run", "mount", "-o", "remount,bind,ro", root]]
     [done] = take(work, [*bind, RESTORE], own_mounts())
     assert (done["error"], done["there"]) == ("", DAY)
+
+
+def test_damage_in_a_vault_that_is_mounted_read_only_is_told_all_the_same(work: Work) -> None:
+    """And that nobody else will know of it."""
+    damage(work.vault.published()[0])
+    root = str(work.vault.root)
+    bind = [["run", "mount", "--bind", root, root], ["run", "mount", "-o", "remount,bind,ro", root]]
+    [refused] = take(work, [*bind, RESTORE], own_mounts())
+    assert refused["error"] == "DayNotProvenError"
+    assert any("The damage can't be recorded in " in line for line in refused["said"])
 
 
 def test_a_folder_that_this_user_cant_write_is_told(work: Work) -> None:
