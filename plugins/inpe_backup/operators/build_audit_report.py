@@ -6,6 +6,7 @@ from typing import Any
 
 from airflow.sdk import Context
 
+from include.audit.due import Batch
 from include.audit.report import Again, Audited, items, needs_person
 from include.backups_report import BackupsRun
 from include.daily_report import Failure
@@ -48,13 +49,14 @@ class BuildAuditReportOperator(BuildBackupsReportOperator):
         found = {name: left.result(self.item_task, index) for index, name in enumerate(run.planned)}
         audited = {name: Audited.model_validate(one) for name, one in found.items() if one}
         otherwise = _not(left.failures(self.fetch_tasks))
+        planned = [Batch.model_validate(one) for one in left.result(self.plan_task) or ()]
         told = items(list(audited.values()), self._again(left), otherwise)
         silent = [name for name in run.planned if name not in audited]
         return replace(
             run,
             planned=[*(item.name for item in told), *silent],
             items={item.name: item for item in told},
-            needs_person=needs_person(list(audited.values())),
+            needs_person=needs_person(list(audited.values()), planned),
         )
 
     def _report(self, run: BackupsRun) -> Report:
