@@ -135,7 +135,7 @@ class _Judge:
     def _held(self, day: OrdinalDay, held: DayFacts) -> DayStanding:
         if held.damage:
             told = f"The copy in the vault isn't whole. {held.damage}"
-            return DayStanding(day, DayState.DAMAGED, told, Step.BACK_UP, self._left(day))
+            return DayStanding(day, DayState.DAMAGED, told, Step.BACK_UP, _yet(self._left(day)))
         if held.proven < self._old:
             ago, every = _days((self._now - held.proven).days), _days(self._view.rules.proof_age_days)
             told = f"Safe when it was last read, {ago} ago; it's to be read again every {every}."
@@ -150,7 +150,7 @@ class _Judge:
     def _not_held(self, day: OrdinalDay) -> DayStanding:
         seen, failure = self._view.seen.get(day), self._view.failures.get(day)
         if failure and (seen is None or failure.when >= seen.when):
-            return DayStanding(day, DayState.FAILED, failure.reason, Step.BACK_UP, self._left(day))
+            return DayStanding(day, DayState.FAILED, failure.reason, Step.BACK_UP, _yet(self._left(day)))
         if day > self._due or (day == self._due and seen is None):
             return DayStanding(day, DayState.NOT_DUE, self._when_due(day), Step.WAIT)
         return self._as_seen(day, seen) if seen else self._unasked(day)
@@ -161,7 +161,7 @@ class _Judge:
         if seen.state is SourceState.MISSING:
             return DayStanding(day, DayState.LOST, self._of_lost(day, asked), Step.LOOK)
         if seen.state is SourceState.UNUSABLE:
-            return DayStanding(day, DayState.FAILED, seen.reason, Step.BACK_UP, left)
+            return DayStanding(day, DayState.FAILED, seen.reason, Step.BACK_UP, _yet(left))
         if left is not None and left < 0:
             told = f"The source had it {asked}, but drops days by now. Look whether it's still there."
             return DayStanding(day, DayState.UNKNOWN, told, Step.BACK_UP)
@@ -178,7 +178,7 @@ class _Judge:
         left = self._left(day)
         gone = " The source keeps days for less time than that." if left is not None and left < 0 else ""
         told = f"The vault doesn't hold it, and no run that is remembered asked the source for it.{gone}"
-        return DayStanding(day, DayState.UNKNOWN, told, Step.BACK_UP, None if gone else left)
+        return DayStanding(day, DayState.UNKNOWN, told, Step.BACK_UP, _yet(left))
 
     def _when_due(self, day: OrdinalDay) -> str:
         due = (day + self._view.rules.lag_days).date
@@ -187,6 +187,10 @@ class _Judge:
     def _left(self, day: OrdinalDay) -> int | None:
         keeps = self._view.rules.keeps_days
         return None if keeps is None else keeps - (self._today.date - day.date).days
+
+
+def _yet(left: int | None) -> int | None:
+    return None if left is None or left < 0 else left
 
 
 def _days(number: float) -> str:

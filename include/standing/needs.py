@@ -152,9 +152,8 @@ def _gap(first: DayStanding, last: DayStanding, count: int) -> Need:
     says = _SAYS[first.state].format(it="it" if count == 1 else "them")
     left = first.days_left
     hurry = left is not None and left < RECENT_DAYS
-    until = (
-        f" The source drops {'it' if count == 1 else 'the first'} in {counted(left, 'day')}." if left else ""
-    )
+    when = "today" if left == 0 else f"in {counted(left or 0, 'day')}"
+    until = "" if left is None else f" The source drops {'it' if count == 1 else 'the first'} {when}."
     urgent = hurry or first.state in (DayState.DAMAGED, DayState.FAILED)
     told = f"{_named(first, last, count)} {says}.{until}"
     about = {"first": str(first.day), "last": str(last.day)}

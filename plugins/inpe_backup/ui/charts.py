@@ -22,14 +22,17 @@ class Spark(NamedTuple):
 
 def spark(downtimes: Sequence[float | None], budget_s: float) -> Spark:
     """Draw one bar for each run, newest at the right; a run that stopped nothing has none."""
-    most = max(budget_s, *(seconds or 0 for seconds in downtimes), 0.001)
-    within, beyond = "", ""
+    most = max(budget_s, 0.001, *filter(None, downtimes))
     left = SPARK_WIDTH - _STEP * len(downtimes) + _STEP // 2
-    for seconds in downtimes:
-        if seconds is not None:
-            bar = f"M{left} {SPARK_HEIGHT}v-{max(round(seconds / most * SPARK_HEIGHT), 1)}"
-            within, beyond = (within + bar, beyond) if seconds <= budget_s else (within, beyond + bar)
-        left += _STEP
+    bars = [
+        (
+            seconds > budget_s,
+            f"M{left + _STEP * place} {SPARK_HEIGHT}v-{int(seconds / most * SPARK_HEIGHT) or 1}",
+        )
+        for place, seconds in enumerate(downtimes)
+        if seconds is not None
+    ]
+    within, beyond = ("".join(bar for over, bar in bars if over is which) for which in (False, True))
     return Spark(within, beyond, SPARK_HEIGHT - round(budget_s / most * SPARK_HEIGHT))
 
 
