@@ -18,6 +18,7 @@ from bench import (
     machine_guest,
     machine_image,
     machine_restore,
+    page,
     vault_listing,
 )
 from bench.row import Row
@@ -36,6 +37,7 @@ PARTS = {
         (machine_delta, 3),
         (machine_guest, 3),
         (machine_restore, 3),
+        (page, 15),
     )
 }
 
