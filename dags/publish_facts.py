@@ -28,13 +28,16 @@ SITE = site_file.current()
 
 with DAG(
     dag_id="publish_facts",
+    dag_display_name="Tell the page what is in the vault · publish_facts",
     schedule=None,
     catchup=False,
     max_active_runs=1,
     allowed_run_types=["manual"],  # type: ignore[list-item] # the enum isn't public
     doc_md=__doc__,
     tags=["backup"],
+    owner_links={SITE.institute.name: SITE.mail.link},
     default_args={
+        "owner": SITE.institute.name,
         "queue": SITE.vault.queue or "default",
         "retries": 3,
         "retry_delay": timedelta(seconds=SITE.supim.retry_delay_s),
@@ -42,5 +45,8 @@ with DAG(
     },
 ):
     PublishFactsOperator(
-        task_id="publish_facts", about=["vault", "days", "machines", "screens"], report_task=None
+        task_id="publish_facts",
+        task_display_name="Tell the page",
+        about=["vault", "days", "machines", "screens"],
+        report_task=None,
     )

@@ -13,7 +13,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 FILES = sorted((ROOT / "dags").glob("*.py"))
-FILE_LINES = 130
+FILE_LINES = 135
 SENTENCE = re.compile(r"[A-Z][A-Za-z', ]+")
 FACTS_ALONE = "publish_facts"
 """The DAG that backs nothing up, and so has nothing to report."""
@@ -162,8 +162,8 @@ def test_every_name_in_the_web_page_is_a_persons(dags: dict[str, dict[str, Any]]
 
 def test_every_field_of_a_form_explains_itself(dags: dict[str, dict[str, Any]]) -> None:
     """A title, and whole sentences; what may stay empty says what happens then, and a switch what it does."""
-    for dag in dags.values():
-        assert dag["form"]["dry_run"]["value"] is False
+    for dag_id, dag in dags.items():
+        assert dag_id == FACTS_ALONE or dag["form"]["dry_run"]["value"] is False
         for name, field in dag["form"].items():
             told, schema = field["description"], field["schema"]
             assert SENTENCE.fullmatch(schema["title"]), name
