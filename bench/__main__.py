@@ -1,4 +1,4 @@
-"""``make bench``: measure, print a table, write bench/results.json; named parts only, if any are named."""
+"""``make bench``: measure, print, write results.json and results.md; named parts only, if any are named."""
 
 import json
 import logging
@@ -18,9 +18,11 @@ from bench import (
     machine_guest,
     machine_image,
     machine_restore,
+    page,
     vault_listing,
 )
 from bench.row import Row
+from bench.table import markdown
 
 RESULTS = Path(__file__).with_name("results.json")
 PARTS = {
@@ -35,6 +37,7 @@ PARTS = {
         (machine_delta, 3),
         (machine_guest, 3),
         (machine_restore, 3),
+        (page, 15),
     )
 }
 
@@ -51,6 +54,7 @@ def main(wanted: Iterable[str]) -> None:
             _print(row.cells())
     rows = [row for part in PARTS for row in kept.get(part, [])]
     RESULTS.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+    RESULTS.with_suffix(".md").write_text(markdown(rows), encoding="utf-8")
 
 
 def _kept() -> dict[str, list[dict[str, Any]]]:
@@ -71,6 +75,7 @@ def _print(cells: Iterable[str]) -> None:
     print("  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)), flush=True)  # noqa: T201
 
 
-if unknown := set(sys.argv[1:]) - PARTS.keys():
-    sys.exit(f"There is no {', '.join(sorted(unknown))} here. There are: {', '.join(PARTS)}.")
-main(sys.argv[1:] or PARTS)
+if __name__ == "__main__":
+    if unknown := set(sys.argv[1:]) - PARTS.keys():
+        sys.exit(f"There is no {', '.join(sorted(unknown))} here. There are: {', '.join(PARTS)}.")
+    main(sys.argv[1:] or PARTS)

@@ -24,9 +24,10 @@ The mail leads with what is damaged; so does the task's log. `audit` itself fail
 
 from datetime import timedelta
 
-from airflow.sdk import DAG, CronTriggerTimetable, Param, task_group
+from airflow.sdk import DAG, CronTriggerTimetable, Label, task_group
 
 from include import site_file
+from inpe_backup import forms
 from inpe_backup.operators.audit_backups import AuditBackupsOperator
 from inpe_backup.operators.backup_operator import RETRY_WHAT_PASSES
 from inpe_backup.operators.build_audit_report import BuildAuditReportOperator
@@ -44,6 +45,7 @@ SITE = site_file.current()
 
 with DAG(
     dag_id="audit_vault",
+    dag_display_name="Audit the vault · audit_vault",
     schedule=CronTriggerTimetable(
         SITE.audit.schedule, timezone=SITE.institute.timezone, run_immediately=timedelta(0)
     ),
@@ -52,47 +54,71 @@ with DAG(
     allowed_run_types=["scheduled", "manual"],  # type: ignore[list-item] # no backfill; the enum isn't public
     doc_md=__doc__,
     tags=["backup", "audit"],
-    params={"dry_run": Param(default=False, type="boolean", title="Dry run", description="Read nothing.")},
+    params=forms.audit_vault(),
+    owner_links={SITE.institute.name: SITE.mail.link},
     default_args={
+        "owner": SITE.institute.name,
         "queue": SITE.vault.queue or "default",
         "retries": 3,
         "retry_delay": timedelta(seconds=SITE.supim.retry_delay_s),
         "retry_policy": RETRY_WHAT_PASSES,
     },
 ):
-    plan = PlanAuditOperator(task_id="plan")
+    plan = PlanAuditOperator(task_id="plan", task_display_name="Choose what is due")
     # One at a time: the rate is the vault's, and a disk that seeks reads little.
-    one = {"task_id": "audit", "max_active_tis_per_dag": 1, "map_index_template": "{{ task.batch['name'] }}"}
+    one = {
+        "task_id": "audit",
+        "task_display_name": "Read each backup again",
+        "max_active_tis_per_dag": 1,
+        "map_index_template": "{{ task.batch['name'] }}",
+    }
     audit = AuditBackupsOperator.partial(**one).expand(batch=plan.output)
     damaged = FindDamagedDaysOperator(
-        task_id="damaged_days", trigger_rule="all_done", plan_task="plan", audit_task="audit"
+        task_id="damaged_days",
+        task_display_name="Find damaged days",
+        trigger_rule="all_done",
+        plan_task="plan",
+        audit_task="audit",
     )
-    survey = SurveySourceOperator(task_id="survey", window=damaged.output)
-    days = PlanDaysOperator(task_id="plan_days", window=damaged.output, looks=survey.output)
-    space = EnsureSpaceOperator(task_id="ensure_space", verdicts=days.output)
+    survey = SurveySourceOperator(
+        task_id="survey", task_display_name="Look at the source", window=damaged.output
+    )
+    days = PlanDaysOperator(
+        task_id="plan_days", task_display_name="Plan each day", window=damaged.output, looks=survey.output
+    )
+    space = EnsureSpaceOperator(
+        task_id="ensure_space", task_display_name="See that there is room", verdicts=days.output
+    )
 
-    @task_group(group_id="secure_day")
+    @task_group(group_id="secure_day", group_display_name="Fetch each damaged day again")
     def secure_day(day: str) -> None:
         """Fetch one day again, prove it and publish it."""
         named = {"day": day, "map_index_template": "{{ task.day }}"}
-        copy = CopyDayOperator(task_id="copy_day", max_active_tis_per_dag=1, **named)
+        copy = CopyDayOperator(
+            task_id="copy_day", task_display_name="Copy it", max_active_tis_per_dag=1, **named
+        )
         (
             copy
-            >> VerifyDayOperator(task_id="verify_day", **named)
-            >> PublishDayOperator(task_id="publish_day", **named)
+            >> VerifyDayOperator(task_id="verify_day", task_display_name="Prove it", **named)
+            >> PublishDayOperator(task_id="publish_day", task_display_name="Publish it", **named)
         )
 
     report = BuildAuditReportOperator(
         task_id="build_report",
+        task_display_name="Write the report",
         trigger_rule="all_done",
         plan_task="plan",
         audit_task="audit",
         fetch_tasks=["damaged_days", "survey", "plan_days", "ensure_space"],
         day_tasks=["secure_day.copy_day", "secure_day.verify_day", "secure_day.publish_day"],
     )
-    audit >> damaged
+    audit >> Label("what isn't whole") >> damaged
     [plan, audit, damaged, survey, days, space, secure_day.expand(day=space.output)] >> report
     # Leaves: mail and facts go out whatever happened, and the run is red when the backup or the mail failed.
-    EmailReportOperator(task_id="email_report", report=report.output)
-    JudgeRunOperator(task_id="verdict", report=report.output)
-    report >> PublishFactsOperator(task_id="publish_facts", about=["vault", "days", "machines", "screens"])
+    EmailReportOperator(task_id="email_report", task_display_name="Mail the report", report=report.output)
+    JudgeRunOperator(task_id="verdict", task_display_name="Judge the run", report=report.output)
+    report >> PublishFactsOperator(
+        task_id="publish_facts",
+        task_display_name="Tell the page",
+        about=["vault", "days", "machines", "screens"],
+    )

@@ -26,10 +26,11 @@ The mail says what was seen, with the screen's picture; both lie beside the imag
 
 from datetime import timedelta
 
-from airflow.sdk import DAG, CronTriggerTimetable, Param
+from airflow.sdk import DAG, CronTriggerTimetable
 
 from include import site_file
 from include.report import Kind
+from inpe_backup import forms
 from inpe_backup.operators.backup_operator import RETRY_WHAT_PASSES
 from inpe_backup.operators.build_backups_report import BuildBackupsReportOperator
 from inpe_backup.operators.drill_machine import DrillMachineOperator
@@ -42,6 +43,7 @@ SITE = site_file.current()
 
 with DAG(
     dag_id="drill_machines",
+    dag_display_name="Boot machines from their images · drill_machines",
     schedule=CronTriggerTimetable(
         SITE.machines.drill.schedule, timezone=SITE.institute.timezone, run_immediately=timedelta(0)
     ),
@@ -50,23 +52,26 @@ with DAG(
     allowed_run_types=["scheduled", "manual"],  # type: ignore[list-item] # no backfill; the enum isn't public
     doc_md=__doc__,
     tags=["backup", "machines"],
-    params={
-        "machine": Param(default=None, type=["null", "string"], title="Machine", description="Only it."),
-        "dry_run": Param(default=False, type="boolean", title="Dry run", description="Boot nothing."),
-    },
+    params=forms.drill_machines(),
+    owner_links={SITE.institute.name: SITE.mail.link},
     default_args={
+        "owner": SITE.institute.name,
         "queue": SITE.vault.queue or "default",
         "retries": 3,
         "retry_delay": timedelta(seconds=SITE.machines.retry_delay_s),
         "retry_policy": RETRY_WHAT_PASSES,
     },
 ):
-    plan = PlanDrillsOperator(task_id="plan_drills")
+    plan = PlanDrillsOperator(task_id="plan_drills", task_display_name="Choose the machines")
     drills = DrillMachineOperator.partial(
-        task_id="drill_machine", map_index_template="{{ task.drill['name'] }}", max_active_tis_per_dag=1
+        task_id="drill_machine",
+        task_display_name="Boot each machine",
+        map_index_template="{{ task.drill['name'] }}",
+        max_active_tis_per_dag=1,
     ).expand(drill=plan.output)
     report = BuildBackupsReportOperator(
         task_id="build_report",
+        task_display_name="Write the report",
         trigger_rule="all_done",
         kind=Kind.DRILL,
         title="DRILL",
@@ -75,6 +80,8 @@ with DAG(
     )
     [plan, drills] >> report
     # Leaves: mail and facts go out whatever happened, and the run is red when a machine doesn't boot.
-    EmailReportOperator(task_id="email_report", report=report.output)
-    JudgeRunOperator(task_id="verdict", report=report.output)
-    report >> PublishFactsOperator(task_id="publish_facts", about=["machines", "screens"])
+    EmailReportOperator(task_id="email_report", task_display_name="Mail the report", report=report.output)
+    JudgeRunOperator(task_id="verdict", task_display_name="Judge the run", report=report.output)
+    report >> PublishFactsOperator(
+        task_id="publish_facts", task_display_name="Tell the page", about=["machines", "screens"]
+    )

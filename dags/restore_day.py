@@ -31,10 +31,11 @@ then clear the failed task **with its downstream tasks**. What was sent is kept 
 
 from datetime import timedelta
 
-from airflow.sdk import DAG, Param
+from airflow.sdk import DAG
 
 from include import site_file
 from include.report import Kind
+from inpe_backup import forms
 from inpe_backup.operators.backup_operator import RETRY_WHAT_PASSES
 from inpe_backup.operators.build_backups_report import BuildBackupsReportOperator
 from inpe_backup.operators.email_report import EmailReportOperator
@@ -44,49 +45,36 @@ from inpe_backup.operators.publish_facts import PublishFactsOperator
 from inpe_backup.operators.restore_day import RestoreDayOperator
 
 SITE = site_file.current()
-OPTIONAL = ["null", "string"]
-A_DAY = "^[0-9]{4}-[0-9]{3}$"
-A_FOLDER = r"^/[^*?\[\\]*$"
 
 with DAG(
     dag_id="restore_day",
+    dag_display_name="Restore SUPIM days · restore_day",
     schedule=None,
     catchup=False,
     max_active_runs=4,
     allowed_run_types=["manual"],  # type: ignore[list-item] # the enum isn't public
     doc_md=__doc__,
     tags=["backup", "restore", "supim"],
-    params={
-        "day": Param(type="string", title="Day", description="Or the first: 2026-268.", pattern=A_DAY),
-        "last": Param(None, type=OPTIONAL, title="Last day", description="Of several.", pattern=A_DAY),
-        "connection": Param(
-            None, type=OPTIONAL, title="SSH connection", description="Where to; none: this worker."
-        ),
-        "folder": Param(
-            type="string", title="Folder", description="There, for the years; absolute.", pattern=A_FOLDER
-        ),
-        "revision": Param(
-            None, type=["null", "integer"], minimum=1, title="Revision", description="None: the newest."
-        ),
-        "pattern": Param("*", type="string", minLength=1, title="Files", description="Such as *.ctl*."),
-        "overwrite": Param(
-            default=False, type="boolean", title="Overwrite", description="Replace other files there."
-        ),
-        "dry_run": Param(default=False, type="boolean", title="Dry run", description="Write nothing."),
-    },
+    params=forms.restore_day(SITE),
+    owner_links={SITE.institute.name: SITE.mail.link},
     default_args={
+        "owner": SITE.institute.name,
         "queue": SITE.vault.queue or "default",
         "retries": 3,
         "retry_delay": timedelta(seconds=SITE.supim.retry_delay_s),
         "retry_policy": RETRY_WHAT_PASSES,
     },
 ):
-    plan = PlanRestoreOperator(task_id="plan")
+    plan = PlanRestoreOperator(task_id="plan", task_display_name="Check the form and the target")
     days = RestoreDayOperator.partial(
-        task_id="restore_day", map_index_template="{{ task.planned['name'] }}", max_active_tis_per_dag=1
+        task_id="restore_day",
+        task_display_name="Restore each day",
+        map_index_template="{{ task.planned['name'] }}",
+        max_active_tis_per_dag=1,
     ).expand(planned=plan.output)
     report = BuildBackupsReportOperator(
         task_id="build_report",
+        task_display_name="Write the report",
         trigger_rule="all_done",
         kind=Kind.RESTORE,
         title="RESTORE",
@@ -95,6 +83,7 @@ with DAG(
     )
     [plan, days] >> report
     # Leaves: mail and facts go out whatever happened, and the run is red when a day wasn't restored.
-    EmailReportOperator(task_id="email_report", report=report.output)
-    JudgeRunOperator(task_id="verdict", report=report.output)
-    report >> PublishFactsOperator(task_id="publish_facts")
+    EmailReportOperator(task_id="email_report", task_display_name="Mail the report", report=report.output)
+    JudgeRunOperator(task_id="verdict", task_display_name="Judge the run", report=report.output)
+    tell = PublishFactsOperator(task_id="publish_facts", task_display_name="Tell the page")
+    report >> tell

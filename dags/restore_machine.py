@@ -30,10 +30,11 @@ The mail says what happened; so does the task's log, as its last line. Mend the 
 
 from datetime import timedelta
 
-from airflow.sdk import DAG, Param
+from airflow.sdk import DAG
 
 from include import site_file
 from include.report import Kind
+from inpe_backup import forms
 from inpe_backup.operators.backup_operator import RETRY_WHAT_PASSES
 from inpe_backup.operators.build_backups_report import BuildBackupsReportOperator
 from inpe_backup.operators.email_report import EmailReportOperator
@@ -43,56 +44,37 @@ from inpe_backup.operators.publish_facts import PublishFactsOperator
 from inpe_backup.operators.restore_machine import RestoreMachineOperator
 
 SITE = site_file.current()
-TEXT = ["null", "string"]
-NAME = "[0-9]{4}(-[0-9]{2}){2}T[0-9]{2}(-[0-9]{2}){2}Z"
 
 with DAG(
     dag_id="restore_machine",
+    dag_display_name="Restore a machine · restore_machine",
     schedule=None,
     catchup=False,
     max_active_runs=1,
     allowed_run_types=["manual"],  # type: ignore[list-item] # the enum isn't public
     doc_md=__doc__,
     tags=["backup", "machines", "restore"],
-    params={
-        "machine": Param(type="string", minLength=1, title="Machine", description="Its name in the vault."),
-        "generation": Param(
-            None,
-            type=TEXT,
-            pattern=f"^{NAME}$",
-            title="Generation",
-            description="Such as 2026-11-22T05-00-03Z; empty: the newest that isn't known to be damaged.",
-        ),
-        "host": Param(None, type=TEXT, title="Host", description="Its connection; empty: where it was."),
-        "how": Param(
-            "beside", enum=["beside", "in place"], title="How", description="A new machine, or the old."
-        ),
-        "new_name": Param(
-            None, type=TEXT, title="New name", description="Beside; empty: with -restored added."
-        ),
-        "folder": Param(
-            None, type=TEXT, title="Folder", description="On the host; empty: where its disks were."
-        ),
-        "start": Param(default=False, type="boolean", title="Start it", description="Once it's restored."),
-        "keep_old": Param(
-            default=True, type="boolean", title="Keep the old disks", description="In place: kept aside."
-        ),
-        "confirm": Param(None, type=TEXT, title="Confirm", description="In place: type the machine's name."),
-        "dry_run": Param(default=False, type="boolean", title="Dry run", description="Touch nothing."),
-    },
+    params=forms.restore_machine(SITE),
+    owner_links={SITE.institute.name: SITE.mail.link},
     default_args={
+        "owner": SITE.institute.name,
         "queue": SITE.vault.queue or "default",
         "retries": 3,
         "retry_delay": timedelta(seconds=SITE.machines.retry_delay_s),
         "retry_policy": RETRY_WHAT_PASSES,
     },
 ):
-    plan = PlanMachineRestoreOperator(task_id="plan_restore")
+    plan = PlanMachineRestoreOperator(
+        task_id="plan_restore", task_display_name="Check the form, choose the image"
+    )
     restore = RestoreMachineOperator.partial(
-        task_id="restore_machine", map_index_template="{{ task.planned['name'] }}"
+        task_id="restore_machine",
+        task_display_name="Restore the machine",
+        map_index_template="{{ task.planned['name'] }}",
     ).expand(planned=plan.output)
     report = BuildBackupsReportOperator(
         task_id="build_report",
+        task_display_name="Write the report",
         trigger_rule="all_done",
         kind=Kind.RESTORE,
         title="RESTORE",
@@ -101,6 +83,7 @@ with DAG(
     )
     [plan, restore] >> report
     # Leaves: mail and facts go out whatever happened, and the run is red when the machine isn't back.
-    EmailReportOperator(task_id="email_report", report=report.output)
-    JudgeRunOperator(task_id="verdict", report=report.output)
-    report >> PublishFactsOperator(task_id="publish_facts")
+    EmailReportOperator(task_id="email_report", task_display_name="Mail the report", report=report.output)
+    JudgeRunOperator(task_id="verdict", task_display_name="Judge the run", report=report.output)
+    tell = PublishFactsOperator(task_id="publish_facts", task_display_name="Tell the page")
+    report >> tell

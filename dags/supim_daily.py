@@ -28,9 +28,10 @@ task **with its downstream tasks**, so that the report is written again. What is
 
 from datetime import UTC, datetime, timedelta
 
-from airflow.sdk import DAG, Param, task_group
+from airflow.sdk import DAG, Label, task_group
 
 from include import site_file
+from inpe_backup import forms
 from inpe_backup.operators.backup_operator import RETRY_WHAT_PASSES
 from inpe_backup.operators.build_report import BuildReportOperator
 from inpe_backup.operators.choose_days import ChooseDaysOperator
@@ -47,6 +48,7 @@ SITE = site_file.current()
 
 with DAG(
     dag_id="supim_daily",
+    dag_display_name="Back up SUPIM days · supim_daily",
     schedule=OrdinalDayTimetable(
         SITE.supim.schedule, timezone=SITE.institute.timezone, lag_days=SITE.supim.lag_days
     ),
@@ -55,51 +57,55 @@ with DAG(
     max_active_runs=4,  # a run that waits for its day keeps no other from running; days are locked, not runs
     doc_md=__doc__,
     tags=["backup", "supim"],
-    params={
-        "dry_run": Param(
-            default=False, type="boolean", title="Dry run", description="Look and plan; change nothing."
-        ),
-        "day": Param(
-            default=None,
-            type=["null", "string"],
-            pattern="^[0-9]{4}-[0-9]{3}$",
-            title="Day",
-            description="Year and day of the year, such as 2026-268, where no partition key is given.",
-        ),
-    },
+    params=forms.supim_daily(SITE),
+    owner_links={SITE.institute.name: SITE.mail.link},
     default_args={
+        "owner": SITE.institute.name,
         "queue": SITE.vault.queue or "default",
         "retries": 3,
         "retry_delay": timedelta(seconds=SITE.supim.retry_delay_s),
         "retry_policy": RETRY_WHAT_PASSES,
     },
 ):
-    window = ChooseDaysOperator(task_id="julian_window")
-    survey = SurveySourceOperator(task_id="survey", window=window.output)
-    plan = PlanDaysOperator(task_id="plan", window=window.output, looks=survey.output)
-    space = EnsureSpaceOperator(task_id="ensure_space", verdicts=plan.output)
+    window = ChooseDaysOperator(task_id="julian_window", task_display_name="Choose the days")
+    survey = SurveySourceOperator(
+        task_id="survey", task_display_name="Look at the source", window=window.output
+    )
+    plan = PlanDaysOperator(
+        task_id="plan", task_display_name="Plan each day", window=window.output, looks=survey.output
+    )
+    space = EnsureSpaceOperator(
+        task_id="ensure_space", task_display_name="See that there is room", verdicts=plan.output
+    )
 
-    @task_group(group_id="secure_day")
+    @task_group(group_id="secure_day", group_display_name="Secure each day")
     def secure_day(day: str) -> None:
         """Copy, prove and publish one day."""
         named = {"day": day, "map_index_template": "{{ task.day }}"}
-        copy = CopyDayOperator(task_id="copy_day", max_active_tis_per_dag=1, **named)
+        copy = CopyDayOperator(
+            task_id="copy_day", task_display_name="Copy it", max_active_tis_per_dag=1, **named
+        )
         (
             copy
-            >> VerifyDayOperator(task_id="verify_day", **named)
-            >> PublishDayOperator(task_id="publish_day", **named)
+            >> VerifyDayOperator(task_id="verify_day", task_display_name="Prove it", **named)
+            >> PublishDayOperator(task_id="publish_day", task_display_name="Publish it", **named)
         )
 
     report = BuildReportOperator(
         task_id="build_report",
+        task_display_name="Write the report",
         trigger_rule="all_done",
         window_task=window.task_id,
         plan_task=plan.task_id,
         space_task=space.task_id,
         day_tasks=["secure_day.copy_day", "secure_day.verify_day", "secure_day.publish_day"],
     )
-    [window, survey, plan, space, secure_day.expand(day=space.output)] >> report
+    secured = secure_day.expand(day=space.output)
+    space >> Label("days to copy") >> secured
+    [window, survey, plan, space, secured] >> report
     # Leaves: mail and facts go out whatever happened, and the run is red when the backup or the mail failed.
-    EmailReportOperator(task_id="email_report", report=report.output)
-    JudgeRunOperator(task_id="verdict", report=report.output)
-    report >> PublishFactsOperator(task_id="publish_facts", about=["vault", "days"], plan_task="plan")
+    EmailReportOperator(task_id="email_report", task_display_name="Mail the report", report=report.output)
+    JudgeRunOperator(task_id="verdict", task_display_name="Judge the run", report=report.output)
+    report >> PublishFactsOperator(
+        task_id="publish_facts", task_display_name="Tell the page", about=["vault", "days"], plan_task="plan"
+    )

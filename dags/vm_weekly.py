@@ -30,9 +30,10 @@ task **with its downstream tasks**. A machine that this run has imaged already i
 
 from datetime import timedelta
 
-from airflow.sdk import DAG, CronTriggerTimetable, Param, task_group
+from airflow.sdk import DAG, CronTriggerTimetable, Label, task_group
 
 from include import site_file
+from inpe_backup import forms
 from inpe_backup.operators.backup_operator import RETRY_WHAT_PASSES
 from inpe_backup.operators.build_weekly_report import BuildWeeklyReportOperator
 from inpe_backup.operators.email_report import EmailReportOperator
@@ -56,6 +57,7 @@ STEPS = [
 
 with DAG(
     dag_id="vm_weekly",
+    dag_display_name="Back up machines · vm_weekly",
     schedule=CronTriggerTimetable(  # switched on, it waits for its next turn: no machine stops at once
         SITE.machines.schedule, timezone=SITE.institute.timezone, run_immediately=timedelta(0)
     ),
@@ -64,21 +66,33 @@ with DAG(
     allowed_run_types=["scheduled", "manual"],  # type: ignore[list-item] # no backfill; the enum isn't public
     doc_md=__doc__,
     tags=["backup", "machines"],
-    params={"dry_run": Param(default=False, type="boolean", title="Dry run", description="Touch nothing.")},
+    params=forms.vm_weekly(),
+    owner_links={SITE.institute.name: SITE.mail.link},
     default_args={
+        "owner": SITE.institute.name,
         "queue": SITE.vault.queue or "default",
         "retries": 3,
         "retry_delay": timedelta(seconds=SITE.machines.retry_delay_s),
         "retry_policy": RETRY_WHAT_PASSES,
     },
 ):
-    every = {"task_id": "list_machines", "map_index_template": "{{ task.host }}"}
+    every = {
+        "task_id": "list_machines",
+        "task_display_name": "List each host's machines",
+        "map_index_template": "{{ task.host }}",
+    }
     machines = ListMachinesOperator.partial(**every).expand(
         host=[host.connection for host in SITE.machines.hosts]
     )
-    room = EnsureRoomOperator(task_id="ensure_space", trigger_rule="all_done", list_task="list_machines")
+    room = EnsureRoomOperator(
+        task_id="ensure_space",
+        task_display_name="See that there is room",
+        trigger_rule="all_done",
+        list_task="list_machines",
+    )
     remove = RemoveOldOperator(
         task_id="remove_old",
+        task_display_name="Remove old images",
         trigger_rule="none_failed",
         list_task="list_machines",
         machines_task="ensure_space",
@@ -86,6 +100,7 @@ with DAG(
     )
     report = BuildWeeklyReportOperator(
         task_id="build_report",
+        task_display_name="Write the report",
         trigger_rule="all_done",
         list_task="list_machines",
         machines_task="ensure_space",
@@ -93,20 +108,25 @@ with DAG(
         remove_task="remove_old",
     )
 
-    @task_group(group_id="secure_machine")
+    @task_group(group_id="secure_machine", group_display_name="Secure each machine")
     def secure_machine(machine: dict[str, str]) -> None:
         """Freeze one machine, bring its image here, prove and publish it, and let go of it."""
         named = {"machine": machine, "map_index_template": "{{ task.machine['name'] }}"}
-        freeze = FreezeMachineOperator(task_id="freeze", **named)
-        pull = PullImageOperator(task_id="pull_image", frozen=freeze.output, **named)
-        verify = VerifyImageOperator(task_id="verify_image", frozen=freeze.output, **named)
-        publish = PublishImageOperator(task_id="publish_image", frozen=freeze.output, **named)
-        release = ReleaseMachineOperator(task_id="release", **named).as_teardown(on_failure_fail_dagrun=True)
+        freeze = FreezeMachineOperator(task_id="freeze", task_display_name="Hold its disks", **named)
+        held = named | {"frozen": freeze.output}
+        pull = PullImageOperator(task_id="pull_image", task_display_name="Bring its image here", **held)
+        verify = VerifyImageOperator(task_id="verify_image", task_display_name="Prove it", **held)
+        publish = PublishImageOperator(task_id="publish_image", task_display_name="Publish it", **held)
+        release = ReleaseMachineOperator(task_id="release", task_display_name="Let go of it", **named)
+        release.as_teardown(on_failure_fail_dagrun=True)
         freeze >> pull >> verify >> publish >> release >> [remove, report]
 
-    machines >> room >> secure_machine.expand(machine=room.output) >> remove
+    one_by_one = Label("one of a host at a time")
+    machines >> room >> one_by_one >> secure_machine.expand(machine=room.output) >> remove
     [machines, room, remove] >> report
     # Leaves: mail and facts go out whatever happened, and the run is red when the backup or the mail failed.
-    EmailReportOperator(task_id="email_report", report=report.output)
-    JudgeRunOperator(task_id="verdict", report=report.output)
-    report >> PublishFactsOperator(task_id="publish_facts", about=["vault", "machines"])
+    EmailReportOperator(task_id="email_report", task_display_name="Mail the report", report=report.output)
+    JudgeRunOperator(task_id="verdict", task_display_name="Judge the run", report=report.output)
+    report >> PublishFactsOperator(
+        task_id="publish_facts", task_display_name="Tell the page", about=["vault", "machines"]
+    )

@@ -1,22 +1,23 @@
 """The daily run's report: what was planned, what was done and what the vault holds, as one model."""
 
 import shlex
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
+from include.covered_days import CALENDAR_DAYS, coverage, years
 from include.errors import DayIncompleteError, DayMissingError, DayUnusableError, NotSettledError, VaultError
 from include.facts import Facts
 from include.ordinal_day import OrdinalDay, window
 from include.plan import Action, Verdict, Window
 from include.record import Record
-from include.report import Coverage, CoveredDay, Item, Kind, Outcome, Report, Space, State
+from include.report import CopiedBytes, Item, Kind, Outcome, Report, Space, State
 from include.site_file import Site
 from include.source import State as SourceState
 from include.space import Room
 from include.vault import PublishedDay, Vault
 
-CALENDAR_DAYS = 35
 TREND_DAYS = 30
 UNFINISHED_AFTER_S = 2 * 24 * 3600.0
 
@@ -80,6 +81,7 @@ class DailyRun:
         published = {found.day: found for found in vault.published()} if vault else {}
         items = tuple(self._items(published))
         damaged = _damaged(published[day] for day in window(self.own, CALENDAR_DAYS) if day in published)
+        covered = tuple(coverage(self.own, published, items)) if vault else ()
         return Report(
             kind=Kind.DAYS,
             title="SUPIM",
@@ -90,7 +92,8 @@ class DailyRun:
             started=self.started,
             finished=datetime.now(UTC),
             items=items,
-            coverage=tuple(_coverage(self.own, published, items)) if vault else (),
+            coverage=covered,
+            years=years(covered, published, self._newest_due),
             space=space_now(vault, published.values(), self.site.vault.reserve) if vault else None,
             needs_person=(
                 *(failure.message for failure in self.failures),
@@ -102,6 +105,11 @@ class DailyRun:
             proof_command=_proof_command(published, self.own) if published else None,
             run_url=self.run_url,
         )
+
+    @property
+    def _newest_due(self) -> OrdinalDay:
+        today = OrdinalDay.of(datetime.now(self.site.institute.zone))
+        return max(today - self.site.supim.lag_days, self.own)
 
     def _items(self, published: Mapping[OrdinalDay, PublishedDay]) -> Iterable[Item]:
         for verdict in self.verdicts:
@@ -164,44 +172,40 @@ class DailyRun:
 
 def space_now(vault: Vault, published: Iterable[PublishedDay], reserve_bytes: int) -> Space:
     """Measure the vault's room, and how fast the last 30 days filled it."""
-    room = Room.of(vault.root)
+    room, recent = Room.of(vault.root), _recent(published)
     return Space(
         path=str(vault.root),
         total_bytes=room.total_bytes,
         used_bytes=room.total_bytes - room.free_bytes,
         free_bytes=room.free_bytes,
         reserve_bytes=reserve_bytes,
-        growth_bytes_per_day=_growth(published),
+        growth_bytes_per_day=_growth(recent),
+        copied=_copied(recent),
     )
 
 
-def _growth(published: Iterable[PublishedDay]) -> int | None:
-    now = datetime.now(UTC)
-    since = (now - timedelta(days=TREND_DAYS)).timestamp()
+def _recent(published: Iterable[PublishedDay]) -> list[Record]:
+    since = (datetime.now(UTC) - timedelta(days=TREND_DAYS)).timestamp()
     # The files' times choose: of ten years, only the last month's records are read.
     young = (found for found in published if found.record_file.stat().st_mtime >= since)
-    recent = [record for found in young if (record := _record(found))]
-    if not recent:
+    return [record for found in young if (record := _record(found))]
+
+
+def _growth(recent: Iterable[Record]) -> int | None:
+    known = list(recent)
+    if not known:
         return None
-    days = (now - min(record.copied for record in recent)) / timedelta(days=1)
-    return round(sum(record.bytes for record in recent) / max(days, 1))
+    days = (datetime.now(UTC) - min(record.copied for record in known)) / timedelta(days=1)
+    return round(sum(record.bytes for record in known) / max(days, 1))
 
 
-def _coverage(
-    own: OrdinalDay, published: Mapping[OrdinalDay, PublishedDay], items: Iterable[Item]
-) -> Iterable[CoveredDay]:
-    outcomes = {item.name: item for item in items}
-    for day in window(own, CALENDAR_DAYS):
-        item, found = outcomes.get(str(day)), published.get(day)
-        if item and item.outcome is Outcome.WOULD_COPY:
-            state = Coverage.WOULD_COPY
-        elif found and not found.damage:
-            state = Coverage.REVISED if found.revision > 1 else Coverage.SAFE
-        elif found or (item and item.outcome is not Outcome.MISSING):
-            state = Coverage.FAILED
-        else:
-            state = Coverage.MISSING
-        yield CoveredDay(day=day, state=state)
+def _copied(recent: Iterable[Record]) -> tuple[CopiedBytes, ...]:
+    by_date = Counter[date]()
+    for record in recent:
+        by_date[record.copied.astimezone(UTC).date()] += record.bytes
+    newest = datetime.now(UTC).date()
+    dates = sorted(on for on in by_date if timedelta() <= newest - on <= timedelta(days=TREND_DAYS))
+    return tuple(CopiedBytes(on=on, bytes=by_date[on]) for on in dates)
 
 
 def _record(published: PublishedDay) -> Record | None:

@@ -231,6 +231,7 @@ class DayBackup:
             copied=datetime.fromtimestamp(staged.source_listing.stat().st_mtime, UTC),
             copy_seconds=facts["seconds"],
             proofs=[proof],
+            structure=source.structure,
         )
 
     def _unsettle(self, staged: StagedDay, copy: Listing, wrong: list[str]) -> None:

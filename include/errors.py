@@ -5,7 +5,8 @@ BackupError                  a sentence for people: what happened, how much, wha
 ├── InvalidDayError          a text that names no day of the calendar
 ├── VaultError               the vault can't be trusted or used
 │   ├── VaultUnmarkedError   no marker: not a vault, or its disk isn't mounted
-│   └── NoSpaceError         the room isn't there
+│   ├── NoSpaceError         the room isn't there
+│   └── DamagedError         a backup isn't as it was published
 ├── SourceRefusedError       the source said no: key, host key, permission
 ├── DayError                 this day can't be secured now; others can
 │   ├── DayMissingError      the source doesn't have it
@@ -58,6 +59,10 @@ class NoSpaceError(VaultError):
     """The room isn't there."""
 
 
+class DamagedError(VaultError):
+    """What the vault gives back of a backup isn't what was published."""
+
+
 class SourceRefusedError(BackupError):
     """The source said no: the key, the host key, or a permission."""
 
@@ -79,7 +84,11 @@ class DayUnusableError(DayError):
 
 
 class DayNotProvenError(DayError):
-    """The copy can't be proven to be the day."""
+    """The copy can't be proven to be the day; ``found`` says what is wrong with the vault's, if that is."""
+
+    def __init__(self, message: str, *, found: str = "") -> None:
+        super().__init__(message)
+        self.found = found
 
 
 class HostError(BackupError):

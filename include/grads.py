@@ -3,12 +3,16 @@
 Source: the GrADS documentation, "Elements of a GrADS Data Descriptor File".
 """
 
+import math
 import re
 from dataclasses import dataclass
 
 from include.errors import BackupError
 
 FLOAT_BYTES = 4
+_UNIT = re.compile(r"\[([\w/^ .*-]{1,16})\]\s*$", re.ASCII)
+# Keywords by which the data file is laid out otherwise than SUPIM does it.
+_OTHER_LAYOUTS = ("options", "dtype", "pdef", "fileheader", "theader", "xyheader", "chsub")
 
 
 class DescriptorError(BackupError):
@@ -42,12 +46,66 @@ def parse(text: str) -> Descriptor:
     Raises:
         DescriptorError: says which part is missing or wrong.
     """
-    lines = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("*")]
+    lines = _lines(text)
     return Descriptor(
         dset=_keyword(lines, "dset"),
         shape=(_count(lines, "xdef"), _count(lines, "ydef"), _count(lines, "zdef")),
         variables=_variables(lines),
     )
+
+
+def axis(text: str, keyword: str) -> tuple[float, ...]:
+    """Give the points of an axis: degrees of ``xdef`` and ``ydef``, metres of ``zdef``.
+
+    Raises:
+        DescriptorError: it isn't written as ``levels`` or ``linear``, or not with as many numbers as it says.
+    """
+    lines = _lines(text)
+    count = _count(lines, keyword)
+    at = next(i for i, line in enumerate(lines) if line.lower().startswith(keyword))
+    _, _, form, *written = " ".join(lines[at:]).split()
+    wanted = {"linear": 2, "levels": count}.get(form.lower(), 0)
+    try:
+        numbers = [float(number) for number in written[:wanted]]
+    except ValueError:
+        numbers = []
+    if not numbers or len(numbers) != wanted or not all(map(math.isfinite, numbers)):
+        raise DescriptorError(f"its {keyword} line gives no points")
+    first, second = (*numbers, 0.0)[:2]
+    return tuple(numbers if form.lower() == "levels" else (first + i * second for i in range(count)))
+
+
+def undefined(text: str) -> float | None:
+    """Give the number that stands where there is no value, None without one."""
+    try:
+        return float(_keyword(_lines(text), "undef").split()[0])
+    except (DescriptorError, ValueError):
+        return None
+
+
+def unit(text: str, variable: str) -> str | None:
+    """Give a variable's unit, where its description ends with one in brackets: ``[TECU]``."""
+    described = [line for line in _lines(text) if line.split()[0] == variable]
+    found = _UNIT.search(described[-1]) if described else None
+    return found[1] if found else None
+
+
+def require_plain(text: str) -> None:
+    """Insist on the layout that SUPIM writes.
+
+    Raises:
+        DescriptorError: it names options, a header or a type that lays the numbers out otherwise.
+    """
+    for line in _lines(text):
+        word, _, rest = line.lower().partition(" ")
+        if word == "vars":
+            return
+        if word in _OTHER_LAYOUTS and rest.split() != ["little_endian"]:
+            raise DescriptorError(f"it has the line {line!r}, by which its numbers may be laid out otherwise")
+
+
+def _lines(text: str) -> list[str]:
+    return [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("*")]
 
 
 def _keyword(lines: list[str], keyword: str) -> str:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, Self
 from include.names import checked, shown
 
 BLOCK_BYTES = 4096
+_STRUCTURE = ("folder", "link")
 _LINE = re.compile(r"(?P<mark>\\?)(?P<sha256>[0-9a-f]{64})  (?P<path>.+)", re.DOTALL)
 
 
@@ -82,6 +83,12 @@ class Listing:
     def fingerprint(self) -> str:
         """SHA-256 over the looks: the same fact, short enough for a record."""
         return hashlib.sha256(json.dumps(self.looks).encode()).hexdigest()
+
+    @property
+    def structure(self) -> str:
+        """SHA-256 over the folders, and the links with where they lead: what no list of sums tells of."""
+        told = [(entry.path, entry.kind, entry.target) for entry in self.entries if entry.kind in _STRUCTURE]
+        return hashlib.sha256(json.dumps(told).encode()).hexdigest()
 
     @property
     def content(self) -> dict[str, tuple[object, ...]]:

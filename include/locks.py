@@ -23,7 +23,23 @@ def locked(path: Path, kind: int, who: str) -> Iterator[None]:
     Raises:
         NotYetError: somebody else holds it.
     """
-    descriptor = _open_lock(path, kind)
+    with _held(_open_lock(path, kind), path, kind, who):
+        yield
+
+
+@contextmanager
+def kept(folder: Path, kind: int, who: str) -> Iterator[None]:
+    """Do what :func:`locked` does with a folder as it is: it's never made.
+
+    Raises:
+        OSError: it isn't there, or can't be opened.
+    """
+    with _held(os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW), folder, kind, who):
+        yield
+
+
+@contextmanager
+def _held(descriptor: int, path: Path, kind: int, who: str) -> Iterator[None]:
     try:
         if not _taken(descriptor, kind, path):
             raise NotYetError(

@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
@@ -62,6 +62,24 @@ class ProofLog:
                 line = b"\n" + line  # a crash cut the last one off
             file.write(line)
             os.fsync(file.fileno())
+
+    def note_damage(self, how: str, run: str) -> str:
+        """Add damage that somebody came upon, so that retention and audits know of it, unless they do.
+
+        Args:
+            how: what was found, as a sentence.
+            run: who found it.
+
+        Returns:
+            what people should know: that it couldn't be added, and why; as a rule nothing.
+        """
+        try:
+            if not self.damaged:
+                facts = {"what": "audit", "when": datetime.now(UTC), "result": "failed", "how": how}
+                self.append(Found.model_validate({**facts, "seconds": 0, "run": run}))
+        except OSError as refused:
+            return f"The damage can't be recorded in {self.path}, so retention doesn't know of it. {refused}"
+        return ""
 
     def read(self) -> list[Found]:
         """Give what was found, first to last; a line that a crash cut off doesn't count."""

@@ -43,6 +43,11 @@ class PublishedDay:
         return ProofLog(self.year_folder / f"{self.name}.proofs")
 
     @property
+    def picture(self) -> Path:
+        """A map drawn from it; it need not exist."""
+        return self.year_folder / f"{self.name}.png"
+
+    @property
     def damage(self) -> str | None:
         """What is wrong with it, as a sentence; None as far as anybody knows."""
         return self.proofs.damage or unreadable(self.record_file, lambda: self.record)

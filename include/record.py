@@ -42,6 +42,7 @@ class Record(Facts):
         copied: when the copy was whole.
         copy_seconds: what the copy took.
         proofs: when and how it was proven, first to last.
+        structure: ``Listing.structure`` of the copy; empty in records that are older than this fact.
     """
 
     day: Day
@@ -56,3 +57,4 @@ class Record(Facts):
     copied: datetime
     copy_seconds: float
     proofs: list[Proof]
+    structure: str = ""

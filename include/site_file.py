@@ -5,6 +5,7 @@ import re
 from functools import cache
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 import yaml
@@ -78,6 +79,11 @@ class Mail(Section):
         default="INPE backup", description="What every subject begins with, in brackets."
     )
     connection: str = Field(default="smtp_default", description="The Airflow connection of the mail server.")
+
+    @property
+    def link(self) -> str:
+        """Give the link with which people write to the people of interest."""
+        return f"mailto:{','.join(quote(address, safe='@') for address in self.to)}"  # RFC 6068
 
 
 class VaultSection(Section):

@@ -59,6 +59,14 @@ def completeness(
     return Completeness(steps, tuple(problems))
 
 
+def minute_of(day: OrdinalDay, name: str) -> int | None:
+    """Give the minute of a day (UTC) that a descriptor is for, by its file's name; None of other files."""
+    written = _NAME.fullmatch(name)
+    if not written or (int(written["year"]), int(written["day"])) != (day.year, day.number):
+        return None
+    return int(written["hour"]) * 60 + int(written["minute"])
+
+
 def _unread(listing: Listing, descriptors: Mapping[str, str]) -> list[str]:
     named = (entry.path for entry in listing.files if posixpath.basename(entry.path).startswith(DESCRIPTOR))
     return [path for path in named if path not in descriptors]

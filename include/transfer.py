@@ -184,7 +184,8 @@ def _literal(value: str) -> str:
 
 
 Meanings = tuple[tuple[tuple[str, ...], type[BackupError], str], ...]
-"""Words that a line holds, and the error and the sentence that they stand for."""
+"""Words that a line holds, the error that they stand for, and its sentence, in which ``{there}`` is the other
+end, and ``{There}`` the same at a sentence's beginning."""
 
 
 def failure(
@@ -194,11 +195,20 @@ def failure(
     there: str = "the source",
     meanings: Meanings | None = None,
 ) -> BackupError:
-    """Give the error that an exit status of rsync or ssh and its words stand for (rsync(1), EXIT VALUES)."""
+    """Give the error that an exit status of rsync or ssh and its words stand for (rsync(1), EXIT VALUES).
+
+    Args:
+        status: how it ended; below 0 by a signal.
+        said: its words.
+        program: which of the two it was.
+        there: what people call the other end: ``the source``, or ``cluster:/data``.
+        meanings: what its words stand for, where it isn't a day that is pulled.
+    """
     words = f"{program} ended with status {status}: {said or 'it said nothing'}"
     for signs, error, meaning in meanings or _MEANINGS:
         if any(all(sign in line for sign in signs) for line in said.splitlines()):
-            return error(f"{meaning} {words}")
+            named = {"there": there, "There": re.sub("^the ", "The ", there)}
+            return error(f"{meaning.format_map(named)} {words}")
     if status < 0:
         return PassingError(f"{program} was killed by signal {-status}. What was copied is kept.")
     if status == 24:  # noqa: PLR2004 - "partial transfer due to vanished source files"
@@ -219,9 +229,9 @@ _MEANINGS: Meanings = (
     (
         ("Host key verification failed",),
         SourceRefusedError,
-        "The source shows another host key than the connection's host_key. Find out why first.",
+        "{There} shows another host key than the connection's host_key. Find out why first.",
     ),
-    (("Permission denied (publickey",), SourceRefusedError, "The source refuses the connection's key."),
+    (("Permission denied (publickey",), SourceRefusedError, "{There} refuses the connection's key."),
     (("[receiver]", "Permission denied (13)"), VaultError, "The vault can't be written."),
     (("[generator]", "Permission denied (13)"), VaultError, "The vault can't be written."),
     (("Permission denied (13)",), DayUnusableError, "The source's user can't read all of the day."),
@@ -235,8 +245,8 @@ _MEANINGS: Meanings = (
         NotSettledError,
         "The day isn't settled: a file was cut short.",
     ),
-    (("rsync: command not found",), BackupError, "rsync isn't installed at the source."),
-    (("rsync: not found",), BackupError, "rsync isn't installed at the source."),
-    (("python3: command not found",), BackupError, "python3 isn't installed at the host."),
-    (("python3: not found",), BackupError, "python3 isn't installed at the host."),
+    (("rsync: command not found",), BackupError, "rsync isn't installed at {there}."),
+    (("rsync: not found",), BackupError, "rsync isn't installed at {there}."),
+    (("python3: command not found",), BackupError, "python3 isn't installed at {there}."),
+    (("python3: not found",), BackupError, "python3 isn't installed at {there}."),
 )

@@ -6,6 +6,7 @@
                   2026/268.sha256     `cd 268 && sha256sum -c ../268.sha256`
                   2026/268.json       its record
                   2026/268.proofs     what was found of it later on (proofs.py)
+                  2026/268.png        a map drawn from it (pictures/)
                   2026/268.r2/ ...    a later, different version of the same day
     <vault>/.staging/supim/2026-268/  work in progress: data/ and what is known of it
 
@@ -31,7 +32,7 @@ from pathlib import Path
 from typing import Self
 
 from include.errors import BackupError, InvalidDayError, VaultError, VaultUnmarkedError
-from include.locks import locked
+from include.locks import kept, locked
 from include.ordinal_day import OrdinalDay
 from include.published_day import PublishedDay
 from include.space import disk_errors
@@ -39,6 +40,7 @@ from include.space import disk_errors
 __all__ = ["MARKER", "PublishedDay", "StagedDay", "Vault"]
 
 MARKER = ".inpe-vault.json"
+_BESIDE = (".json", ".sha256", ".proofs")
 _REVISION = re.compile(r"(?P<day>[0-9]{3})(?:\.r(?P<revision>[2-9]|[1-9][0-9]+))?")
 
 
@@ -143,7 +145,7 @@ class Vault:
         return sorted(found for year in years for found in self._found_in(int(year)))
 
     def lost(self) -> list[PublishedDay]:
-        """Give the revisions of which only the record or only the folder is left, oldest first."""
+        """Give the revisions of which the record or the folder is gone, or both, and the rest is left."""
         years = (year for year in _names(self._supim) if re.fullmatch("[0-9]{4}", year))
         half = sorted(found for year in years for found in self._found_in(int(year), whole=False))
         # While a day is being published, its record is there a moment before its folder.
@@ -222,17 +224,19 @@ class Vault:
             yield
 
     @contextmanager
-    def hold_still(self, who: str) -> Iterator[None]:
-        """Keep everybody from removing anything for the time of a block; copying goes on.
+    def hold_still(self, folder: Path, who: str) -> Iterator[None]:
+        """Keep one published backup from being removed for the time of a block; all else goes on.
+
+        An audit reads for hours: whoever had to wait for its end would wait as long.
 
         Raises:
-            NotYetError: something is being removed.
+            NotYetError: it is being removed.
         """
         with ExitStack() as held:
             try:
-                held.enter_context(locked(self.root / ".lock", fcntl.LOCK_SH, who))
-            except OSError as error:  # nobody can remove anything where the lock itself can't be made
-                if error.errno not in (errno.EROFS, errno.EACCES):
+                held.enter_context(kept(folder, fcntl.LOCK_SH, who))
+            except OSError as error:  # nothing to hold, or not ours to read: the reading says so
+                if error.errno not in (errno.ENOENT, errno.EACCES, errno.ENOTDIR, errno.ELOOP):
                     raise
             yield
 
@@ -245,7 +249,7 @@ class Vault:
 
     def _found_in(self, year: int, *, whole: bool = True) -> Iterator[PublishedDay]:
         names = set(_names(self._supim / f"{year:04d}"))
-        stems = {name.removesuffix(".json") for name in names}
+        stems = {name.removesuffix(ending) for ending in _BESIDE for name in names}
         for name in stems:
             written = _REVISION.fullmatch(name)
             if written and {name, f"{name}.json"}.issubset(names) is whole:

@@ -13,7 +13,7 @@ from include.machines.generation import Generations, to_the_second
 from include.machines.machine_record import MachineRecord
 from include.machines.plan import Action, Planned
 from include.machines.removal import Removed
-from include.report import Item, KeptWeeks, Kind, Outcome, Report, Space, State, WeekState
+from include.report import Downtimes, Item, KeptWeeks, Kind, Outcome, Report, Space, State, WeekState
 from include.report import Removed as Gone
 from include.site_file import Site
 from include.vault import Vault
@@ -22,6 +22,7 @@ from include.wording import size, visible
 __all__ = ["MachineDoing", "WeeklyRun"]
 
 UNFINISHED_AFTER_S = 14 * 24 * 3600.0
+SHOWN_MACHINES, SHOWN_IMAGES = 8, 12
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,7 @@ class WeeklyRun:
             items=(*self._lost(), *items),
             mondays=calendar.mondays if vault else (),
             generations=tuple(self._rows(holdings, items)) if vault else (),
+            downtimes=self._downtimes(cases, holdings),
             space=self._space(vault, cases) if vault else None,
             removed=tuple(_gone(one) for one in self.removed or () if not one.refused),
             needs_person=tuple(self._needs_person(cases, holdings, vault)),
@@ -135,6 +137,13 @@ class WeeklyRun:
         hosts = [record.host for record in holdings.records(name)[-1:]]
         return WeekState.FAILED if set(hosts) & set(self.lost_hosts) else WeekState.NOTHING
 
+    def _downtimes(self, cases: Sequence[MachineCase], holdings: Holdings) -> tuple[Downtimes, ...]:
+        """Tell the downtimes of the machines that were nearest to their budgets, or beyond them."""
+        told = [_downtimes_of(case, holdings.records(case.planned.name)) for case in cases if case.record]
+        known = [row for row in told if row.seconds]
+        known.sort(key=lambda row: row.seconds[-1] / max(row.budget_s, 0.001), reverse=True)
+        return tuple(known[:SHOWN_MACHINES])
+
     def _space(self, vault: Vault, cases: Sequence[MachineCase]) -> Space:
         added = sum(case.record.bytes for case in cases if case.record)
         gone = sum(one.bytes for one in self.removed or () if not one.refused)
@@ -154,6 +163,17 @@ class WeeklyRun:
         )
         yield from (f"{one.record_file} can't be read. It counts for nothing." for one in holdings.damaged)
         yield from _unfinished(vault) if vault else ()
+
+
+def _downtimes_of(case: MachineCase, records: Sequence[MachineRecord]) -> Downtimes:
+    stopped = [one for one in records if one.was == "running" and one.method in ("cold", "copy")]
+    last = stopped[-SHOWN_IMAGES:]
+    return Downtimes(
+        name=case.name,
+        budget_s=case.budget_s,
+        instants=tuple(one.instant for one in last),
+        seconds=tuple(one.downtime_s for one in last),
+    )
 
 
 _WITHOUT_IMAGE = {Outcome.WOULD_IMAGE: WeekState.WOULD_IMAGE}

@@ -1,7 +1,10 @@
 """Tells Airflow what this project adds to it. It only registers: every Airflow process imports this file."""
 
+from typing import Any
+
 from airflow.plugins_manager import AirflowPlugin
 
+from inpe_backup import run_note
 from inpe_backup.timetable import OrdinalDayTimetable
 
 
@@ -10,3 +13,19 @@ class InpeBackupPlugin(AirflowPlugin):
 
     name = "inpe_backup"
     timetables = [OrdinalDayTimetable]  # noqa: RUF012 - as the base class declares it
+    listeners = [run_note]  # noqa: RUF012 - the same
+    external_views = [  # noqa: RUF012 - as above
+        {
+            "name": "Backups",
+            "href": "/backups/",
+            "url_route": "backups",
+            "destination": "nav",
+        }
+    ]
+
+    @property
+    def fastapi_apps(self) -> list[dict[str, Any]]:  # type: ignore[override] # only the api-server asks for it
+        """The page's app; imported here so that no other process pays for it."""
+        from inpe_backup.ui.app import URL_PREFIX, create_app  # noqa: PLC0415 - see above
+
+        return [{"app": create_app(), "url_prefix": URL_PREFIX, "name": "INPE backup"}]

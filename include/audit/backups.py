@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
+from include.audit.finding import missing
 from include.errors import VaultError
 from include.machines.generation import Generations, PublishedGeneration
 from include.proofs import ProofLog
@@ -47,10 +48,8 @@ class Backup:
 
     @property
     def exists(self) -> bool:
-        """Whether anything of it is left: a day's record, or a generation's folder."""
-        if isinstance(self.published, PublishedDay):
-            return self.published.record_file.exists() or self.folder.exists()
-        return self.folder.exists()
+        """Whether it's there, or should be: a generation that was removed is neither, a lost one is."""
+        return isinstance(self.published, PublishedDay) or self.folder.exists() or self.published.is_lost
 
     @property
     def proofs(self) -> ProofLog:
@@ -68,6 +67,7 @@ class Standing:
         damage: what is wrong with it, as a sentence; None as far as anybody knows.
         bytes: what it holds, as its record says.
         replaced_by: the name of a newer version that is whole; only looked for where it is damaged.
+        untold: whether it is damaged, and no audit has found it so yet.
     """
 
     backup: Backup
@@ -75,6 +75,7 @@ class Standing:
     damage: str | None
     bytes: int = 0
     replaced_by: str | None = None
+    untold: bool = False
 
 
 def in_vault(vault: Vault) -> list[Backup]:
@@ -84,8 +85,8 @@ def in_vault(vault: Vault) -> list[Backup]:
     """
     days = sorted([*vault.published(), *vault.lost()])
     generations = Generations(vault)
-    images = (one for machine in generations.names() for one in generations.all_of(machine))
-    return [*map(Backup, days), *map(Backup, images)]
+    machines = map(generations.every, generations.names())
+    return [*map(Backup, days), *(Backup(one) for machine in machines for one in machine)]
 
 
 def standings(backups: Iterable[Backup]) -> list[Standing]:
@@ -105,13 +106,13 @@ def standings(backups: Iterable[Backup]) -> list[Standing]:
 
 
 def _standing(backup: Backup) -> Standing:
-    damage = backup.published.damage
+    damage, untold = backup.published.damage, backup.proofs.damaged is None
     if not backup.folder.is_dir():
-        return Standing(backup, None, f"The folder {backup.folder} is missing.")
+        return Standing(backup, None, missing(backup.folder), untold=untold)
     try:
         record = backup.published.record
     except VaultError:
-        return Standing(backup, None, damage)
+        return Standing(backup, None, damage, untold=untold)
     audit = backup.proofs.last("audit")
     passed = audit is not None and audit.result == "passed"
     return Standing(backup, audit.when if audit and passed else record.proofs[-1].when, damage, record.bytes)

@@ -1,14 +1,18 @@
-"""Reading a published day: each file is there with its SHA-256, and nothing else is."""
+"""Reading a published day: each file is there with its SHA-256, each folder and link, and nothing else is.
+
+Folders and links are in no list of sums. The record has a SHA-256 over them; an older record has one only
+over them and all files' times together, by which they are proven as long as no time has changed.
+"""
 
 import errno
 import os
 from collections.abc import Mapping
 
 from include import source_agent
-from include.audit.finding import Seen, damaged, oddities_of
+from include.audit.finding import Seen, damaged, missing, oddities_of
 from include.audit.hashing import Fault, Pace, compare, missing_and_strange, told, writable
 from include.errors import BackupError
-from include.listing import Listing, sha256_of
+from include.listing import Listing, named, sha256_of
 from include.names import shown
 from include.record import Record
 from include.vault import PublishedDay
@@ -16,7 +20,7 @@ from include.wording import counted
 
 
 def read(day: PublishedDay, pace: Pace) -> Seen:
-    """Read all of a day. Links hold no data and are in no list of sums; they aren't looked at.
+    """Read all of a day.
 
     Args:
         day: which.
@@ -26,7 +30,7 @@ def read(day: PublishedDay, pace: Pace) -> Seen:
         PermissionError: this user may not read it.
     """
     if not day.folder.is_dir():
-        return damaged(f"The folder {day.folder} is missing.")
+        return damaged(missing(day.folder))
     try:
         record = Record.model_validate_json(day.record_file.read_bytes())
         sums = sha256_of(day.sums.read_bytes())
@@ -40,6 +44,12 @@ def read(day: PublishedDay, pace: Pace) -> Seen:
     return _compared(day, record, sums, Listing.read({"entries": entries, "unreadable": unreadable}), pace)
 
 
+_UNPROVEN = (
+    "A link or an empty folder that is gone can't be noticed: the record is older than the fact that proves "
+    "them, and the time of a file has changed."
+)
+
+
 def _compared(
     day: PublishedDay, record: Record, sums: Mapping[str, str], listing: Listing, pace: Pace
 ) -> Seen:
@@ -49,13 +59,31 @@ def _compared(
     whole = {path: sha256 for path, sha256 in sums.items() if path not in faults}
     faults |= compare(day.folder, whole, pace)
     sidecars = (day.sums.name, day.record_file.name, day.name)
+    structure = _structure(record, listing)
+    sha256 = f"SHA-256 of {counted(len(sums), 'file')}"
     return Seen(
-        proof=f"SHA-256 of {counted(len(sums), 'file')} read back from the disk equal to {day.sums.name}",
-        wrong=(*_misfits(day, record, sums), *told(faults)),
-        oddities=oddities_of([*writable(day.year_folder, sidecars), *writable(day.folder, whole)]),
+        proof=f"{sha256} read back from the disk equal to {day.sums.name}, {structure.proof}",
+        wrong=(*_misfits(day, record, sums), *told(faults), *structure.wrong),
+        oddities=(
+            *oddities_of([*writable(day.year_folder, sidecars), *writable(day.folder, whole)]),
+            *structure.oddities,
+        ),
         files=len(whole),
         bytes=sum(entry.size for entry in listing.files if entry.path in whole),
     )
+
+
+def _structure(record: Record, listing: Listing) -> Seen:
+    """Hold folders and links against the record."""
+    if record.fingerprint == listing.fingerprint or record.structure == listing.structure:
+        return Seen(proof="folders and links to its record")
+    links = [entry.path for entry in listing.entries if entry.kind == "link"]
+    folders = [entry.path for entry in listing.entries if entry.kind == "folder"]
+    if record.structure:
+        there = f"{counted(len(folders), 'folder')} and {counted(len(links), 'link')}"
+        by_name = f": {named([*links, *folders])}" if folders or links else ""
+        return damaged(f"Its folders and links aren't those of its record; there are {there}{by_name}.")
+    return Seen(proof="folders and links to nothing", oddities=(_UNPROVEN,))
 
 
 def _misfits(day: PublishedDay, record: Record, sums: Mapping[str, str]) -> list[str]:

@@ -40,12 +40,14 @@ class Batch(Facts):
         backups: their names, in the order in which they are read; none of what isn't due.
         bytes: what they hold, as their records say.
         reason: what isn't due, as a sentence; empty for what is read.
+        needs_person: what a person must change; said once, with the first batch.
     """
 
     name: str
     backups: tuple[str, ...] = ()
     bytes: int = 0
     reason: str = ""
+    needs_person: str = ""
 
 
 def decide(standings: Iterable[Standing], now: datetime, proof_age: timedelta) -> list[Decided]:
@@ -60,15 +62,21 @@ def decide(standings: Iterable[Standing], now: datetime, proof_age: timedelta) -
     return [_decided(one, now, proof_age) for one in ordered]
 
 
-def batches(decided: Sequence[Decided]) -> list[Batch]:
-    """Put what is due into batches, that with the oldest proof first; the rest is one that isn't read."""
+def batches(decided: Sequence[Decided], needs_person: str = "") -> list[Batch]:
+    """Put what is due into batches, that with the oldest proof first; the rest is one that isn't read.
+
+    Args:
+        decided: about all backups.
+        needs_person: what a person must change, as sentences.
+    """
     due = [one.standing for one in decided if one.due]
     groups: dict[str, list[Standing]] = {}
     for standing in due:
         groups.setdefault(standing.backup.group, []).append(standing)
     read = [_batch(name, group) for name, group in groups.items()]
     rest = [one for one in decided if not one.due]
-    return read + ([Batch(name=REST, reason=_of_rest(rest))] if rest else [])
+    every = read + ([Batch(name=REST, reason=_of_rest(rest))] if rest else [])
+    return [one.model_copy(update={"needs_person": needs_person}) for one in every[:1]] + every[1:]
 
 
 _NEVER = datetime.min.replace(tzinfo=UTC)
@@ -76,9 +84,12 @@ _NEVER = datetime.min.replace(tzinfo=UTC)
 
 def _decided(standing: Standing, now: datetime, proof_age: timedelta) -> Decided:
     proven, days = standing.proven, counted(proof_age.days, "day")
-    if standing.replaced_by:
+    if standing.replaced_by and not standing.untold:
         why = f"It is damaged, and {standing.replaced_by} is newer and whole: it isn't read any more."
         return Decided(standing, due=False, reason=why)
+    if standing.replaced_by:
+        why = f"It is damaged, and nobody has been told so. {standing.damage}"
+        return Decided(standing, due=True, reason=why)
     if standing.damage or not proven:
         why = f"It is damaged, and no newer version is whole. {standing.damage}"
         return Decided(standing, due=True, reason=why)

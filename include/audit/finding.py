@@ -1,6 +1,7 @@
 """What reading a backup gave."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from include.listing import named
 
@@ -22,6 +23,11 @@ class Seen:
     oddities: tuple[str, ...] = ()
     files: int = 0
     bytes: int = 0
+
+
+def missing(folder: Path) -> str:
+    """Say of a backup that its folder isn't there."""
+    return f"The folder {folder} is missing."
 
 
 def damaged(*sentences: str) -> Seen:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
-from include.audit.finding import Seen, damaged, oddities_of
+from include.audit.finding import Seen, damaged, missing, oddities_of
 from include.audit.hashing import Fault, Pace, compare, missing_and_strange, told, writable
 from include.errors import BackupError, VaultError
 from include.listing import sha256_of
@@ -29,6 +29,8 @@ def read(generation: PublishedGeneration, pace: Pace) -> Seen:
     Raises:
         PermissionError: this user may not read it.
     """
+    if not generation.folder.is_dir():
+        return damaged(missing(generation.folder), _not_by_us(generation))
     try:
         record = MachineRecord.model_validate_json(generation.record_file.read_bytes())
         sums = sha256_of(generation.sums.read_bytes())
@@ -63,6 +65,11 @@ def ranges(chunks: Iterable[int]) -> list[range]:
         else:
             found.append(range(index, index + 1))
     return found
+
+
+def _not_by_us(generation: PublishedGeneration) -> str:
+    beside = shown(generation.proofs.path.name)
+    return f"Retention would have removed {beside} too; if a person removed the folder, remove that as well."
 
 
 def _misfits(

@@ -62,11 +62,11 @@ class Reader:
         """Read one backup; give None where it was removed meanwhile.
 
         Raises:
-            NotYetError: something is being removed just now.
+            NotYetError: it's being removed just now.
             VaultUnmarkedError: the vault's disk went away.
         """
         started, began = datetime.now(UTC), time.monotonic()
-        with self.vault.hold_still(backup.name):
+        with self.vault.hold_still(backup.folder, backup.name):
             if not backup.exists:
                 Vault.open(self.vault.root)
                 return None
@@ -122,7 +122,7 @@ class Reader:
         So a run that was killed goes on with what is left.
 
         Raises:
-            NotYetError: something is being removed just now.
+            NotYetError: one of them is being removed just now.
             VaultUnmarkedError: the vault's disk went away.
         """
         backups = {backup.name: backup for backup in in_vault(self.vault)}

@@ -13,7 +13,7 @@ from include.report import Item, Outcome, State
 from include.wording import counted
 
 _MOST_WARNINGS = 3
-_MACHINE = "It stays until a newer one is whole. Have the machine imaged: trigger vm_weekly."
+_MACHINE = "What is there of it stays until a newer one is whole. Have the machine imaged: trigger vm_weekly."
 _DAY = "It wasn't come to be fetched again. See the run; then clear what failed."
 
 
@@ -108,12 +108,13 @@ def items(
     return [*bad, *(item for batch in audited for item in _of_batch(batch))]
 
 
-def needs_person(audited: Sequence[Audited]) -> list[str]:
-    """Say what only a person can find out."""
+def needs_person(audited: Sequence[Audited], planned: Sequence[Batch] = ()) -> list[str]:
+    """Say what only a person can find out, or change."""
     damaged = [one.name for batch in audited for one in batch.damaged]
     told = f"What the vault gives back of {named(damaged)} isn't what was published."
     why = "A disk that decays, or a slip of a hand: find out which (dmesg, smartctl) before more is lost."
-    return [f"{told} {why}"] if damaged else []
+    found = [f"{told} {why}"] if damaged else []
+    return found + [batch.needs_person for batch in planned if batch.needs_person]
 
 
 def _of_batch(batch: Audited) -> Iterator[Item]:

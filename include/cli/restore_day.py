@@ -49,6 +49,7 @@ def run(options: Namespace) -> int:
         asked=asked,
         day=asked.day,
         reserve_bytes=site.vault.reserve,
+        run=terminal.by_hand(),
         say=terminal.complain,
     ).restore()
     for warning in item.warnings:

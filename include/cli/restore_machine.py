@@ -40,7 +40,9 @@ def run(options: Namespace) -> int:
     chosen = choose(machine, Generations(vault).of(machine), options.generation)
     terminal.complain(f"{machine} {chosen.generation.name}. {chosen.reason}")
     folder = options.to.absolute()
-    restore = FolderRestore(vault, chosen.generation, folder, options.format, terminal.complain)
+    restore = FolderRestore(
+        vault, chosen.generation, folder, options.format, terminal.by_hand(), terminal.complain
+    )
     for path in restore.run():
         terminal.say(str(path))
     return terminal.DONE

@@ -3,6 +3,7 @@
 import sys
 from argparse import Action, ArgumentParser, Namespace
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -41,6 +42,11 @@ def vault(options: Namespace) -> Vault:
     """
     folder: Path | None = options.vault
     return Vault.open(folder.absolute() if folder else Path(site_file.current().vault.path))
+
+
+def by_hand() -> str:
+    """Give the name under which proofs tell of what was done now, by a person."""
+    return f"by hand {datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def say(line: str) -> None:

@@ -5,7 +5,6 @@ import re
 import time
 from argparse import Namespace
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
 
 from include.audit.backups import Backup, in_vault
 from include.audit.priority import in_background
@@ -23,6 +22,9 @@ Read backups from the disk, every byte, at the lowest priority, and hold each ag
 of the vault, or those that are named: 2026-268 (a day), 2026-268.r2 (one of its revisions), maq1 (a machine),
 or maq1 2026-11-22T05-00-03Z (one of its images). The status is 1 where something is damaged, and 2 where
 something can't be read. The vault isn't changed, unless --record adds what was found to the proofs."""
+_UNRECORDED = (
+    "Nothing was recorded. For retention and audits to know of the damage, type it again with --record."
+)
 _INSTANT = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}-[0-9]{2}-[0-9]{2}Z")
 _STATUS = {"passed": terminal.DONE, "failed": terminal.WRONG, "not checked": terminal.CANT}
 _TOLD = {"passed": "whole", "failed": "DAMAGED", "not checked": "NOT CHECKED"}
@@ -44,7 +46,7 @@ def run(options: Namespace) -> int:
     vault = terminal.vault(options)
     backups = chosen(in_vault(vault), options.names)
     throttle = Throttle(options.rate * 1e6 if options.rate else None)
-    reader = Reader(vault, f"by hand {datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}", throttle.take, options.record)
+    reader = Reader(vault, terminal.by_hand(), throttle.take, options.record)
     began = time.monotonic()
     readings = in_background(lambda: _read(reader, backups, quiet=options.json), throttle.stop)
     if options.json:
@@ -52,6 +54,8 @@ def run(options: Namespace) -> int:
     else:
         terminal.say(_summed_up(readings, time.monotonic() - began))
     results = {one.result for one in readings}
+    if "failed" in results and not options.record:
+        terminal.complain(_UNRECORDED)
     bad = [_STATUS[result] for result in ("failed", "not checked") if result in results]
     return bad[0] if bad else terminal.DONE
 

@@ -53,7 +53,7 @@ def agent_line(config: Path, command: str) -> Iterator["AgentLine"]:
                 status = _end(process)
                 reasons.seek(0)
                 said = reasons.read(REASONS_BYTES).decode("utf-8", "backslashreplace").strip()
-                raise failure(status, said, "ssh") from None
+                raise failure(status, said, "ssh", there="the host") from None
             except BaseException:
                 process.terminate()  # it may be about to send GB that nobody wants
                 raise

@@ -37,6 +37,7 @@ from include.publication import FOLDER_MODE
 from include.vault import Vault
 
 _LONGEST_NAME = 200  # bytes; a file's name may have 255, and endings are added to it
+_PROOFS = ".proofs"
 _WRITTEN = "%Y-%m-%dT%H-%M-%SZ"
 _NAME = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}-[0-9]{2}-[0-9]{2}Z")
 
@@ -50,6 +51,11 @@ def folder_name(name: str) -> str:
     if "/" in name or name.startswith(".") or len(os.fsencode(name)) > _LONGEST_NAME:
         raise BackupError(f"{shown(name)} can't be a name in the vault: rename it (virsh domrename).")
     return checked(name)
+
+
+def given_up_in(vault_root: Path) -> Path:
+    """Give the folder of what retention gave up; it need not exist."""
+    return vault_root / ".staging" / "given-up"
 
 
 def to_the_second(instant: datetime) -> datetime:
@@ -120,9 +126,20 @@ class PublishedGeneration(_Kept):
         return self.folder
 
     @property
+    def given_up(self) -> Path:
+        """Where its folder goes when it's removed; deleting it there may take a while, or be cut off."""
+        return given_up_in(self.vault_root) / f"{self.name} {self.machine}"
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether its folder is gone, and what was found of it is left: not removed by retention."""
+        # In this order: what is just being removed is at one of these places until its proofs are gone.
+        return not self.folder.exists() and not self.given_up.exists() and self.proofs.path.exists()
+
+    @property
     def proofs(self) -> ProofLog:
         """What was found of it since it was published."""
-        return ProofLog(self.folder.with_name(f"{self.name}.proofs"))
+        return ProofLog(self.folder.with_name(f"{self.name}{_PROOFS}"))
 
     @property
     def record(self) -> MachineRecord:
@@ -240,6 +257,16 @@ class Generations:
         """Give the same, and those that have lost their record."""
         instants = filter(None, map(instant_of, _names(self._machines / folder_name(machine))))
         return sorted(PublishedGeneration(machine, instant, self.vault.root) for instant in instants)
+
+    def every(self, machine: str) -> list[PublishedGeneration]:
+        """Give all that there should be: also those whose folder is gone, though retention kept them."""
+        return sorted([*self.all_of(machine), *self._lost(machine)])
+
+    def _lost(self, machine: str) -> list[PublishedGeneration]:
+        beside = (name for name in _names(self._machines / folder_name(machine)) if name.endswith(_PROOFS))
+        instants = filter(None, (instant_of(name.removesuffix(_PROOFS)) for name in beside))
+        found = (PublishedGeneration(machine, instant, self.vault.root) for instant in instants)
+        return [one for one in found if one.is_lost]
 
     def machines(self) -> list[str]:
         """Give the names of the machines that have a published generation."""

@@ -106,6 +106,6 @@ def _converse(ssh: list[str], request: bytes) -> Ran:
         reasons.seek(0)
         said = reasons.read(REASONS_BYTES).decode("utf-8", "backslashreplace").strip()
     if status in (_NO_ANSWER, -15) and not output.strip():
-        error = failure(status, said, "ssh")
+        error = failure(status, said, "ssh", there="the host")
         raise error if status == _NO_ANSWER else SourceUnreachableError(str(error))
     return Ran(status, output, said)

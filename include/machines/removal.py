@@ -2,23 +2,32 @@
 
 It removes whole generations that this vault published, and refuses everything else. First the folder is
 renamed into staging, by which it stops counting; then it's deleted. The vault's lock is held alone
-meanwhile: nobody copies, and nobody reads an older generation for a transfer.
+meanwhile: nobody copies, and nobody reads an older generation for a transfer. What an audit reads just then
+stays until the next run.
 """
 
+import fcntl
 import os
 import shutil
 import stat
 from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
-from contextlib import suppress
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime
 from functools import partial
 from pathlib import Path
 
-from include.errors import BackupError, VaultError
+from include.errors import BackupError, NotYetError, VaultError
 from include.facts import Facts
 from include.listing import named
-from include.machines.generation import Generations, PublishedGeneration, instant_of, to_the_second
+from include.locks import kept
+from include.machines.generation import (
+    Generations,
+    PublishedGeneration,
+    given_up_in,
+    instant_of,
+    to_the_second,
+)
 from include.machines.machine_record import MachineRecord
 from include.machines.retention import Keep, Kept, decide
 from include.publication import sync
@@ -116,7 +125,7 @@ def remove_old(
         ]
         done = [_removed(one, removing) for one, removing in left + old]
         with suppress(OSError):  # not there, or what couldn't be deleted is in it
-            _given_up(vault.root).rmdir()
+            given_up_in(vault.root).rmdir()
         return done
 
 
@@ -135,15 +144,29 @@ def remove(generation: PublishedGeneration) -> int:
     """Remove one generation, and give what it took; the caller holds the vault alone.
 
     Raises:
-        VaultError: it isn't a generation that this vault published; nothing was touched.
+        VaultError: it isn't a generation that this vault published, or somebody reads it; nothing was
+            touched.
     """
     _require_ours(generation)
-    aside = _given_up(generation.vault_root) / f"{generation.name} {generation.machine}"
-    aside.parent.mkdir(parents=True, exist_ok=True)
-    generation.folder.chmod(0o700)  # a folder that can't be written can't be moved
-    generation.folder.rename(aside)
-    sync(aside.parent)
-    return _delete(aside, generation)
+    with _read_by_nobody(generation):
+        aside = generation.given_up
+        aside.parent.mkdir(parents=True, exist_ok=True)
+        generation.folder.chmod(0o700)  # a folder that can't be written can't be moved
+        generation.folder.rename(aside)
+        sync(aside.parent)
+        return _delete(aside, generation)
+
+
+@contextmanager
+def _read_by_nobody(generation: PublishedGeneration) -> Iterator[None]:
+    with ExitStack() as held:
+        try:
+            held.enter_context(kept(generation.folder, fcntl.LOCK_EX, generation.name))
+        except NotYetError:  # for hours, maybe: the run's report can't wait for that
+            raise VaultError(
+                "It is being read just now, by an audit or a person. The next good run removes it."
+            ) from None
+        yield
 
 
 def _delete(aside: Path, generation: PublishedGeneration) -> int:
@@ -181,7 +204,7 @@ def _is_ours(folder: Path, root: Path) -> bool:
 
 def _left(vault: Vault) -> Iterator[tuple[Removed, Callable[[], int]]]:
     """Give what a removal that was cut off had renamed already, and how to delete it."""
-    folder = _given_up(vault.root)
+    folder = given_up_in(vault.root)
     if folder.resolve() != vault.root.resolve() / folder.relative_to(vault.root):
         raise VaultError(f"{folder} leads out of the vault through a link. Remove the link.")
     for aside in sorted(folder.iterdir()) if folder.exists() else []:
@@ -190,10 +213,6 @@ def _left(vault: Vault) -> Iterator[tuple[Removed, Callable[[], int]]]:
             reason = "It was given up before, and removing it was cut off."
             gone = PublishedGeneration(machine, instant, vault.root)
             yield Removed(machine=machine, instant=instant, reason=reason), partial(_delete, aside, gone)
-
-
-def _given_up(root: Path) -> Path:
-    return root / ".staging" / "given-up"
 
 
 def _record(generation: PublishedGeneration) -> MachineRecord | None:

@@ -5,11 +5,13 @@ Vocabulary: a ``Report`` holds ``Item``s (a day or a machine each), a calendar o
 has a ``State`` (passed, failed, not checked) and an ``Outcome`` (copied, missing, imaged, ...); a machine's
 has a ``Standstill`` too. What the run does is its ``Kind``: audits, restores and drills report as well.
 
-Want to change what a report knows? ``model.py``. What it concludes, or its subject? ``verdict.py``. How days
-and machines are told? ``words.py``. How the calendar is laid out? ``weeks.py``. How it looks? ``templates/``,
-filled by ``render.py``.
+Want to change what a report knows? ``model.py``, and ``history.py`` of the time before; its words are in
+``states.py``. What it concludes, or its subject? ``verdict.py``. How days and machines are told?
+``words.py``. How the calendar is laid out? ``weeks.py``. What its pictures show, in words? ``trends.py``; a
+mail's are gathered by ``pictures.py``. How it looks? ``templates/``, filled by ``render.py``.
 """
 
+from include.report.history import CopiedBytes, CoveredYear, Downtimes
 from include.report.model import (
     Coverage,
     CoveredDay,
@@ -25,12 +27,24 @@ from include.report.model import (
     WeekState,
 )
 from include.report.render import render_html, render_text
-from include.report.verdict import MADE_BY, headline, is_good, label, line, overall, rehearsed, subject
+from include.report.verdict import (
+    MADE_BY,
+    headline,
+    is_good,
+    label,
+    overall,
+    rehearsed,
+    subject,
+    summary,
+)
 
 __all__ = [
     "MADE_BY",
+    "CopiedBytes",
     "Coverage",
     "CoveredDay",
+    "CoveredYear",
+    "Downtimes",
     "Item",
     "KeptWeeks",
     "Kind",
@@ -44,10 +58,10 @@ __all__ = [
     "headline",
     "is_good",
     "label",
-    "line",
     "overall",
     "rehearsed",
     "render_html",
     "render_text",
     "subject",
+    "summary",
 ]

@@ -1,17 +1,16 @@
 """The facts that a report is made from.
 
 Frozen, and plain JSON when they travel (``model_dump(mode="json")`` and ``Report.model_validate``). Text
-from outside becomes visible here, at the door: whatever is inside a report is one printable line.
+from outside becomes visible here, at the door: whatever is inside a report is one printable line. Its words
+are in ``states.py``; what is known of the time before the run, in ``history.py``.
 """
 
 from datetime import date
-from enum import StrEnum
 from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo
 
 from pydantic import (
     AwareDatetime,
-    BeforeValidator,
     Field,
     NonNegativeFloat,
     NonNegativeInt,
@@ -19,116 +18,24 @@ from pydantic import (
 )
 
 from include.facts import Day, Facts, ZoneName
-from include.wording import visible
+from include.report.history import CopiedBytes, CoveredYear, Downtimes
+from include.report.states import Coverage, Kind, Outcome, State, Text, WeekState
 
-
-def _visible(value: object) -> object:
-    return visible(value) if isinstance(value, str) else value
-
-
-Text = Annotated[str, BeforeValidator(_visible)]
-"""One printable line, whatever came in."""
-
-
-class State(StrEnum):
-    """What is known. Not checked is never good news."""
-
-    PASSED = "passed"
-    FAILED = "failed"
-    NOT_CHECKED = "not checked"
-
-
-class Kind(StrEnum):
-    """What a run does."""
-
-    DAYS = "days"  # brings them into the vault
-    MACHINES = "machines"  # images them
-    AUDIT = "audit"  # reads what is in the vault
-    RESTORE = "restore"  # brings days or machines back
-    DRILL = "drill"  # boots machines from their images
-
-
-class Outcome(StrEnum):
-    """What became of an item in this run: of a day, of a machine, or of a backup."""
-
-    COPIED = "copied"
-    NEW_REVISION = "new revision"
-    ALREADY_SAFE = "already safe"
-    MISSING = "missing"
-    INCOMPLETE = "incomplete"
-    UNREADABLE = "unreadable"
-    NOT_SETTLED = "not settled"
-    FAILED = "failed"
-    WOULD_COPY = "would copy"
-    NOT_CHECKED = "not checked"
-
-    IMAGED = "imaged"
-    WOULD_IMAGE = "would image"
-    NOT_IMAGED = "not imaged"
-    NOT_STOPPED = "not stopped"
-    NOT_BACK = "NOT BACK"
-    NOT_POSSIBLE = "can't be backed up"
-    NOT_ATTEMPTED = "not attempted"
-    NOT_ASKED = "not asked"  # a host: what it has isn't known
-    EXCLUDED = "excluded"
-
-    PROVEN_AGAIN = "proven again"
-    DAMAGED = "DAMAGED"
-    FETCHED_AGAIN = "fetched again"  # a damaged day, as a new revision
-    WOULD_READ = "would be read"
-    RESTORED = "restored"
-    NOT_RESTORED = "not restored"
-    WOULD_RESTORE = "would be restored"
-    BOOTED = "booted"
-    NOT_BOOTED = "did not boot"
-    WOULD_BOOT = "would be booted"
-
-    @property
-    def wrote(self) -> bool:
-        """Whether the vault holds something that it didn't hold before."""
-        return self in (Outcome.COPIED, Outcome.NEW_REVISION, Outcome.IMAGED, Outcome.FETCHED_AGAIN)
-
-    @property
-    def done(self) -> bool:
-        """Whether the run did what it is for."""
-        return self.wrote or self in (Outcome.PROVEN_AGAIN, Outcome.RESTORED, Outcome.BOOTED)
-
-    @property
-    def planned(self) -> bool:
-        """Whether a run that isn't dry would do it."""
-        return self in (
-            Outcome.WOULD_COPY,
-            Outcome.WOULD_IMAGE,
-            Outcome.WOULD_READ,
-            Outcome.WOULD_RESTORE,
-            Outcome.WOULD_BOOT,
-        )
-
-    @property
-    def proven(self) -> bool:
-        """Whether it's good news: in the vault, proven, or as proven where it was restored to."""
-        return self.done or self is Outcome.ALREADY_SAFE
-
-
-class Coverage(StrEnum):
-    """How one day of the calendar stands in the vault."""
-
-    SAFE = "safe"
-    REVISED = "revised"
-    MISSING = "missing"
-    FAILED = "failed"
-    NOT_DUE = "not due"
-    WOULD_COPY = "would copy"
-
-
-class WeekState(StrEnum):
-    """What the vault holds of one machine of one week."""
-
-    KEPT = "kept"
-    MISSING = "missing"
-    FAILED = "failed"
-    WOULD_IMAGE = "would image"
-    NOTHING = "nothing kept"
+__all__ = [
+    "Coverage",
+    "CoveredDay",
+    "Item",
+    "KeptWeeks",
+    "Kind",
+    "Outcome",
+    "Removed",
+    "Report",
+    "Space",
+    "Standstill",
+    "State",
+    "Text",
+    "WeekState",
+]
 
 
 class Standstill(Facts):
@@ -182,6 +89,7 @@ class Item(Facts):
     sent_bytes: NonNegativeInt | None = Field(default=None, description="what came over the wire for it")
     evidence: Text | None = Field(default=None, description="how consistent a machine's image is, a sentence")
     picture: Text | None = Field(default=None, description="the path of a PNG in the archive")
+    picture_says: Text | None = Field(default=None, description="what it shows, a sentence; None: a screen")
     warnings: tuple[Text, ...] = ()
 
     @model_validator(mode="after")
@@ -217,6 +125,7 @@ class Space(Facts):
     growth_bytes_per_day: int | None = Field(default=None, description="over the last 30 days; None: unknown")
     added_bytes: NonNegativeInt | None = Field(default=None, description="by this run; None: not told")
     gone_bytes: NonNegativeInt = Field(default=0, description="what this run's removals gave back")
+    copied: tuple[CopiedBytes, ...] = Field(default=(), description="by date, of the last 30 days")
 
     @property
     def usable_bytes(self) -> int:
@@ -253,8 +162,10 @@ class Report(Facts):
     finished: AwareDatetime
     items: tuple[Item, ...] = ()
     coverage: tuple[CoveredDay, ...] = Field(default=(), description="the last weeks, in any order")
+    years: tuple[CoveredYear, ...] = Field(default=(), description="those of the last weeks, whole")
     mondays: tuple[date, ...] = Field(default=(), description="of the weeks in the table of generations")
     generations: tuple[KeptWeeks, ...] = Field(default=(), description="that table's rows, one a machine")
+    downtimes: tuple[Downtimes, ...] = Field(default=(), description="those nearest to their budgets first")
     space: Space | None = Field(default=None, description="None: it was not measured")
     removed: tuple[Removed, ...] = ()
     needs_person: tuple[Text, ...] = Field(default=(), description="sentences; the report leads with them")

@@ -3,9 +3,11 @@
 import hashlib
 import os
 import stat
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Self
 
 from include.report.model import Report
@@ -21,21 +23,28 @@ class Pictures:
     Args:
         report: only items whose picture is here have one.
         by_id: PNGs by their Content-ID.
+        drawn: the names of those that show the whole report.
     """
 
     report: Report
     by_id: dict[str, bytes]
+    drawn: frozenset[str] = frozenset()
 
     @classmethod
-    def of(cls, report: Report) -> Self:
-        """Read them: PNGs below the archive, regular files of less than 1 MB; others are left out."""
-        found, items = dict[str, bytes](), []
+    def of(cls, report: Report, drawn: Mapping[str, bytes] = MappingProxyType({})) -> Self:
+        """Read them: PNGs below the archive, regular files of less than 1 MB; others are left out.
+
+        Args:
+            report: whose.
+            drawn: of the whole report, by name.
+        """
+        found, items = {content_id(name): png for name, png in drawn.items()}, []
         for item in report.items:
             png = _read(item.picture, Path(report.archive)) if item.picture else None
             if item.picture and png:
                 found[content_id(item.picture)] = png
             items.append(item if png else item.model_copy(update={"picture": None}))
-        return cls(report.model_copy(update={"items": tuple(items)}), found)
+        return cls(report.model_copy(update={"items": tuple(items)}), found, frozenset(drawn))
 
 
 def content_id(picture: str) -> str:

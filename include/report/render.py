@@ -5,6 +5,7 @@ Both say the same. How it looks is in ``templates/``; what is said is in ``verdi
 
 import re
 import textwrap
+from collections.abc import Collection
 from datetime import date
 from pathlib import Path
 from typing import NamedTuple
@@ -13,6 +14,7 @@ from urllib.parse import urlsplit
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 from include import wording
+from include.report import trends
 from include.report.model import Coverage, Item, Outcome, Report, Space, Standstill, State, WeekState
 from include.report.pictures import content_id
 from include.report.verdict import (
@@ -84,9 +86,15 @@ def verdict_look(report: Report) -> Look:
     return look._replace(tone="open") if report.needs_person and look.tone == "good" else look
 
 
-def render_html(report: Report) -> str:
-    """Give the mail's HTML part: complete in itself, without scripts, pictures or anything to fetch."""
-    return _render("report.html.j2", report)
+def render_html(report: Report, drawn: Collection[str] = ()) -> str:
+    """Give the mail's HTML part: complete in itself, without scripts or anything to fetch.
+
+    Args:
+        report: the facts.
+        drawn: the names of the pictures of the whole report that the mail carries; the others' words are
+            written instead.
+    """
+    return _render("report.html.j2", report, drawn)
 
 
 def render_text(report: Report) -> str:
@@ -95,10 +103,14 @@ def render_text(report: Report) -> str:
     return "".join(f"{line.rstrip()}\n" for line in lines)
 
 
-def _render(template: str, report: Report) -> str:
+def _render(template: str, report: Report, drawn: Collection[str] = ()) -> str:
     items = by_urgency(report.items)
     return _ENVIRONMENT.get_template(template).render(
         report=report,
+        drawn=drawn,
+        year_sentences=trends.year_sentences(report),
+        downtime_sentences=trends.downtime_sentences(report),
+        copied_sentence=trends.copied_sentence(report.space) if report.space else "",
         made_by=MADE_BY,
         verdict=verdict_look(report),
         label=label(report),

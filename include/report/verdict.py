@@ -68,11 +68,11 @@ def _alerts(report: Report) -> list[str]:
 
 def subject(report: Report, *, prefix: str = MADE_BY) -> str:
     """Give the mail's subject, which alone tells whether to open it. Always one printable line."""
-    return f"[{visible(prefix)}] {line(report)}"
+    return f"[{visible(prefix)}] {summary(report)}"
 
 
-def line(report: Report) -> str:
-    """Give the subject without its prefix."""
+def summary(report: Report) -> str:
+    """Give the report in one printable line: ``SUPIM 2026-268 OK · 1 copied · 412 MB``."""
     verdict = f"{report.name} {label(report)}"
     if alarm := words.alarm(report):
         return f"{verdict} · {alarm}"

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
-from include.errors import PassingError, TargetOccupiedError
+from include.errors import DayNotProvenError, PassingError, TargetOccupiedError
 from include.listing import Listing, differing, named
 from include.ordinal_day import OrdinalDay
 from include.report import Item, Outcome, State
@@ -27,11 +27,13 @@ class DayRestore:
     """One day on its way from the vault to a folder.
 
     Args:
-        vault: where from; only read, so that one that is mounted read-only will do.
+        vault: where from. Damage that is found there is added to its proofs; nothing else is written, so
+            that one that is mounted read-only will do.
         target: where to.
         asked: what a person asked for.
         day: the day, one of those.
         reserve_bytes: room that the vault's own disk keeps free.
+        run: who restores it.
         say: told how it goes, a line at a time.
     """
 
@@ -40,6 +42,7 @@ class DayRestore:
     asked: RestoreRequest
     day: OrdinalDay
     reserve_bytes: int
+    run: str
     say: Callable[[str], None]
 
     def restore(self) -> Item:
@@ -55,7 +58,7 @@ class DayRestore:
         """
         started = time.monotonic()
         chosen = choose(self.day, self._revisions, self.asked.revision)
-        wanted = prove(chosen.published, self.asked.pattern, self._revisions)
+        wanted = self._proven(chosen.published)
         self.say(f"{self.day}: {counted(len(wanted.files), 'file')} of {chosen.published.folder} proven.")
         with self.target:
             seen = self.target.survey(self.day, wanted)
@@ -66,6 +69,14 @@ class DayRestore:
             if not self.asked.dry_run:
                 self._send(chosen.published, wanted, seen, steps)
         return self._item(chosen, wanted, steps, seconds=round(time.monotonic() - started, 3))
+
+    def _proven(self, published: PublishedDay) -> Listing:
+        try:
+            return prove(published, self.asked.pattern, self._revisions)
+        except DayNotProvenError as damaged:
+            if not self.asked.dry_run and (told := published.proofs.note_damage(damaged.found, self.run)):
+                self.say(told)
+            raise
 
     def _send(self, published: PublishedDay, wanted: Listing, seen: Seen, steps: list[Step]) -> None:
         coming = Listing(tuple(step.entry for step in steps if step.moves))

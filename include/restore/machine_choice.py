@@ -1,7 +1,8 @@
 """Which generation of a machine is restored: the one that is named, or the newest good one."""
 
+import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import NamedTuple
 
 from include.errors import VaultError
@@ -62,7 +63,9 @@ def kept_meanwhile(vault: Vault, generation: PublishedGeneration) -> Iterator[No
         VaultError: it was removed just now.
     """
     staging = vault.root / ".staging" / "restore" / "vm" / generation.folder.parent.name / "data"
-    with vault.hold_staging(staging, generation.machine):
+    with ExitStack() as held:
+        if not os.statvfs(vault.root).f_flag & os.ST_RDONLY:  # nobody can remove anything where it's that
+            held.enter_context(vault.hold_staging(staging, generation.machine))
         if not generation.record_file.exists():
             raise VaultError(f"{generation.folder} isn't in the vault any more: it was removed just now.")
         yield

@@ -3,7 +3,8 @@
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,11 +14,12 @@ from include.agent.nbd import NbdError
 from include.agent.reading import Part, blocks
 from include.agent.restoring import Disk
 from include.agent.target import Target
-from include.errors import MachineNotPossibleError, MachineNotRestoredError, NoSpaceError, VaultError
+from include.errors import DamagedError, MachineNotPossibleError, MachineNotRestoredError, NoSpaceError
 from include.machines.chunks import Chunks
-from include.machines.generation import PublishedGeneration
+from include.machines.generation import Generations, PublishedGeneration
 from include.machines.machine_record import KeptDisk
-from include.restore.machine_choice import kept_meanwhile
+from include.restore.machine_choice import kept_meanwhile, other_good
+from include.restore.machine_proof import require_whole
 from include.vault import Vault
 from include.wording import counted, size
 
@@ -33,6 +35,7 @@ class FolderRestore:
         generation: which.
         folder: where to; made if it isn't there.
         form: ``raw`` or ``qcow2``, for all disks; None: as they were at their host.
+        run_name: who restores it, for the proofs.
         say: told how it goes, a line at a time.
     """
 
@@ -40,6 +43,7 @@ class FolderRestore:
     generation: PublishedGeneration
     folder: Path
     form: str | None
+    run_name: str
     say: Callable[[str], None]
 
     def run(self) -> list[Path]:
@@ -51,20 +55,33 @@ class FolderRestore:
         Raises:
             MachineNotPossibleError: a file is there already, or qemu-img is missing.
             NoSpaceError: the room isn't there; nothing was written.
-            VaultError: the generation is damaged.
+            DamagedError: the generation is damaged.
             MachineNotRestoredError: what was written isn't what the machine's host hashed.
         """
         with kept_meanwhile(self.vault, self.generation):
-            record = self.generation.record
+            with self._damage_told():
+                record = require_whole(self.generation)
             images = {disk: self.folder / f"{disk.name}.{self._form(disk)}" for disk in record.disks}
             files = [self.folder / name for name in record.files]
             self._look(images, files)
-            for disk, path in images.items():
-                self._image(disk, path)
+            with self._damage_told():
+                for disk, path in images.items():
+                    self._image(disk, path)
             for path in files:
                 shutil.copyfile(self.generation.file(path.name), path)
                 path.chmod(0o600)
         return [*images.values(), *files]
+
+    @contextmanager
+    def _damage_told(self) -> Iterator[None]:
+        """Add damage that is found to the generation's proofs, and say which other one is good."""
+        try:
+            yield
+        except DamagedError as damaged:
+            if told := self.generation.proofs.note_damage(f"A restore found it: {damaged}", self.run_name):
+                self.say(told)
+            others = Generations(self.vault).of(self.generation.machine)
+            raise DamagedError(f"{damaged} {other_good(self.generation, others)}") from damaged
 
     def _form(self, disk: KeptDisk) -> str:
         return self.form or disk.source_format
@@ -107,7 +124,7 @@ class FolderRestore:
         except (AgentError, NbdError) as error:
             raise MachineNotRestoredError(f"{part} can't be read back. {error}") from error
         if bad:
-            raise VaultError(
+            raise DamagedError(
                 f"{self.generation.folder} is damaged: {counted(len(bad), 'chunk')} of {disk.name}, the "
                 f"first {bad[0]:,}, aren't what the machine's host hashed. {part} holds them all the same."
             )

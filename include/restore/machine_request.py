@@ -10,6 +10,7 @@ from include.machines.machine_record import KeptDisk, MachineRecord
 from include.machines.restore_facts import RestoreDisk, RestoreRequest
 from include.restore import machine_definition
 from include.restore.machine_definition import Definition
+from include.restore.machine_proof import require_whole
 from include.restore.machine_wish import MachineWish
 
 _OURS = uuid.UUID("5f1f3c3e-9d64-4b43-8f52-0f8b8f6c2a11")  # a name space for the UUIDs of restored machines
@@ -29,9 +30,9 @@ def asked(wish: MachineWish, generation: PublishedGeneration, run: str) -> Asked
 
     Raises:
         ConfigError: a disk was on a block device, and no folder is named.
-        VaultError: the generation can't be read.
+        VaultError: the generation can't be read, or is damaged.
     """
-    record = generation.record
+    record = require_whole(generation)
     try:
         xml = generation.file("domain.xml").read_text(encoding="utf-8")
         files = {name: generation.file(name).read_bytes() for name in _FIRMWARE if name in record.files}

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 
 from include.errors import (
     BackupError,
+    DamagedError,
     HostError,
     HostNotReadyError,
     MachineNotRestoredError,
     SourceUnreachableError,
-    VaultError,
 )
 from include.facts import Facts
 from include.listing import named
@@ -83,7 +83,8 @@ class MachineRestore:
             VaultError: the generation can't be read.
             MachineNotPossibleError: something stands in the way at the host.
         """
-        return self.host.check_restore(self._request().request).disks
+        with self._damage_told(note=False):
+            return self.host.check_restore(self._request().request).disks
 
     def run_all(self) -> MachineRestored:
         """Bring it back.
@@ -97,7 +98,8 @@ class MachineRestore:
         """
         began = time.monotonic()
         with kept_meanwhile(self.vault, self.generation):
-            asked = self._request()
+            with self._damage_told():
+                asked = self._request()
             found, sent = self.host.check_restore(asked.request), 0
             if not (found.done or found.begun):
                 sent = self._transfer(asked.request)
@@ -164,12 +166,15 @@ class MachineRestore:
         )
 
     @contextmanager
-    def _damage_told(self) -> Iterator[None]:
+    def _damage_told(self, *, note: bool = True) -> Iterator[None]:
         try:
             yield
-        except VaultError as damaged:
+        except DamagedError as damaged:
+            proofs = self.generation.proofs
+            if note and (told := proofs.note_damage(f"A restore found it: {damaged}", self.run)):
+                self.say(told)
             others = Generations(self.vault).of(self.generation.machine)
-            raise VaultError(
+            raise DamagedError(
                 f"{damaged} Nothing of the machine was touched. {other_good(self.generation, others)}"
             ) from damaged
 

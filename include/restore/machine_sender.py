@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from include.agent.wire import FRAME
-from include.errors import BackupError, VaultError
+from include.errors import BackupError, DamagedError
 from include.facts import Facts
 from include.machines.agent_line import LONGEST_WORDS, AgentLine, agent_line, json_of
 from include.machines.chunks import Chunks
@@ -76,7 +76,7 @@ class Sender:
         """Send chunks of an image, each once it's proven to be what was hashed.
 
         Raises:
-            VaultError: the vault's image is damaged there; nothing of the machine was touched.
+            DamagedError: the vault's image is damaged there; nothing of the machine was touched.
         """
         self._line.say({"do": "write", "disk": disk, "count": len(wanted)})
         sent = 0
@@ -113,7 +113,7 @@ def proven(image: Path, chunks: Chunks, wanted: Sequence[int]) -> Iterator[tuple
     """Give chunks of an image, each held against what its source hashed; threads read ahead.
 
     Raises:
-        VaultError: one isn't that, or can't be read.
+        DamagedError: one isn't that, or can't be read.
     """
     ahead = deque[tuple[int, Future[bytes]]]()
     file = os.open(image, os.O_RDONLY | os.O_NOFOLLOW)
@@ -142,5 +142,5 @@ def _read(file: int, image: Path, chunks: Chunks, index: int) -> bytes:
             raise
         data = b""
     if hashlib.sha256(data).digest() != chunks.digest(index):
-        raise VaultError(f"{image} is damaged: chunk {index:,} isn't what the machine's host hashed.")
+        raise DamagedError(f"{image} is damaged: chunk {index:,} isn't what the machine's host hashed.")
     return data

@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 from include import transfer
@@ -21,17 +22,29 @@ WILDCARDS = frozenset("*?[\\")
 """What rsync's other end would expand in a folder's name."""
 
 
-def push(
-    folder: Path, paths: Iterable[str], into: str, progress: Callable[[str], None], config: Path | None = None
-) -> None:
+@dataclass(frozen=True)
+class Destination:
+    """Where files go.
+
+    Args:
+        folder: absolute path of a folder that is there: on the route's host, or on this machine.
+        told: what people call the target.
+        config: of ``transfer.connected``; None is this machine.
+    """
+
+    folder: str
+    told: str
+    config: Path | None = None
+
+
+def push(folder: Path, paths: Iterable[str], into: Destination, progress: Callable[[str], None]) -> None:
     """Copy some files, links and folders of a local folder, going on where a try before ended.
 
     Args:
         folder: where they are.
         paths: what, below it.
-        into: absolute path of a folder that is there: on the route's host, or on this machine.
+        into: where to.
         progress: told, every few seconds, how far it is.
-        config: of ``transfer.connected``; None is this machine.
 
     Raises:
         SourceUnreachableError: network, time-out, a server that went away; worth another try.
@@ -39,16 +52,18 @@ def push(
         TargetError: it's full, or can't be written.
         VaultError: what is to be sent can't be read.
     """
-    if config and WILDCARDS & set(into):
-        raise TargetError(f"{shown(into)} must hold none of * ? [ and backslash: rsync would expand them.")
+    if into.config and WILDCARDS & set(into.folder):
+        raise TargetError(
+            f"{shown(into.folder)} must hold none of * ? [ and backslash: rsync would expand them."
+        )
     with tempfile.NamedTemporaryFile() as names:  # no arguments: there may be thousands
         names.writelines(_listed(path) for path in paths)
         names.flush()
-        rsh, host = ([f"--rsh=ssh -F {config}"], "source:") if config else ([], "")
-        command = [*RSYNC, f"--files-from={names.name}", *rsh, f"{folder}/", f"{host}{into}/"]
+        rsh, host = ([f"--rsh=ssh -F {into.config}"], "source:") if into.config else ([], "")
+        command = [*RSYNC, f"--files-from={names.name}", *rsh, f"{folder}/", f"{host}{into.folder}/"]
         status, words = transfer.run(command, progress)
     if status:
-        raise transfer.failure(status, words, there="the target", meanings=_MEANINGS)
+        raise transfer.failure(status, words, there=into.told, meanings=_MEANINGS)
 
 
 def _listed(path: str) -> bytes:
@@ -60,22 +75,30 @@ _MEANINGS: transfer.Meanings = (
     (
         ("No space left on device",),
         TargetError,
-        "The target is full. Make room there and clear the task: what was sent is kept, and goes on.",
+        "{There} is full. Make room there and clear the task: what was sent is kept, and goes on.",
     ),
     (
         ("Disk quota exceeded",),
         TargetError,
-        "The target has no quota left. Make room there, and clear the task.",
+        "{There} has no quota left. Make room there, and clear the task.",
     ),
-    (("Read-only file system",), TargetError, "The target is mounted read-only."),
+    (
+        ("Read-only file system",),
+        TargetError,
+        "{There} is mounted read-only. Mount it to be written, and clear the task.",
+    ),
     (
         ("Host key verification failed",),
         SourceRefusedError,
-        "The target shows another host key than the connection's host_key. Find out why first.",
+        "{There} shows another host key than the connection's host_key. Find out why first.",
     ),
-    (("Permission denied (publickey",), SourceRefusedError, "The target refuses the connection's key."),
+    (("Permission denied (publickey",), SourceRefusedError, "{There} refuses the connection's key."),
     (("[sender]", "Permission denied (13)"), VaultError, "The vault's copy can't be read."),
-    (("Permission denied (13)",), TargetError, "The target can't be written by this user."),
-    (("rsync: command not found",), TargetError, "rsync isn't installed at the target."),
-    (("rsync: not found",), TargetError, "rsync isn't installed at the target."),
+    (
+        ("Permission denied (13)",),
+        TargetError,
+        "{There} can't be written by this user. Mend that, and clear the task.",
+    ),
+    (("rsync: command not found",), TargetError, "rsync isn't installed at {there}. Install it there."),
+    (("rsync: not found",), TargetError, "rsync isn't installed at {there}. Install it there."),
 )

@@ -2,13 +2,21 @@
 
 import json
 import shlex
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, Self
 
 from include import source_agent, transfer
-from include.errors import BackupError, NotYetError, TargetError, TargetOccupiedError
+from include.errors import (
+    BackupError,
+    NotYetError,
+    PassingError,
+    SourceUnreachableError,
+    TargetError,
+    TargetOccupiedError,
+)
 from include.listing import Listing
 from include.locks import BUSY_RETRY_S
 from include.names import shown
@@ -158,12 +166,22 @@ class Target:
         coming = [step.entry for step in steps if step.moves]
         kinds = _kinds(Listing(tuple(step.entry for step in steps)))
         staging: str = self._ask(do="begin", day=seen.day, wanted=kinds)["staging"]
-        if self.door.route:
-            with transfer.connected(self.door.route) as config:
-                sending.push(folder, [entry.path for entry in coming], staging, say, config)
-        else:
-            sending.push(folder, [entry.path for entry in coming], staging, say)
+        with self._explained(), ExitStack() as opened:
+            config = opened.enter_context(transfer.connected(self.door.route)) if self.door.route else None
+            into = sending.Destination(staging, self.told, config)
+            sending.push(folder, [entry.path for entry in coming], into, say)
         return Listing.read(self._ask(do="hash"))
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Find out why rsync failed: when its other end can't write, its words may not come through."""
+        try:
+            yield
+        except BackupError as failed:
+            if type(failed) in (BackupError, SourceUnreachableError):
+                with suppress(PassingError):
+                    self._ask(do="probe")
+            raise
 
     def discard(self, paths: list[str]) -> None:
         """Drop what arrived otherwise than it was sent: the next try sends it again."""

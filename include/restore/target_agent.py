@@ -5,6 +5,7 @@ line.
 
     {"do": "survey", "root": "/data", "folders": ["2026/268"], "wanted": {"a": "file"}}
     {"do": "begin", "day": "/data/2026/268", "wanted": {"a": "file"}}
+    {"do": "probe"}
     {"do": "hash"}
     {"do": "discard", "paths": ["a"]}
     {"do": "publish", "steps": [["a", "file", false]]}
@@ -25,6 +26,7 @@ from typing import Any, Dict, List, Optional
 from include import source_agent
 
 MARKER = b".inpe-vault.json"
+PROBE, PROBE_BYTES = b".inpe-probe", 1 << 20
 NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
 FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
 
@@ -97,6 +99,19 @@ class Place:
         """Give what has arrived, with its SHA-256; it's on the disk by then."""
         _sync(self.staging)
         return source_agent.hashed(self.staging)
+
+    def do_probe(self) -> Dict[str, Any]:
+        """Write a little beside what has arrived: fails where files can't be written, and says why."""
+        probe = os.path.join(self.staging, PROBE)
+        try:
+            with open(probe, "wb") as file:
+                file.write(bytes(PROBE_BYTES))
+                file.flush()
+                os.fsync(file.fileno())
+        finally:
+            with contextlib.suppress(OSError):
+                os.unlink(probe)
+        return {}
 
     def do_discard(self, paths: List[str]) -> Dict[str, Any]:
         """Drop what arrived otherwise than it was sent."""

@@ -74,7 +74,8 @@ def prove(published: PublishedDay, pattern: str, others: Sequence[PublishedDay] 
     if wrong:
         raise DayNotProvenError(
             f"The vault's copy {published.folder} is damaged: {wrong}. Nothing was sent. "
-            f"{_advice(published, pattern, others)}"
+            f"{_advice(published, pattern, others)}",
+            found=f"A restore found it: {wrong}.",
         )
     return wanted
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from include.plan import Verdict
-from include.report import Item, Report, State, is_good, line
+from include.report import Item, Report, State, is_good, summary
 from include.report.model import Outcome
 from include.standing.facts import RunPart, SeenDay, SourcePart, TroubledItem
 
@@ -30,7 +30,7 @@ def run_part(report: Report, *, dag: str, run: str) -> RunPart:
         dag=dag,
         run=run,
         about=report.kind,
-        line=line(report),
+        line=summary(report),
         good=is_good(report),
         dry_run=report.dry_run,
         started=report.started,

@@ -44,7 +44,7 @@ class SshDoor:
             SourceUnreachableError: everything that may pass.
         """
         with self._meanings():
-            conversation = SshConversation(self._begin(command), self._meanings)
+            conversation = SshConversation(self._begin(command), self._meanings, self._told)
             conversation.send(program)
             return conversation
 
@@ -125,8 +125,12 @@ class SshDoor:
         except (OSError, paramiko.SSHException, EOFError) as error:
             raise self._meaning(error) from error
 
+    @property
+    def _told(self) -> str:
+        return f"{self.route.user}@{self.route.host}:{self.route.port} (connection {self.connection})"
+
     def _meaning(self, error: Exception) -> BackupError:
-        there = f"{self.route.user}@{self.route.host}:{self.route.port} (connection {self.connection})"
+        there = self._told
         if isinstance(error, paramiko.BadHostKeyException):
             return SourceRefusedError(
                 f"{there} shows another host key than the connection's host_key. Find out why before you "
@@ -147,14 +151,16 @@ class SshConversation:
     Args:
         channel: its SSH channel.
         meanings: turns what can go wrong on the wire into our errors.
+        there: what people call the other end.
     """
 
     def __init__(
-        self, channel: paramiko.Channel, meanings: Callable[[], AbstractContextManager[None]]
+        self, channel: paramiko.Channel, meanings: Callable[[], AbstractContextManager[None]], there: str
     ) -> None:
         self._channel = channel
         self._answers = channel.makefile("rb")
         self._meanings = meanings
+        self._there = there
 
     def ask(self, line: bytes) -> bytes:
         """Send one line and give the next that isn't blank: blank ones only show that it lives.
@@ -190,12 +196,11 @@ class SshConversation:
         status = self._channel.recv_exit_status()
         words = self._channel.makefile_stderr("rb").read().decode("utf-8", "backslashreplace").strip()
         if status == PYTHON_MISSING:
-            return BackupError(f"The source has no python3 on its PATH: {words}")
+            return BackupError(f"{self._there} has no python3 on its PATH: {words}")
         if status == NO_STATUS:
-            return SourceUnreachableError("The connection to the source was cut while it answered.")
-        return BackupError(
-            f"The program at the source ended with status {status}: {words or 'without a word'}"
-        )
+            return SourceUnreachableError(f"The connection to {self._there} was cut while it answered.")
+        ended = f"The program at {self._there} ended with status {status}"
+        return BackupError(f"{ended}: {words or 'without a word'}")
 
 
 def _hook(connection: str) -> SSHHook:

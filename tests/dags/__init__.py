@@ -147,6 +147,10 @@ class Run:
         index = f"/{one['map_index']}" if one["map_index"] >= 0 else ""
         self.airflow.api("PATCH", f"{path}{index}", {"new_state": state})
 
+    def annotate(self, note: str) -> None:
+        """Write a note on it, as a person does."""
+        self.airflow.api("PATCH", f"/dags/{self.dag}/dagRuns/{quote(self.run_id, safe='')}", {"note": note})
+
     def stop(self) -> None:
         """Mark the whole run as failed by hand."""
         path = f"/dags/{self.dag}/dagRuns/{quote(self.run_id, safe='')}"
@@ -161,6 +165,17 @@ class Run:
     def mail(self) -> EmailMessage:
         """The last of its mails."""
         return self.mails()[-1]
+
+    @property
+    def note(self) -> str | None:
+        """What stands beside it in the web page."""
+        note: str | None = self.facts["note"]
+        return note
+
+    @property
+    def subject(self) -> str:
+        """The subject of its last mail, without what all subjects begin with."""
+        return str(self.mail["Subject"]).removeprefix("[INPE backup] ")
 
     @property
     def told(self) -> str:

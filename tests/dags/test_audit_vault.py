@@ -11,8 +11,9 @@ from include.vault import Vault
 from tests.dags import GREEN, RED, contents, snapshot
 from tests.dags.audit import DAG, Audits
 from tests.dags.facts import days_of, told
-from tests.include.audit.kept import flip
+from tests.include.audit.kept import flip, remove
 from tests.include.days import proven
+from tests.include.test_proofs import found
 from tests.site import Institute
 from tests.site.airflow import LocalAirflow
 
@@ -26,10 +27,15 @@ def audits(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Audits]:
     with Institute(root / "institute") as institute:
         Vault.create(institute.vault)
         work = Audits(institute, LocalAirflow(root / "airflow", env=institute.airflow_env()))
-        institute.write_site_file(supim={"retry_delay_s": 1}, audit={"schedule": "59 23 * * 0"})
+        write_site_file(institute)
         with work.airflow as airflow:
             airflow.unpause(DAG)
             yield work
+
+
+def write_site_file(institute: Institute, **audit: object) -> None:
+    """Have a site whose audit comes by hand only."""
+    institute.write_site_file(supim={"retry_delay_s": 1}, audit={"schedule": "59 23 * * 0", **audit})
 
 
 def test_an_empty_vault_is_no_good_news(audits: Audits) -> None:
@@ -43,15 +49,20 @@ def test_what_is_due_is_proven_again(audits: Audits) -> None:
     """The day and the image, whose proofs grew old; the run after that has nothing to read, and says so."""
     day, image = audits.day("2026-101"), audits.generation("maq1")
     before = snapshot(audits.institute.vault)
+    write_site_file(audits.institute, rate_mb_s=1e-9)
     rehearsed = audits.run(dry_run=True)
+    write_site_file(audits.institute)
     assert rehearsed.facts["state"] == GREEN, rehearsed.states()
     assert snapshot(audits.institute.vault) == before
     assert "2 would be read" in rehearsed.mail["Subject"]
+    assert rehearsed.note == rehearsed.subject
+    assert "The audit reads too slowly: the vault holds " in rehearsed.told
 
     run = audits.run()
 
     assert run.facts["state"] == GREEN, run.states()
     assert run.mail["Subject"].startswith(f"[{MADE_BY}] AUDIT OK \N{MIDDLE DOT} 2 proven again")
+    assert run.note == run.subject
     for backup in (day, image):
         [found] = backup.proofs.read()
         assert (found.what, found.result, found.run) == ("audit", "passed", run.run_id)
@@ -88,13 +99,17 @@ def test_a_damaged_day_is_fetched_again_and_the_mail_leads_with_it(audits: Audit
     assert "'2026-102' isn't what was published" in lead
     assert f"1 file is not as published: '{damaged.name}'" in run.told
     assert "as revision 2" in run.told
+    assert "TEC of 2026-102 at 15:00 UTC (12:00 in America/Sao_Paulo), drawn from the published" in run.told
+    assert revisions[1].picture.is_file()
     [event] = days_of(run)
     assert (event["partition_key"], event["extra"]["revision"]) == ("2026-102", 2)
 
 
 def test_damage_that_the_run_cant_mend_makes_it_red(audits: Audits) -> None:
-    """An image, and a day that the source has no more; each is named, with the place of the damage."""
-    day, image = audits.day("2026-103"), audits.generation("maq2")
+    """An image, another that is gone, and a day that the source has no more; each is named, and why."""
+    day, image, gone = audits.day("2026-103"), audits.generation("maq2"), audits.generation("maq3")
+    gone.proofs.append(found("drill"))
+    remove(gone.folder)
     flip(min(day.folder.iterdir()))
     flip(image.image("vda"), (1 << 20) + 5)
     shutil.rmtree(audits.institute.source / "2026" / "103")
@@ -102,8 +117,10 @@ def test_damage_that_the_run_cant_mend_makes_it_red(audits: Audits) -> None:
     run = audits.run()
 
     assert run.facts["state"] == RED, run.states()
-    assert "AUDIT FAILED \N{MIDDLE DOT} 2 damaged" in run.mail["Subject"]
+    assert "AUDIT FAILED \N{MIDDLE DOT} 3 damaged" in run.mail["Subject"]
+    assert run.note == run.subject
     assert "1 chunk of 2 of vda.img isn't as published: bytes 1048576-1799999." in run.told
+    assert f"The folder {gone.folder} is missing." in run.told
     assert "It can't be fetched again." in run.told
     assert [found.result for found in image.proofs.read()] == ["failed"]
     assert len(audits.vault.revisions(day.day)) == 1

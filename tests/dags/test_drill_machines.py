@@ -46,6 +46,7 @@ def test_a_machine_is_booted_and_its_screen_is_in_the_mail(drills: Weekly) -> No
 
     assert done.facts["state"] == GREEN, done.states()
     assert done.mail["Subject"].startswith(f"[{MADE_BY}] DRILL OK")
+    assert done.note == done.subject
     assert pictures(done.mail) == [image.folder.with_name(f"{image.name}.png").read_bytes()]
     [found] = image.proofs.read()
     assert found.result == "passed"

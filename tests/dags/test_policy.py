@@ -3,6 +3,7 @@
 import ast
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,8 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 FILES = sorted((ROOT / "dags").glob("*.py"))
-FILE_LINES = 115
+FILE_LINES = 130
+SENTENCE = re.compile(r"[A-Z][A-Za-z', ]+")
 FACTS_ALONE = "publish_facts"
 """The DAG that backs nothing up, and so has nothing to report."""
 MAY_IMPORT = ("datetime", "airflow.sdk", "include", "inpe_backup")
@@ -33,11 +35,15 @@ def watch(event, arguments):
             touched.append(f"open {path}")
 
 def described(task):
+    group, mapped = task.task_group, task.is_mapped or task.get_closest_mapped_task_group()
     return {
         "retries": task.retries,
         "policy": type(task.retry_policy).__name__,
         "rule": task.trigger_rule,
         "down": sorted(task.downstream_task_ids),
+        "shown": task.task_display_name,
+        "which": task.map_index_template if mapped else "the only one",
+        "group": [group.group_display_name, group.tooltip] if group.node_id else None,
     }
 
 sys.addaudithook(watch)
@@ -51,6 +57,10 @@ print(json.dumps({
             "file": dag.fileloc,
             "doc": dag.doc_md,
             "tags": sorted(dag.tags),
+            "shown": dag.dag_display_name,
+            "owners": dag.owner.split(", "),
+            "links": dag.owner_links,
+            "form": {name: dag.params.get_param(name).dump() for name in dag.params},
             "catchup": dag.catchup,
             "timeout": dag.dagrun_timeout,
             "stored": len(json.dumps(DagSerialization.to_dict(dag))),
@@ -128,6 +138,48 @@ def test_a_dags_docstring_is_its_runbook(dags: dict[str, dict[str, Any]]) -> Non
 def test_every_dag_has_tags(dags: dict[str, dict[str, Any]]) -> None:
     """With which people find it among the institute's others."""
     assert all("backup" in dag["tags"] for dag in dags.values())
+
+
+def test_every_dag_says_who_sees_to_it(dags: dict[str, dict[str, Any]]) -> None:
+    """By the institute's name, with a link that writes to the people who get the reports."""
+    for dag in dags.values():
+        assert dag["owners"] == ["CRS-INPE"]
+        assert dag["links"] == {"CRS-INPE": "mailto:backup-reports@institute.example"}
+
+
+def test_every_name_in_the_web_page_is_a_persons(dags: dict[str, dict[str, Any]]) -> None:
+    """DAGs show their id as well, by which people search; groups say what they do, mapped tasks which one."""
+    for name, dag in dags.items():
+        assert SENTENCE.fullmatch(dag["shown"].removesuffix(f" · {name}")), name
+        assert len({task["shown"] for task in dag["tasks"].values()}) == len(dag["tasks"])
+        for task_id, task in dag["tasks"].items():
+            group, tooltip = task["group"] or ("A group", "Does it.")
+            assert SENTENCE.fullmatch(task["shown"]), task_id
+            assert SENTENCE.fullmatch(group), task_id
+            assert tooltip.endswith("."), task_id
+            assert task["which"], task_id
+
+
+def test_every_field_of_a_form_explains_itself(dags: dict[str, dict[str, Any]]) -> None:
+    """A title, and whole sentences; what may stay empty says what happens then, and a switch what it does."""
+    for dag in dags.values():
+        assert dag["form"]["dry_run"]["value"] is False
+        for name, field in dag["form"].items():
+            told, schema = field["description"], field["schema"]
+            assert SENTENCE.fullmatch(schema["title"]), name
+            assert len(told) > 30, name
+            assert told.endswith("."), name
+            assert ("Empty: " in told) == ("null" in schema.get("type", "")), name
+            assert ("On: " in told) == (schema.get("type") == "boolean"), name
+
+
+def test_no_form_does_anything_to_what_is_there_unless_told(dags: dict[str, dict[str, Any]]) -> None:
+    """Sent as it opens, a restore makes a machine beside the old one, overwrites nothing, loses nothing."""
+    machine, day = dags["restore_machine"]["form"], dags["restore_day"]["form"]
+    defaults = {name: machine[name]["value"] for name in ("how", "start", "keep_old", "confirm")}
+
+    assert defaults == {"how": "beside", "start": False, "keep_old": True, "confirm": None}
+    assert day["overwrite"]["value"] is False
 
 
 def test_no_dag_catches_up_or_ends_before_its_report(dags: dict[str, dict[str, Any]]) -> None:

@@ -1,11 +1,13 @@
 """Runs that people start: for a day, by its key or by the field *day*, again, at once, or dry."""
 
+import re
 import stat
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from include.report.pictures import content_id
 from tests.dags import DAG, GREEN, RED, Daily, Run, contents, snapshot, text_of
 from tests.dags.facts import days_of
 from tests.site import RECIPIENT
@@ -78,10 +80,34 @@ def test_its_mail_tells_all_in_the_subject_in_text_and_in_html(by_key: Run) -> N
     assert str(mail["Subject"]).startswith("[INPE backup] SUPIM 2024-060 OK · 1 copied · ")
     assert (mail["To"], mail["X-Envelope-To"]) == (RECIPIENT, RECIPIENT)
     assert mail.get_content_type() == "multipart/alternative"
-    assert [part.get_content_type() for part in mail.iter_parts()] == ["text/plain", "text/html"]
+    assert [part.get_content_type() for part in mail.iter_parts()] == ["text/plain", "multipart/related"]
     assert "Day 2024-060 was copied and proven." in by_key.told
     assert "SHA-256 of 48 files equal at both ends; 24 descriptors hold" in by_key.told
     assert "Day 2024-060 was copied and proven." in text_of(mail, "html")
+
+
+def test_its_mail_shows_a_map_drawn_from_the_published_copy_and_the_year(daily: Daily, by_key: Run) -> None:
+    """Each picture is carried once, and shown once; the map lies beside the day, too."""
+    by_key.end()
+    (mail,), (published,) = by_key.mails(), daily.revisions("2024-060")
+    carried = {
+        str(part["Content-ID"]).strip("<>"): part.get_content()
+        for part in mail.walk()
+        if part.get_content_type() == "image/png"
+    }
+
+    assert sorted(re.findall(r'src="cid:([^"]+)"', text_of(mail, "html"))) == sorted(carried)
+    assert set(carried) == {content_id(str(published.picture)), content_id("coverage")}
+    assert carried[content_id(str(published.picture))] == published.picture.read_bytes()
+    assert (
+        "TEC of 2024-060 at 15:00 UTC (12:00 in America/Sao_Paulo), drawn from the published" in by_key.told
+    )
+    assert "2024 by day of the year: 1 safe" in by_key.told
+
+
+def test_its_note_is_its_mails_subject(by_key: Run) -> None:
+    """Who looks at the list of runs needs no mail."""
+    assert by_key.note == by_key.subject
 
 
 def test_a_day_named_in_the_field_day_is_secured(daily: Daily, by_field: Run) -> None:
@@ -139,6 +165,7 @@ def test_a_dry_run_says_what_it_would_do_and_changes_nothing(daily: Daily) -> No
     assert run.end() == GREEN
     assert [snapshot(place) for place in places] == before
     assert "SUPIM 2024-063 DRY RUN · 1 would be copied" in run.mail["Subject"]
+    assert run.note == run.subject
     assert "This was a dry run: nothing was copied and nothing was changed." in run.told
 
 

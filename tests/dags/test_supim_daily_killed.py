@@ -77,10 +77,13 @@ def test_a_copy_that_a_person_ends_stops_at_once(
 
     assert run.end() == RED
     assert not daily.revisions(day)
+    assert run.note
 
+    run.annotate("It stood still; I ended it.")
     run.clear()
 
     assert run.end() == GREEN
+    assert run.note == "It stood still; I ended it."
     assert published_once(daily, day)
 
 

@@ -109,6 +109,7 @@ def test_a_cleared_run_isnt_green_because_it_was_once(
 
     assert (run.end(), run.states()[task]) == (RED, RED)
     assert "SUPIM 2023-011 FAILED · 1 failed" in run.mail["Subject"]
+    assert run.note == run.subject
     assert "can't be reached" in run.told
 
 
@@ -159,8 +160,11 @@ def test_a_mail_that_cant_be_sent_makes_the_run_red_and_keeps_the_backup(daily: 
     assert run.tasks()["email_report"]["try_number"] == 4
     assert daily.revisions("2023-009")
     assert not run.mails()
+    assert (run.note or "").startswith("SUPIM 2023-009 OK · 1 copied · ")
+    assert (run.note or "").endswith(" · the mail failed")
 
     run.clear("email_report")
 
     assert run.end() == GREEN
     assert "SUPIM 2023-009 OK · 1 copied" in run.mail["Subject"]
+    assert run.note == run.subject

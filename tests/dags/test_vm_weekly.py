@@ -32,6 +32,7 @@ def test_every_machine_is_imaged_and_does_what_it_did_before(weekly: Weekly) -> 
         assert proven(newest)
     assert weekly.left_behind() == []
     assert run.mail["Subject"].startswith(f"[{MADE_BY}] VM OK")
+    assert run.note == run.subject
     assert "It ignored the shutdown for 1 s and was switched off." in run.told
     for machine in ("maq1", "maq3"):
         assert f"cold: {weekly.generations(machine)[-1].record.downtime_s:.1f} s down" in run.told
@@ -77,6 +78,7 @@ def test_a_dry_run_names_every_machine_and_touches_nothing(weekly: Weekly) -> No
     assert {machine: weekly.boots(machine) for machine in boots} == boots
     assert weekly.left_behind() == []
     assert "DRY RUN" in run.mail["Subject"]
+    assert run.note == run.subject
     assert all(machine in run.told for machine in USUAL)
     assert "no machine was stopped" in run.told
 

@@ -70,6 +70,7 @@ def test_a_machine_without_a_sign_of_life_leads_the_report(weekly: Weekly) -> No
 
     assert run.facts["state"] == RED
     assert run.mail["Subject"].startswith(f"[{MADE_BY}] VM DOWN")
+    assert run.note == run.subject
     assert "did not come back" in run.told
     stopped = [machine for machine, text in boots.items() if weekly.boots(machine) != text]
     assert len(stopped) == 1

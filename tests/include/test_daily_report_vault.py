@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from include.daily_report import CALENDAR_DAYS
+from include.covered_days import CALENDAR_DAYS
 from include.ordinal_day import OrdinalDay
 from include.plan import Action, Window
 from include.report import Coverage

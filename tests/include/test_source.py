@@ -119,7 +119,7 @@ def test_a_source_without_python_is_told(
     rehearsal = rehearsal.but(connection=own_cluster.connection)
     with (
         opened(rehearsal) as source,
-        pytest.raises(BackupError, match="The source has no python3 on its PATH"),
+        pytest.raises(BackupError, match=r"\(connection supim_cluster\) has no python3 on its PATH"),
     ):
         source.look([DAY])
     (programs / "python3").write_text("#!/bin/sh\necho libpython3.so: no such library >&2\nexit 3\n")

@@ -12,6 +12,7 @@ from include.machines.plan import Action
 from include.machines.removal import Removed
 from include.report import Report, State, WeekState, overall, render_text, subject
 from include.vault import Vault
+from include.weekly_report import SHOWN_IMAGES, SHOWN_MACHINES
 from tests.include.machines.machines import lay
 from tests.include.weekly_runs import (
     GB,
@@ -219,3 +220,30 @@ def test_a_path_that_no_mail_can_show_is_not_offered_to_a_shell(vault: Vault) ->
     command = of_maq1(vault, spoiled()).proof_command
     assert older.name in str(command)
     assert proves(command)
+
+
+def test_the_downtimes_of_the_last_images_are_told(vault: Vault) -> None:
+    """Of the machines that this run stopped, nearest to its budget first; live images are none."""
+    for back in range(SHOWN_IMAGES + 1):
+        for name, spent in (("maq1", 4.0), ("maq2", 50.0)):
+            lay(vault, name, STARTED - back * WEEK, downtime_s=spent + back / 10)
+    lay(vault, "maq1", STARTED - WEEK / 2, method="live", downtime_s=0)
+    lay(vault, "gone", STARTED - WEEK)
+    doings = {name: done(record=made(machine=name)) for name in ("maq1", "maq2")}
+    report = reported(vault, planned("maq1"), planned("maq2"), doings=doings)
+
+    assert [row.name for row in report.downtimes] == ["maq2", "maq1"]
+    assert report.downtimes[1].seconds == tuple(4 + back / 10 for back in reversed(range(SHOWN_IMAGES)))
+    assert report.downtimes[1].budget_s == 60
+
+
+def test_many_machines_downtimes_stay_small(vault: Vault) -> None:
+    """A report travels through Airflow's database."""
+    names = [f"maq{number}" for number in range(SHOWN_MACHINES + 1)]
+    for name in names:
+        lay(vault, name, STARTED)
+    doings = {name: done(record=made(machine=name)) for name in names}
+    told = reported(vault, *map(planned, names), doings=doings).downtimes
+
+    assert len(told) == SHOWN_MACHINES
+    assert SHOWN_IMAGES * sum(len(row.model_dump_json()) for row in told) < 16_000

@@ -28,6 +28,7 @@ again = DagSerialization.from_dict(stored)
 print(json.dumps({
     "plugins": [plugin.name for plugin in plugins],
     "errors": errors,
+    "listeners": [module.__name__ for plugin in plugins for module in plugin.listeners],
     "timetables": list(plugins_manager.get_timetables_plugins()),
     "stored": stored["dag"]["timetable"],
     "summary": again.timetable.summary,
@@ -65,6 +66,11 @@ def test_the_plugin_loads_without_an_error(seen: dict[str, Any]) -> None:
 def test_the_plugin_registers_the_timetable_under_one_name(seen: dict[str, Any]) -> None:
     """The name that stored DAGs carry; a second one would be a second class."""
     assert seen["timetables"] == ["inpe_backup.timetable.OrdinalDayTimetable"]
+
+
+def test_the_plugin_registers_what_sums_runs_up(seen: dict[str, Any]) -> None:
+    """The scheduler calls it when a run is over."""
+    assert seen["listeners"] == ["inpe_backup.run_note"]
 
 
 def test_airflow_does_not_run_the_packages_files_as_plugins(seen: dict[str, Any]) -> None:

@@ -5,6 +5,7 @@
     kvm_host.py       a KVM host: libvirtd and guests, apart from this machine's; guests.py is what they boot
     smtp.py           the mail server, which keeps what it gets
     airflow.py        a complete local Airflow on this project's DAGs; airflow_api.py is its REST side
+    browser.py        Chromium, logged in to it as its admin or as a viewer
     demo.py           all of it together, for people: ``make demo``
     processes.py      how servers are started and, with all their children, ended
 

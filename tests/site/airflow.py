@@ -74,7 +74,7 @@ class LocalAirflow(AirflowApi):
             # Of an earlier start whose stop() never ran.
             processes.end([], self._find, patience_s=0)
             self.home.prepare()
-            self.url, self.password = self.home.url, self.home.secrets["password"]
+            self.url, self.password = self.home.url, self.home.passwords[USER]
             self._migrate()
             began = datetime.now(UTC)
             for name in SERVICES:

@@ -54,7 +54,7 @@ class AirflowApi:
             ApiError: any status over 399; a busy database is tried again first.
         """
         for last in (*[False] * (_BUSY_TRIES - 1), True):
-            self._token = self._token or self._log_in()
+            self._token = self._token or self.log_in()
             try:
                 return self._send(method, f"/api/v2{path}", json, {"Authorization": f"Bearer {self._token}"})
             except ApiError as refused:
@@ -186,7 +186,8 @@ class AirflowApi:
             if not page[member] or len(items) >= page["total_entries"]:
                 return items
 
-    def _log_in(self) -> str:
+    def log_in(self) -> str:
+        """Give a new token of this account."""
         account = {"username": self.user, "password": self.password}
         token: str = self._send("POST", "/auth/token", account, {})["access_token"]
         return token

@@ -11,6 +11,9 @@ from tests.site.ports import LOOPBACK, kept_port
 
 PROJECT = Path(__file__).resolve().parents[2]
 USER = "admin"
+VIEWER = "viewer"
+# SimpleAuthManager's role of each account: an admin does everything, a viewer sees and changes nothing.
+_ROLES = {USER: "admin", VIEWER: "viewer"}
 
 _SETTINGS = {
     "CORE__EXECUTOR": "LocalExecutor",
@@ -49,6 +52,7 @@ class AirflowHome:
         self._env = dict(env)
         self.port = 0
         self.secrets: dict[str, str] = {}
+        self.passwords: dict[str, str] = {}
 
     @property
     def url(self) -> str:
@@ -65,17 +69,13 @@ class AirflowHome:
         return self.folder / "logs" / f"{service}.log"
 
     def prepare(self) -> None:
-        """Choose the port, and make the secrets if this is the first start."""
+        """Choose the port, and make the secrets and each account's password if this is the first start."""
         self.folder.mkdir(parents=True, exist_ok=True)
         self.port = kept_port(self.folder / "port")
-        note = self.folder / "secrets.json"
-        if not note.exists():
-            made = {name: secrets.token_urlsafe(64) for name in ("api_secret_key", "jwt_secret")}
-            made["fernet_key"] = base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
-            made["password"] = secrets.token_urlsafe(9)
-            _write_private(note, made)
-        self.secrets = json.loads(note.read_text(encoding="ascii"))
-        _write_private(self.folder / "passwords.json", {USER: self.secrets["password"]})
+        made = {name: secrets.token_urlsafe(64) for name in ("api_secret_key", "jwt_secret")}
+        made["fernet_key"] = base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
+        self.secrets = _kept(self.folder / "secrets.json", made)
+        self.passwords = _kept(self._passwords_file, {user: secrets.token_urlsafe(9) for user in _ROLES})
 
     def environment(self) -> dict[str, str]:
         """Give the whole environment of this Airflow's processes; another Airflow's settings are left out."""
@@ -94,6 +94,10 @@ class AirflowHome:
         settings = {f"AIRFLOW__{key}": value for key, value in (_SETTINGS | self._own_settings()).items()}
         return around | own | settings | self._env
 
+    @property
+    def _passwords_file(self) -> Path:
+        return self.folder / "passwords.json"
+
     def _own_settings(self) -> dict[str, str]:
         return {
             "API__BASE_URL": self.url,
@@ -104,8 +108,8 @@ class AirflowHome:
             "CORE__EXECUTION_API_SERVER_URL": f"{self.url}/execution/",
             "CORE__FERNET_KEY": self.secrets["fernet_key"],
             "CORE__PLUGINS_FOLDER": str(PROJECT / "plugins"),
-            "CORE__SIMPLE_AUTH_MANAGER_USERS": f"{USER}:admin",
-            "CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(self.folder / "passwords.json"),
+            "CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(f"{user}:{role}" for user, role in _ROLES.items()),
+            "CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(self._passwords_file),
             "DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": self._bundles,
             # Four services share one writer's lock: better to wait for it than to fail after five seconds.
             "DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{self.folder}/airflow.db?timeout=30",
@@ -122,6 +126,9 @@ def _bundle(path: Path) -> dict[str, object]:
     }
 
 
-def _write_private(path: Path, content: Mapping[str, str]) -> None:
+def _kept(path: Path, made: dict[str, str]) -> dict[str, str]:
+    """Give what a file that only its owner reads has kept; what it lacks is added to it."""
     path.touch(mode=0o600)
-    path.write_text(json.dumps(content), encoding="ascii")
+    kept: dict[str, str] = made | json.loads(path.read_text(encoding="ascii") or "{}")
+    path.write_text(json.dumps(kept), encoding="ascii")
+    return kept

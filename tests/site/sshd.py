@@ -108,6 +108,11 @@ class SshServer:
             "extra": {"key_file": str(self.key_file), "host_key": self.host_key},
         }
 
+    @property
+    def leader(self) -> int | None:
+        """The process that listens, while it runs; as root sees it, with its own view of the disks."""
+        return self._server.pid if self._server else None
+
     def start(self) -> None:
         """Start the server and wait until it answers; keys are made when there are none.
 

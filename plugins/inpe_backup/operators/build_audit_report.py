@@ -6,13 +6,16 @@ from typing import Any
 
 from airflow.sdk import Context
 
+from include.audit.due import Batch
 from include.audit.report import Again, Audited, items, needs_person
 from include.backups_report import BackupsRun
 from include.daily_report import Failure
+from include.errors import VaultError
 from include.ordinal_day import OrdinalDay
+from include.pictures import day_maps
 from include.plan import Verdict
 from include.record import Record
-from include.report import Item, Kind
+from include.report import Item, Kind, Report
 from inpe_backup.leavings import Leavings
 from inpe_backup.operators.build_backups_report import BuildBackupsReportOperator
 
@@ -46,14 +49,22 @@ class BuildAuditReportOperator(BuildBackupsReportOperator):
         found = {name: left.result(self.item_task, index) for index, name in enumerate(run.planned)}
         audited = {name: Audited.model_validate(one) for name, one in found.items() if one}
         otherwise = _not(left.failures(self.fetch_tasks))
+        planned = [Batch.model_validate(one) for one in left.result(self.plan_task) or ()]
         told = items(list(audited.values()), self._again(left), otherwise)
         silent = [name for name in run.planned if name not in audited]
         return replace(
             run,
             planned=[*(item.name for item in told), *silent],
             items={item.name: item for item in told},
-            needs_person=needs_person(list(audited.values())),
+            needs_person=needs_person(list(audited.values()), planned),
         )
+
+    def _report(self, run: BackupsRun) -> Report:
+        try:
+            return day_maps.with_maps(run.report(), self.vault())
+        except VaultError as unusable:
+            self.log.error("%s", unusable)  # noqa: TRY400 - the tasks before failed by it and show it whole
+            return run.report()
 
     def _items(self, left: Leavings, names: list[str]) -> dict[str, Item]:  # noqa: ARG002 - made of more than these
         return {}

@@ -7,7 +7,7 @@ from airflow.sdk import Context
 from include import site_file
 from include.backups_report import BackupsRun
 from include.daily_report import Failure
-from include.report import Item, Kind, subject
+from include.report import Item, Kind, Report, subject
 from inpe_backup.leavings import Leavings
 from inpe_backup.operators.backup_operator import BackupOperator
 
@@ -32,9 +32,12 @@ class BuildBackupsReportOperator(BackupOperator):
     def work(self, context: Context) -> dict[str, Any]:
         """Give a ``Report`` as JSON."""
         run = self._run(context, Leavings(context))
-        report = run.report()
+        report = self._report(run)
         self.log.info("%s", subject(report, prefix=run.site.mail.subject_prefix))
         return dict(report.model_dump(mode="json"))
+
+    def _report(self, run: BackupsRun) -> Report:
+        return run.report()
 
     def _run(self, context: Context, left: Leavings) -> BackupsRun:
         run, planned = context["dag_run"], left.result(self.plan_task)

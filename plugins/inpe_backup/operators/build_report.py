@@ -9,6 +9,7 @@ from include import site_file
 from include.daily_report import DailyRun, Doing
 from include.errors import InvalidDayError, VaultError
 from include.ordinal_day import OrdinalDay
+from include.pictures import day_maps
 from include.plan import Verdict, Window
 from include.record import Record
 from include.report import subject
@@ -39,8 +40,8 @@ class BuildReportOperator(BackupOperator):
 
     def work(self, context: Context) -> dict[str, Any]:
         """Give a ``Report`` as JSON."""
-        run = self._run(context, Leavings(context))
-        report = run.report(self._vault_if_usable())
+        run, vault = self._run(context, Leavings(context)), self._vault_if_usable()
+        report = day_maps.with_maps(run.report(vault), vault)
         self.log.info("%s", subject(report, prefix=run.site.mail.subject_prefix))
         return dict(report.model_dump(mode="json"))
 

@@ -12,6 +12,7 @@ from airflow.providers.smtp.operators.smtp import EmailOperator
 from airflow.sdk import Context
 
 from include import site_file
+from include.pictures import mail_pictures
 from include.report import Report, render_html, render_text, subject
 from include.report.pictures import Pictures
 
@@ -32,14 +33,15 @@ class EmailReportOperator(EmailOperator):
 
     def execute(self, context: Context) -> None:  # noqa: ARG002 - as Airflow declares it
         """Send it."""
-        pictures = Pictures.of(Report.model_validate(self.report))
+        given = Report.model_validate(self.report)
+        pictures = Pictures.of(given, mail_pictures.drawn(given, self.log.warning))
         report = pictures.report
         with _TwoFormsHook(self.conn_id, text=render_text(report), pictures=pictures.by_id) as hook:
             hook.send_email_smtp(
                 to=self.to,
                 cc=self.cc,
                 subject=subject(report, prefix=site_file.current().mail.subject_prefix),
-                html_content=render_html(report),
+                html_content=render_html(report, pictures.drawn),
                 from_email=hook.from_email,
                 mime_subtype="alternative",
                 custom_headers={"Auto-Submitted": "auto-generated"},  # RFC 3834: no vacation replies

@@ -5,12 +5,13 @@ from typing import Any
 from airflow.sdk import Context
 
 from include.errors import RunNotGoodError
-from include.report import Report, headline, is_good
+from include.report import Report, headline, is_good, summary
 from inpe_backup.operators.backup_operator import BackupOperator
+from inpe_backup.run_note import NOTE
 
 
 class JudgeRunOperator(BackupOperator):
-    """Fail when the report says that a day isn't safe.
+    """Fail when the report says that a day isn't safe; and leave the report in a line, for the run's note.
 
     Args:
         report: a ``Report`` as JSON.
@@ -22,7 +23,7 @@ class JudgeRunOperator(BackupOperator):
         super().__init__(**kwargs)
         self.report = report
 
-    def work(self, context: Context) -> None:  # noqa: ARG002 - as the base says
+    def work(self, context: Context) -> None:
         """Pass or fail.
 
         Raises:
@@ -30,5 +31,6 @@ class JudgeRunOperator(BackupOperator):
         """
         report = Report.model_validate(self.report)
         self.log.info("%s", headline(report))
+        context["ti"].xcom_push(NOTE, summary(report))
         if not is_good(report):
             raise RunNotGoodError(headline(report))

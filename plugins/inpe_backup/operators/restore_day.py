@@ -35,6 +35,7 @@ class RestoreDayOperator(BackupOperator):
             asked=asked,
             day=OrdinalDay.parse(self.planned["name"]),
             reserve_bytes=site_file.current().vault.reserve,
+            run=context["dag_run"].run_id,
             say=lambda line: self.log.info("%s", line),
         ).restore()
         for warning in item.warnings:

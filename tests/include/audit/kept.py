@@ -1,6 +1,7 @@
 """Backups to read again, as publishing leaves them, and what can happen to them."""
 
 import os
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,11 +14,20 @@ from tests.include.days import DAY, record, stage
 CONTENTS = {"a": b"first" * 500_000, "sub/b": b"second", "sub/\\ \n\udcff": b"odd", "empty": b""}
 
 
-def day(vault: Vault, contents: Mapping[str, bytes] = CONTENTS, **facts: Any) -> PublishedDay:  # noqa: ANN401 - any of a record
+def day(
+    vault: Vault,
+    contents: Mapping[str, bytes] = CONTENTS,
+    links: Mapping[str, str] | None = None,
+    **facts: Any,  # noqa: ANN401 - any of a record
+) -> PublishedDay:
     """Publish a day, or its next revision."""
     with vault.hold(DAY) as staged:
+        staged.data.mkdir(parents=True)
+        for name, leads_to in (links or {}).items():
+            (staged.data / name).symlink_to(leads_to)
         copy = stage(staged, contents)
-        draft = record(files=len(copy.files), bytes=copy.bytes, **facts)
+        proven = {"fingerprint": copy.fingerprint, "structure": copy.structure}
+        draft = record(files=len(copy.files), bytes=copy.bytes, **{**proven, **facts})
         published = publish(vault, staged, draft, copy)
         seal(published)
         staged.clear()
@@ -65,3 +75,11 @@ def add(path: Path) -> None:
 
 def no_pace(_: int) -> None:
     """Let everything pass."""
+
+
+def remove(folder: Path) -> None:
+    """Remove a published folder as ``rm -rf`` does, with nothing else."""
+    for inner in (folder, *folder.rglob("*")):
+        if inner.is_dir() and not inner.is_symlink():
+            inner.chmod(0o755)
+    shutil.rmtree(folder)

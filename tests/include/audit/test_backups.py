@@ -8,7 +8,7 @@ import pytest
 from include.audit.backups import in_vault, standings
 from include.vault import Vault
 from tests.include import days
-from tests.include.audit.kept import day, lose
+from tests.include.audit.kept import day, lose, remove
 from tests.include.days import DAY, WHEN
 from tests.include.machines import machines
 from tests.include.machines.machines import INSTANT
@@ -88,6 +88,32 @@ def test_what_has_lost_its_folder_or_its_record_is_damaged(vault: Vault) -> None
         "2026-269": (f"{folder.record_file} can't be read.", None),
         "maq1 2026-11-22T05-00-03Z": (f"{image.record_file} can't be read.", None),
     }
+
+
+def test_what_has_lost_all_but_its_proofs_is_damaged(vault: Vault) -> None:
+    """An audit was there once; so was the backup."""
+    gone, image = day(vault), machines.lay(vault)
+    for one in (gone, image):
+        one.proofs.append(found())
+        remove(one.folder)
+    gone.record_file.unlink()
+    gone.sums.unlink()
+    machines.lay(vault, instant=INSTANT - WEEK)
+    assert stands(vault) == {
+        "2026-268": (f"The folder {gone.folder} is missing.", None),
+        "maq1 2026-11-15T05-00-03Z": ("whole", None),
+        "maq1 2026-11-22T05-00-03Z": (f"The folder {image.folder} is missing.", None),
+    }
+
+
+def test_what_retention_removes_isnt_lost_even_when_it_is_cut_off(vault: Vault) -> None:
+    """Its proofs go after its folder was put aside."""
+    image = machines.lay(vault)
+    image.proofs.append(found())
+    image.folder.chmod(0o755)
+    image.given_up.parent.mkdir(parents=True)
+    image.folder.rename(image.given_up)
+    assert in_vault(vault) == []
 
 
 def test_a_day_that_is_just_being_published_isnt_lost(vault: Vault) -> None:

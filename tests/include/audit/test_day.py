@@ -26,7 +26,9 @@ def test_a_whole_day_is_proven(kept: PublishedDay) -> None:
     paid: list[int] = []
     seen = read(kept, paid.append)
     assert (seen.wrong, seen.oddities) == ((), ())
-    assert seen.proof == "SHA-256 of 4 files read back from the disk equal to 268.sha256"
+    assert seen.proof == (
+        "SHA-256 of 4 files read back from the disk equal to 268.sha256, folders and links to its record"
+    )
     assert seen.files == 4
     assert sum(paid) == seen.bytes == sum(map(len, CONTENTS.values()))
 
@@ -141,6 +143,62 @@ def test_each_fault_is_found_and_named(
     """And is no crash."""
     spoil(kept)
     assert told in " ".join(read(kept, no_pace).wrong)
+
+
+LINKS = {"newest": "a", "elsewhere": "/data/2026/267/a"}
+
+
+def lost_link(kept: PublishedDay) -> None:
+    """A link that is gone."""
+    lose(kept.folder / "newest")
+
+
+def turned_link(kept: PublishedDay) -> None:
+    """A link that leads to another file of the day."""
+    lose(kept.folder / "newest")
+    with writable(kept.folder):
+        (kept.folder / "newest").symlink_to("empty")
+
+
+def new_link(kept: PublishedDay) -> None:
+    """A link that nobody published."""
+    with writable(kept.folder):
+        (kept.folder / "sub2").symlink_to("sub")
+
+
+def new_folder(kept: PublishedDay) -> None:
+    """An empty folder that nobody published."""
+    with writable(kept.folder):
+        (kept.folder / "sub2").mkdir()
+
+
+@pytest.mark.parametrize(
+    "spoil", [lost_link, turned_link, new_link, new_folder], ids=lambda one: one.__name__
+)
+@pytest.mark.parametrize("touched", [False, True])
+def test_links_and_folders_are_held_against_the_record(
+    tmp_path: Path, spoil: Callable[[PublishedDay], None], *, touched: bool
+) -> None:
+    """They are in no list of sums; a file whose time was changed is whole all the same."""
+    kept = day(Vault.create(tmp_path / "vault"), links=LINKS)
+    if touched:
+        os.utime(kept.folder / "a")
+    assert read(kept, no_pace).wrong == ()
+    spoil(kept)
+    [wrong] = read(kept, no_pace).wrong
+    assert wrong.startswith("Its folders and links aren't those of its record; there are ")
+
+
+def test_links_of_an_older_record_are_proven_as_long_as_no_time_has_changed(tmp_path: Path) -> None:
+    """Then it's said that nothing proves them any more, which is no damage."""
+    kept = day(Vault.create(tmp_path / "vault"), links=LINKS, structure="")
+    assert (read(kept, no_pace).wrong, read(kept, no_pace).oddities) == ((), ())
+    lost_link(kept)
+    seen = read(kept, no_pace)
+    assert seen.wrong == ()
+    assert seen.proof.endswith(", folders and links to nothing")
+    [told] = seen.oddities
+    assert told.startswith("A link or an empty folder that is gone can't be noticed")
 
 
 def test_several_faults_are_told_together(kept: PublishedDay) -> None:

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -20,7 +21,10 @@ ages = st.one_of(st.none(), st.timedeltas(timedelta(days=-3), timedelta(days=90)
 
 
 def day(
-    number: int, age: timedelta | None = timedelta(0), damage: str | None = None, **facts: str
+    number: int,
+    age: timedelta | None = timedelta(0),
+    damage: str | None = None,
+    **facts: Any,  # noqa: ANN401 - any of a standing
 ) -> Standing:
     """Give how it stands with a day of 2026 whose last proof is so old."""
     published = PublishedDay(OrdinalDay(2026, number), 1, Path("/vault/supim/2026"))
@@ -61,6 +65,14 @@ def test_what_is_damaged_is_read_each_time_until_a_newer_one_is_whole() -> None:
     ]
 
 
+def test_damage_that_nobody_was_told_of_is_read_once_even_if_a_newer_one_is_whole() -> None:
+    """A folder that vanished, say: whoever removed it is to know that it was noticed."""
+    lost = day(2, None, "The folder /vault is missing.", replaced_by="2026-002.r2", untold=True)
+    [decided] = decide([lost], NOW, AGE)
+    assert decided.due
+    assert decided.reason == "It is damaged, and nobody has been told so. The folder /vault is missing."
+
+
 def test_a_proof_of_a_time_to_come_is_no_proof() -> None:
     """A clock that went wrong would put it off for years."""
     (decided,) = decide([day(1, timedelta(days=-1))], NOW, AGE)
@@ -95,7 +107,15 @@ def test_batches_are_years_and_machines_and_one_for_the_rest() -> None:
 
 def test_an_empty_vault_has_no_batch() -> None:
     """And so the report has nothing good to say."""
-    assert batches(decide([], NOW, AGE)) == []
+    assert batches(decide([], NOW, AGE), "Change something.") == []
+
+
+def test_what_a_person_must_change_is_said_with_the_first_batch() -> None:
+    """Whichever that is: also where nothing is due."""
+    found = batches(decide([day(1, timedelta(days=30)), day(2)], NOW, AGE), "Change something.")
+    assert [one.needs_person for one in found] == ["Change something.", ""]
+    [rest] = batches(decide([day(2)], NOW, AGE), "Change something.")
+    assert rest.needs_person == "Change something."
 
 
 @given(st.lists(ages, max_size=20))

@@ -1,5 +1,6 @@
 """One backup, read again: held meanwhile, recorded afterwards, whatever happens in between."""
 
+import fcntl
 import os
 import signal
 import subprocess
@@ -12,12 +13,14 @@ from pathlib import Path
 import pytest
 
 from include.audit.backups import Backup, in_vault, standings
+from include.audit.due import decide
 from include.audit.reading import Reader
 from include.errors import NotYetError, VaultUnmarkedError
+from include.locks import kept
 from include.machines.removal import remove_old
 from include.machines.retention import Keep
 from include.vault import MARKER, Vault
-from tests.include.audit.kept import day, flip, no_pace
+from tests.include.audit.kept import day, flip, no_pace, remove
 from tests.include.days import DAY, tree
 from tests.include.machine import environment, own_mounts, python
 from tests.include.machines.machines import INSTANT, lay, record
@@ -123,22 +126,59 @@ def test_a_file_that_goes_away_while_it_is_read_is_damage(vault: Vault) -> None:
     assert "can't be read: No such file or directory." in reading.how
 
 
-def test_nothing_is_removed_while_it_is_read_and_copying_goes_on(vault: Vault) -> None:
-    """And what is being removed isn't read."""
-    tried, one_at_a_time = list[str](), threading.Lock()
+NEWEST_ONLY = Keep(weekly=1, monthly=0, yearly=0)
+WEEK = timedelta(weeks=1)
+
+
+def test_what_is_read_isnt_removed_and_all_else_goes_on(vault: Vault) -> None:
+    """Removal says so and is done with it: it can't wait for hours, and its run's mail with it."""
+    lay(vault, instant=INSTANT - WEEK)
+    lay(vault, instant=INSTANT + WEEK)
+    told, one_at_a_time = dict[str, str | None](), threading.Lock()
 
     def pace(_: int) -> None:
         with one_at_a_time:
-            with pytest.raises(NotYetError):
-                remove_old(vault, [record()], Keep())
-            with vault.hold(DAY):
-                tried.append("copied")
+            if not told:
+                removed = remove_old(vault, [record(instant=INSTANT + WEEK)], NEWEST_ONLY)
+                told.update({f"{one.instant:%m-%d}": one.refused for one in removed})
 
-    backup = in_vault(vault)[0]
-    assert Reader(vault, "a run", pace).read(backup)
-    assert tried
-    with vault.hold_alone("Removing"), pytest.raises(NotYetError):
+    reading = Reader(vault, "a run", pace).read(in_vault(vault)[2])
+    assert reading
+    assert (reading.name, reading.result) == ("maq1 2026-11-22T05-00-03Z", "passed")
+    refused = "It is being read just now, by an audit or a person. The next good run removes it."
+    assert told == {"11-15": None, "11-22": refused}
+    again = remove_old(vault, [record(instant=INSTANT + WEEK)], NEWEST_ONLY)
+    assert [one.refused for one in again] == [None]
+
+
+def test_what_is_being_removed_isnt_read(vault: Vault) -> None:
+    """It's looked at again a moment later, and is gone by then."""
+    backup = in_vault(vault)[1]
+    with kept(backup.folder, fcntl.LOCK_EX, "a removal"), pytest.raises(NotYetError):
         Reader(vault, "a run", no_pace).read(backup)
+
+
+def test_a_folder_that_vanished_is_told_until_a_newer_one_is_whole(vault: Vault) -> None:
+    """And also then once; a person who removed it removes the rest of it."""
+    machine = in_vault(vault)[1]
+    assert Reader(vault, "a run", no_pace).read(machine)
+    remove(machine.folder)
+    assert names_due(vault) == [machine.name]
+    reading = Reader(vault, "another run", no_pace).read(machine)
+    assert reading
+    assert reading.result == "failed"
+    assert reading.how.startswith(f"The folder {machine.folder} is missing. Retention would have removed ")
+    assert names_due(vault) == [machine.name]
+    lay(vault, instant=INSTANT + WEEK)
+    assert names_due(vault) == []
+    machine.proofs.path.unlink()
+    assert machine.name not in names(vault)
+
+
+def names_due(vault: Vault) -> list[str]:
+    """Give the names of what an audit of that week would read of machines."""
+    decided = decide(standings(in_vault(vault)), INSTANT + WEEK, timedelta(days=30))
+    return [one.standing.backup.name for one in decided if one.due and "maq" in one.standing.backup.name]
 
 
 READ_ONLY = """

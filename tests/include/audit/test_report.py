@@ -32,13 +32,21 @@ def test_what_is_whole_is_told_by_the_batch() -> None:
     assert needs_person([audited]) == []
 
 
+def test_what_a_person_must_change_is_told_though_all_is_whole() -> None:
+    """Once, as the plan left it."""
+    planned = [BATCH.model_copy(update={"needs_person": "The audit reads too slowly."}), BATCH]
+    assert needs_person([Audited.of(BATCH, [reading()])], planned) == ["The audit reads too slowly."]
+
+
 def test_each_damaged_backup_is_an_item_before_all_others() -> None:
     """And a person must find out why."""
     whole = Audited.of(BATCH, [reading("2026-269")])
     spoilt = Audited.of(Batch(name="maq1", backups=(IMAGE,)), [reading(IMAGE, "failed")])
     first, second = told(whole, spoilt)
     assert (first.name, first.outcome, first.state) == (IMAGE, Outcome.DAMAGED, State.FAILED)
-    assert first.reason.startswith("1 file is missing: 'a'. It stays until a newer one is whole.")
+    assert first.reason.startswith(
+        "1 file is missing: 'a'. What is there of it stays until a newer one is whole."
+    )
     assert second.outcome is Outcome.PROVEN_AGAIN
     (sentence,) = needs_person([whole, spoilt])
     assert sentence.startswith(f"What the vault gives back of '{IMAGE}' isn't what was published.")

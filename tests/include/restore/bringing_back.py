@@ -1,7 +1,10 @@
 """A KVM host with a machine, a vault with its image, and the way back."""
 
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from include.machines.facts import FreezeRequest
@@ -102,3 +105,28 @@ class Rehearsal:
     def _processes(self) -> list[str]:
         listed = self.kvm.run("pgrep", "--list-full", "--full", "qemu-nbd|agent-", check=False)
         return listed.splitlines()
+
+
+@contextmanager
+def mounted(bringing: Rehearsal, size: str, *options: str) -> Iterator[str]:
+    """Have a small file system on the host."""
+    folder = bringing.kvm.folder / "small"
+    folder.mkdir(exist_ok=True)
+    bringing.kvm.run("mount", "-t", "tmpfs", "-o", ",".join([f"size={size}", *options]), "small", str(folder))
+    try:
+        yield str(folder)
+    finally:
+        bringing.kvm.run("umount", str(folder))
+
+
+def copied(generation: PublishedGeneration, instant: datetime) -> PublishedGeneration:
+    """Have a copy of a generation as that of another instant; only its name knows."""
+    copy = PublishedGeneration(generation.machine, instant, generation.vault_root)
+    subprocess.run(["cp", "-a", str(generation.folder), str(copy.folder)], check=True)
+    return copy
+
+
+def remove(folder: Path) -> None:
+    """Remove a generation, as by hand."""
+    subprocess.run(["chmod", "-R", "u+w", str(folder)], check=True)
+    subprocess.run(["rm", "-r", str(folder)], check=True)

@@ -45,8 +45,12 @@ def _restored(work: Work, form: dict[str, Any]) -> dict[str, Any]:
     try:
         item = work.restore(**form)
     except BackupError as error:
-        return {"error": type(error).__name__, "message": str(error), "there": _there(work)}
-    return {"error": "", "message": item.reason, "there": _there(work)}
+        return {"error": type(error).__name__, "message": str(error), **_around(work)}
+    return {"error": "", "message": item.reason, **_around(work)}
+
+
+def _around(work: Work) -> dict[str, Any]:
+    return {"there": _there(work), "said": work.said}
 
 
 def _there(work: Work) -> list[str]:

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from include.errors import NotInVaultError, NotYetError, TargetError, TargetOccupiedError
+from include.errors import DayNotProvenError, NotInVaultError, NotYetError, TargetError, TargetOccupiedError
 from include.report import Outcome, State
 from tests.include.days import DAY, hashed, tree
 from tests.include.rehearsal import contents
-from tests.include.restore.work import HARD, PLAIN, Work, publish
+from tests.include.restore.work import HARD, PLAIN, Work, damage, publish
 
 
 def test_a_day_comes_back_with_all_its_names_links_and_times(work: Work) -> None:
@@ -51,6 +51,18 @@ def test_what_is_there_already_is_left_as_it_is(work: Work) -> None:
     assert (item.files, (work.day / "b").stat().st_ino) == (1, inode)
     assert item.reason.endswith("1 file sent, 2 there already.")
     assert (work.day / "link").readlink() == Path("a")
+
+
+def test_damage_that_it_finds_is_added_to_the_proofs(here: Work) -> None:
+    """So that audits and retention know of it; not by a dry run, and not twice."""
+    published = publish(here.vault, PLAIN)
+    damage(published, "b")
+    for form in ({"dry_run": True}, {}, {"pattern": "b"}):
+        with pytest.raises(DayNotProvenError):
+            here.restore(**form)
+    [found] = published.proofs.read()
+    assert (found.what, found.result, found.run) == ("audit", "failed", "a restore")
+    assert found.how == "A restore found it: 'b' isn't as published."
 
 
 def test_other_files_are_refused_by_name_and_nothing_of_the_day_is_written(work: Work) -> None:

@@ -77,7 +77,7 @@ def killed_before(work: Work, change: int) -> bool:
         sys.addaudithook(Fate(work.folder, change))
         asked = RestoreRequest(day=DAY, folder=work.folder)
         target = Target(Within(), work.folder, FolderPattern("{year}/{day:03d}"))
-        DayRestore(work.vault, target, asked, DAY, 0, lambda _: None).restore()
+        DayRestore(work.vault, target, asked, DAY, 0, "a restore", lambda _: None).restore()
         os._exit(0)
     _, status = os.waitpid(pid, 0)
     assert os.WIFSIGNALED(status) or status == 0

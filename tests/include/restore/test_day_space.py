@@ -7,7 +7,7 @@ import pytest
 
 from tests.include.machine import own_mounts, plain_user
 from tests.include.restore.steps import take
-from tests.include.restore.work import Work, publish
+from tests.include.restore.work import Work, damage, publish
 
 MB = 1 << 20
 DAY = ["2026/268/a", "2026/268/b", "2026/268/link"]
@@ -59,7 +59,7 @@ def test_a_target_that_fills_up_under_the_copy_goes_on_with_more_room(work: Work
     others = [f"{work.folder}/others", MB + MB // 2]
     [full, done] = on_disk(work, "size=3m", ["restore", {"fill": others}], remount(work, "size=8m"), RESTORE)
     assert full["error"] == "TargetError"
-    assert full["message"].startswith("The target is full. Make room there and clear the task: ")
+    assert full["message"].startswith(f"{work.folder} is full. Make room there and clear the task: ")
     assert not [name for name in full["there"] if name.startswith("2026/268/")]
     assert "2026/.268.restoring/a" in full["there"]
     assert (done["error"], done["there"]) == ("", [*DAY, "others"])
@@ -79,6 +79,16 @@ def test_a_vault_that_is_mounted_read_only_gives_its_days_back(work: Work) -> No
     bind = [["run", "mount", "--bind", root, root], ["run", "mount", "-o", "remount,bind,ro", root]]
     [done] = take(work, [*bind, RESTORE], own_mounts())
     assert (done["error"], done["there"]) == ("", DAY)
+
+
+def test_damage_in_a_vault_that_is_mounted_read_only_is_told_all_the_same(work: Work) -> None:
+    """And that nobody else will know of it."""
+    damage(work.vault.published()[0])
+    root = str(work.vault.root)
+    bind = [["run", "mount", "--bind", root, root], ["run", "mount", "-o", "remount,bind,ro", root]]
+    [refused] = take(work, [*bind, RESTORE], own_mounts())
+    assert refused["error"] == "DayNotProvenError"
+    assert any("The damage can't be recorded in " in line for line in refused["said"])
 
 
 def test_a_folder_that_this_user_cant_write_is_told(work: Work) -> None:

@@ -100,10 +100,10 @@ def test_a_target_without_rsync_or_python_says_what_to_install(
 ) -> None:
     """Nothing else is needed there."""
     with_programs(own_cluster, tmp_path / "neither")
-    assert "has no python3 on its PATH" in refused(work, BackupError)
+    assert "(connection target_host) has no python3 on its PATH" in refused(work, BackupError)
     own_cluster.accept_key()
     with_programs(own_cluster, tmp_path / "python", "python3")
-    with pytest.raises(TargetError, match="rsync isn't installed at the target"):
+    with pytest.raises(TargetError, match="rsync isn't installed at target_host:/"):
         work.restore()
     assert not work.day.exists()
 

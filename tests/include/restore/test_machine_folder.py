@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from include.__main__ import main
+from tests.include.machine import own_mounts, python
 from tests.include.restore.bringing_back import Rehearsal
 
 pytestmark = pytest.mark.xdist_group("kvm")
@@ -58,7 +59,8 @@ def test_damage_is_found_by_reading_back(
     bringing: Rehearsal, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """What is written is held against what the machine's host hashed, not against the vault's image."""
-    image = bringing.generations("maq1")[-1].image("vda")
+    generation = bringing.generations("maq1")[-1]
+    image = generation.image("vda")
     before = image.read_bytes()
     subprocess.run(["chmod", "u+w", str(image)], check=True)
     with image.open("r+b") as file:
@@ -68,8 +70,23 @@ def test_damage_is_found_by_reading_back(
         assert restore(bringing, tmp_path) == 2
         assert "is damaged: 1 chunk of vda, the first 5" in capsys.readouterr().err
         assert not (tmp_path / "vda.raw").exists()
+        [found] = generation.proofs.read()
+        assert (found.result, found.run[:8]) == ("failed", "by hand ")
     finally:
         image.write_bytes(before)
+        generation.proofs.path.unlink(missing_ok=True)
+
+
+def test_a_vault_that_is_mounted_read_only_gives_its_machines_back(
+    bringing: Rehearsal, tmp_path: Path
+) -> None:
+    """As a broken disk is, when they are needed most."""
+    root = str(bringing.vault.root)
+    read_only = 'mount --bind "$1" "$1" && mount -o remount,bind,ro "$1" && shift && exec "$@"'
+    prefix = [*own_mounts(), "sh", "-ec", read_only, "sh", root]
+    typed = ["restore-machine", "maq1", "--to", str(tmp_path), "--vault", root]
+    said = python("import sys; from include.__main__ import main; sys.exit(main())", *typed, prefix=prefix)
+    assert said.split() == [str(tmp_path / name) for name in ("vda.raw", "vdb.qcow2", "domain.xml")]
 
 
 def test_an_unknown_machine_or_generation_is_an_error(

@@ -1,23 +1,25 @@
 """What stands in the way of a restore: said before anything is touched, with what to do."""
 
-import subprocess
+import hashlib
 from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import UTC, datetime
-from pathlib import Path
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from include.errors import (
     ConfigError,
+    DamagedError,
     MachineNotPossibleError,
+    MachineNotRestoredError,
     NotYetError,
     SourceUnreachableError,
     VaultError,
 )
 from include.proofs import Found
 from include.restore.machine_choice import kept_meanwhile
-from tests.include.restore.bringing_back import Rehearsal
+from tests.include.audit.kept import flip
+from tests.include.restore.bringing_back import Rehearsal, copied, mounted, remove
 
 pytestmark = pytest.mark.xdist_group("kvm")
 
@@ -73,17 +75,22 @@ def test_a_machine_that_is_called_otherwise_now_is_refused(bringing: Rehearsal) 
 
 def test_a_definition_that_the_host_doesnt_take_moves_nothing(bringing: Rehearsal) -> None:
     """As of a machine of another kind; and no restore is left open."""
-    file = bringing.generations("maq1")[-1].file("domain.xml")
-    before = file.read_text()
-    file.chmod(0o600)
-    file.write_text(before.replace("arch='x86_64'", "arch='sparc'"))
+    [good] = bringing.generations("maq1")
+    other = copied(good, good.instant + timedelta(days=7))
+    definition, sums = other.file("domain.xml"), other.sums
+    sha256 = hashlib.sha256(definition.read_bytes()).hexdigest()
+    definition.chmod(0o600)
+    definition.write_text(definition.read_text().replace("arch='x86_64'", "arch='sparc'"))
+    sums.chmod(0o600)
+    own = hashlib.sha256(definition.read_bytes()).hexdigest()
+    sums.write_text(sums.read_text().replace(sha256, own))
     try:
         with pytest.raises(MachineNotPossibleError, match="Nothing was moved"):
-            bringing.in_place("maq1")
+            bringing.in_place("maq1", generation=other.name)
         [found] = [one for one in bringing.host.survey().machines if one.name == "maq1"]
         assert found.problems == ()
     finally:
-        file.write_text(before)
+        remove(other.folder)
         for left in (bringing.kvm.folder / "disks").glob("*.restoring-*"):
             left.unlink()
 
@@ -129,18 +136,6 @@ def test_another_machines_disk_is_refused(bringing: Rehearsal) -> None:
         kvm.virsh("undefine", "--domain=maq8")
         (kvm.folder / "disks" / "maq1-x-vda.raw").unlink()
         link.unlink()
-
-
-@contextmanager
-def mounted(bringing: Rehearsal, size: str, *options: str) -> Iterator[str]:
-    """Have a small file system on the host."""
-    folder = bringing.kvm.folder / "small"
-    folder.mkdir(exist_ok=True)
-    bringing.kvm.run("mount", "-t", "tmpfs", "-o", ",".join([f"size={size}", *options]), "small", str(folder))
-    try:
-        yield str(folder)
-    finally:
-        bringing.kvm.run("umount", str(folder))
 
 
 def test_a_full_target_is_refused(bringing: Rehearsal) -> None:
@@ -207,11 +202,66 @@ def test_damage_that_nobody_knew_of_is_refused(bringing: Rehearsal) -> None:
             bringing.in_place("maq1", generation=bad.name)
         left = list((bringing.kvm.folder / "disks").glob("*.restoring-*"))
         assert left, "what was begun stays for the next try"
+        [found] = bad.proofs.read()
+        assert (found.what, found.result, found.run) == ("audit", "failed", "a restore")
+        assert found.how.startswith("A restore found it: ")
+        assert bringing.restore("maq1").generation == good
     finally:
         for one in (bringing.kvm.folder / "disks").glob("*.restoring-*"):
             one.unlink()
         disk.write_bytes(before)
         remove(bad.folder)
+        bad.proofs.path.unlink(missing_ok=True)
+
+
+@pytest.mark.parametrize("name", ["domain.xml", "vda.chunks", "SHA256SUMS"])
+def test_a_damaged_definition_or_list_is_refused_before_the_host_is_asked(
+    bringing: Rehearsal, name: str
+) -> None:
+    """One bit may be another path, or another machine's memory; nothing is begun at the host."""
+    [good] = bringing.generations("maq1")
+    bad = copied(good, good.instant + timedelta(days=7))
+    flip(bad.file(name), 40)
+    restore = bringing.restore("maq1", how="in place", generation=bad.name)
+    try:
+        with pytest.raises(DamagedError, match=f"{bad.name} is damaged.* is {good.name}"):
+            restore.places()
+        assert bad.proofs.read() == []
+        with pytest.raises(DamagedError, match="Nothing of the machine was touched"):
+            restore.run_all()
+        assert [found.result for found in bad.proofs.read()] == ["failed"]
+        assert bringing.left_behind() == []
+    finally:
+        remove(bad.folder)
+        bad.proofs.path.unlink(missing_ok=True)
+
+
+def test_a_generation_that_was_removed_since_it_was_chosen_is_told(bringing: Rehearsal) -> None:
+    """Nothing is begun."""
+    [good] = bringing.generations("maq1")
+    gone = copied(good, good.instant + timedelta(days=7))
+    restore = bringing.restore("maq1", how="in place", generation=gone.name)
+    remove(gone.folder)
+    with pytest.raises(VaultError, match="isn't in the vault any more: it was removed just now"):
+        restore.run_all()
+    assert bringing.left_behind() == []
+
+
+def test_a_target_that_fills_up_under_the_disks_is_told_and_gone_on_with(bringing: Rehearsal) -> None:
+    """Somebody else writes there; no machine is defined, and with more room the next try ends it."""
+    with mounted(bringing, "200m") as folder:
+
+        def fill(_: str) -> None:
+            others = ["dd", "if=/dev/zero", f"of={folder}/others", "bs=1M", "count=200"]
+            bringing.kvm.run(*others, check=False)
+
+        restore = bringing.restore("maq1", new_name="maq1-full", folder=folder)
+        with pytest.raises(MachineNotRestoredError, match="No space left on device"):
+            replace(restore, say=fill).run_all()
+        assert "maq1-full" not in bringing.kvm.virsh("list", "--all", "--name").split()
+        bringing.kvm.run("rm", f"{folder}/others")
+        restore.run_all()
+        bringing.kvm.virsh("undefine", "--domain=maq1-full")
 
 
 def test_a_generation_isnt_removed_while_it_is_restored(bringing: Rehearsal) -> None:
@@ -243,9 +293,3 @@ def test_what_the_host_is_asked_by_others_is_checked_there(bringing: Rehearsal) 
     answer = Agent(bringing.kvm).call("check-restore", request=request)
     assert answer.status == 2
     assert "no absolute path without detours" in answer.said["message"]
-
-
-def remove(folder: Path) -> None:
-    """Remove a generation, as by hand."""
-    subprocess.run(["chmod", "-R", "u+w", str(folder)], check=True)
-    subprocess.run(["rm", "-r", str(folder)], check=True)

@@ -120,6 +120,7 @@ class Work:
                 asked=request,
                 day=request.day,
                 reserve_bytes=self.reserve_bytes,
+                run="a restore",
                 say=self.said.append,
             )
 

@@ -1,0 +1,135 @@
+"""What DAGs published, read from Airflow's own database, and folded anew only when there is news."""
+
+from collections.abc import Iterator, Mapping
+from threading import Lock
+from urllib.parse import quote, unquote
+
+from airflow.models.asset import AssetEvent, AssetModel
+from airflow.models.dag import DagModel
+from airflow.models.xcom import XComModel
+from pydantic import ValidationError
+from sqlalchemy import Select, func, select
+from sqlalchemy.orm import Session
+
+from include.report import Report
+from include.standing.facts import Published, ScreenPart
+from include.standing.view import VaultView, fold
+
+PREFIX = "backup_facts/"
+_HISTORIES = ("source", "runs", "vault")
+_REMEMBERED = 400  # events of each history
+
+
+def newest_event(session: Session) -> int:
+    """Give the id of the newest fact; 0: there is none."""
+    last = select(func.max(AssetEvent.id)).join(AssetModel, AssetModel.id == AssetEvent.asset_id)
+    return session.scalar(last.where(AssetModel.name.startswith(PREFIX, autoescape=True))) or 0
+
+
+class Facts:
+    """All views, as of the newest event; one for each process of the web server."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._event = -1
+        self._views: tuple[VaultView, ...] = ()
+        self._parts: dict[int, Published | None] = {}
+
+    def views(self, session: Session) -> tuple[VaultView, ...]:
+        """Give the view of each vault."""
+        with self._lock:
+            event = newest_event(session)
+            if event != self._event:
+                self._views, self._event = self._read(session), event
+            return self._views
+
+    @property
+    def event(self) -> int:
+        """The newest event that the views are made of."""
+        return self._event
+
+    @property
+    def unreadable(self) -> int:
+        """How many events aren't in the form that is known here."""
+        return sum(part is None for part in self._parts.values())
+
+    def _read(self, session: Session) -> tuple[VaultView, ...]:
+        wanted, screens = _wanted(session)
+        new = [event for event in wanted if event not in self._parts]
+        read = dict(_parts(session, new))
+        self._parts = {event: self._parts.get(event, read.get(event)) for event in wanted}
+        known = [self._parts[event] for event in sorted(wanted)]
+        return fold([part for part in known if part is not None], screens)
+
+
+def _wanted(session: Session) -> tuple[list[int], set[tuple[str, str]]]:
+    """Give the events that count, and whose screens there are: pictures are read when asked for."""
+    wanted: list[int] = []
+    screens: set[tuple[str, str]] = set()
+    for asset, name, newest in session.execute(_newest_of_each()):
+        vault, _, key = name.removeprefix(PREFIX).partition("/")
+        kind, _, rest = key.partition("/")
+        if kind == "screens":
+            screens.add((vault, unquote(rest)))
+        elif kind in _HISTORIES:
+            last = select(AssetEvent.id).where(AssetEvent.asset_id == asset).order_by(AssetEvent.id.desc())
+            wanted.extend(session.scalars(last.limit(_REMEMBERED)))
+        else:
+            wanted.append(newest)
+    return wanted, screens
+
+
+def _newest_of_each() -> Select[int, str, int]:
+    return (
+        select(AssetModel.id, AssetModel.name, func.max(AssetEvent.id))
+        .join(AssetEvent, AssetModel.id == AssetEvent.asset_id)
+        .where(AssetModel.name.startswith(PREFIX, autoescape=True))
+        .group_by(AssetModel.id, AssetModel.name)
+    )
+
+
+def _parts(session: Session, events: list[int]) -> Iterator[tuple[int, Published | None]]:
+    for start in range(0, len(events), 500):
+        some = select(AssetEvent.id, AssetEvent.extra).where(AssetEvent.id.in_(events[start : start + 500]))
+        for event, extra in session.execute(some):
+            yield event, published(extra)
+
+
+def published(extra: object) -> Published | None:
+    """Read an event's ``extra``; None: it isn't in the form that is known here."""
+    try:
+        return Published.model_validate(extra)
+    except ValidationError:
+        return None
+
+
+def screen(session: Session, vault: str, name: str) -> ScreenPart | None:
+    """Give the last picture of a machine's screen."""
+    asset = f"{PREFIX}{vault}/screens/{quote(name, safe='')}"
+    last = (
+        select(AssetEvent.extra)
+        .join(AssetModel, AssetModel.id == AssetEvent.asset_id)
+        .where(AssetModel.name == asset)
+        .order_by(AssetEvent.id.desc())
+        .limit(1)
+    )
+    found = published(session.scalar(last))
+    return found.part if found and isinstance(found.part, ScreenPart) else None
+
+
+def report(session: Session, dag: str, run: str) -> Report | None:
+    """Give the report that a run wrote; None: it wrote none, or it's gone."""
+    query = XComModel.get_many(
+        run_id=run, dag_ids=dag, task_ids="build_report", key="return_value", map_indexes=-1, limit=1
+    )
+    row = session.scalars(query).first()
+    try:
+        return Report.model_validate(XComModel.deserialize_value(row)) if row else None
+    except ValidationError:
+        return None
+
+
+def dags(session: Session) -> Mapping[str, DagModel]:
+    """Give the project's DAGs, as Airflow knows them."""
+    wanted = ("supim_daily", "vm_weekly", "audit_vault", "drill_machines", "restore_day", "publish_facts")
+    return {dag.dag_id: dag for dag in session.scalars(select(DagModel).where(DagModel.dag_id.in_(wanted)))}

@@ -1,0 +1,84 @@
+"""The form of *Trigger* in Airflow's web page, filled in as a person does: real Chromium, real clicks."""
+
+import re
+from urllib.parse import unquote
+
+from playwright.sync_api import Locator, Page, expect
+
+from tests.dags import Run
+from tests.site import Institute
+from tests.site.airflow import LocalAirflow
+
+MORE = "Only when needed"
+
+
+class TriggerForm:
+    """The form of one DAG, opened.
+
+    Args:
+        page: one that is logged in to ``airflow``.
+        airflow: where the DAG is, switched on.
+        institute: what its runs are about.
+        dag: its id.
+    """
+
+    def __init__(self, page: Page, airflow: LocalAirflow, institute: Institute, dag: str) -> None:
+        self._page, self._airflow, self._institute, self._dag = page, airflow, institute, dag
+        page.goto(f"{airflow.url}/dags/{dag}")
+        page.get_by_role("button", name="Trigger").first.click()
+        self._dialog = page.get_by_role("dialog")
+        self._dialog.get_by_text("Run Parameters").wait_for()
+
+    def section(self, title: str) -> None:
+        """Open one of the parts that are closed at first."""
+        self._dialog.get_by_role("button", name=title).click()
+
+    def fill(self, title: str, text: str) -> None:
+        """Write into a field."""
+        self._field(title).locator("input").fill(text)
+
+    def choose(self, title: str, text: str) -> None:
+        """Take what begins so from a list."""
+        self._field(title).get_by_role("combobox").click()
+        self._page.get_by_role("option").filter(has_text=text).click()
+
+    def switch(self, title: str) -> None:
+        """Turn a switch."""
+        self._field(title).locator("label").last.click()
+
+    def told(self, title: str) -> str:
+        """Give all that stands at a field."""
+        return self._field(title).inner_text()
+
+    def can_be_sent(self) -> bool:
+        """Say whether the page lets go of it as it is."""
+        return self._button.is_enabled()
+
+    def send(self) -> Run:
+        """Press *Trigger*, and give the run whose page opens."""
+        self._button.click()
+        self._page.wait_for_url(f"**/dags/{self._dag}/runs/*")
+        run_id = unquote(self._page.url.partition("/runs/")[2].partition("/")[0].partition("?")[0])
+        return Run(self._airflow, self._institute, run_id, self._dag)
+
+    def refused(self) -> str:
+        """Press *Trigger*, and give what the page says against it."""
+        self._button.click()
+        refusal = self._dialog.get_by_text("Bad Request").locator("xpath=../..")
+        refusal.wait_for()
+        return refusal.inner_text()
+
+    @property
+    def _button(self) -> Locator:
+        return self._page.get_by_test_id("trigger-dag-submit")
+
+    def _field(self, title: str) -> Locator:
+        label = self._page.locator("label").filter(has_text=re.compile(rf"^{re.escape(title)}[ *]*$"))
+        return self._dialog.get_by_role("group").filter(has=label)
+
+
+def see(page: Page, run: Run) -> str:
+    """Look at a run that is over, and give what the top of its page says."""
+    page.goto(f"{run.airflow.url}/dags/{run.dag}/runs/{run.run_id}")
+    expect(page.get_by_text(run.note or "no note")).to_be_visible()
+    return page.locator("body").inner_text()

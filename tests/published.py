@@ -1,0 +1,196 @@
+"""What DAGs may have published of a vault: plausible at any size, and the same each time.
+
+Days and machines are as many as asked for; the rest of what can be seen on the page follows.
+"""
+
+import base64
+import io
+import random
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+from PIL import Image, ImageDraw
+
+from include.ordinal_day import OrdinalDay
+from include.report.model import Kind, Outcome, Space, State
+from include.source import State as SourceState
+from include.standing.facts import (
+    DayFacts,
+    DaysPart,
+    DrillFacts,
+    GenerationFacts,
+    LeavingFacts,
+    MachinePart,
+    Part,
+    Published,
+    RunPart,
+    ScreenPart,
+    SeenDay,
+    SourcePart,
+    TroubledItem,
+    VaultPart,
+)
+
+VAULT = "3f2a77c0-vault"
+PATH = "/backup/vault"
+LAG_DAYS = 2
+NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
+
+
+def said(part: Part, taken: datetime, vault: str = VAULT, path: str = PATH) -> Published:
+    """Put a part into what an event carries."""
+    return Published(vault=vault, path=path, taken=taken, part=part)
+
+
+def rules(used: int = 6_100_000_000_000, *, keeps_days: int | None = 90) -> VaultPart:
+    """Give the vault's own part: 12 TB in all."""
+    total = 12_000_000_000_000
+    space = Space(
+        path=PATH,
+        total_bytes=total,
+        used_bytes=used,
+        free_bytes=total - used,
+        reserve_bytes=600_000_000_000,
+        growth_bytes_per_day=2_400_000_000,
+    )
+    return VaultPart(
+        zone="America/Sao_Paulo",
+        lag_days=LAG_DAYS,
+        proof_age_days=30,
+        keeps_days=keeps_days,
+        space=space,
+    )
+
+
+def day(
+    which: OrdinalDay, now: datetime, *, revision: int = 1, damage: str | None = None, age: float = 9
+) -> DayFacts:
+    """Give a day that the vault holds, proven so many days ago."""
+    copied = datetime.combine(which.date, datetime.min.time(), UTC) + timedelta(days=LAG_DAYS, hours=10)
+    proven = max(copied, now - timedelta(days=age))
+    return DayFacts(
+        day=which,
+        revision=revision,
+        files=48,
+        bytes=412_000_000 + which.number * 1000,
+        copied=copied,
+        proven=proven,
+        audited=proven > copied,
+        run=f"scheduled__{copied:%Y-%m-%dT%H:%M:%S}+00:00_{which}",
+        damage=damage,
+    )
+
+
+def machine(name: str, now: datetime, *, weeks: int = 12, slow: bool = False, seed: int = 0) -> MachinePart:
+    """Give a machine with an image of each of the last weeks."""
+    luck = random.Random(f"{name}{seed}")  # noqa: S311 - plausible, not secret
+    last = now - timedelta(days=3, hours=luck.randrange(4), minutes=luck.randrange(60))
+    size = luck.randrange(20, 400) * 1_000_000_000
+    base = luck.uniform(4, 24)
+    made = [
+        GenerationFacts(
+            instant=last - timedelta(weeks=back),
+            bytes=size,
+            sent_bytes=round(size * luck.uniform(0.01, 0.05)),
+            method="cold",
+            downtime_s=71.0 if slow and back == 0 else round(base * luck.uniform(0.8, 1.3), 1),
+            proven=last - timedelta(weeks=back) + timedelta(hours=1),
+            booted=back == 2,
+        )
+        for back in reversed(range(weeks))
+    ]
+    drill = DrillFacts(
+        when=now - timedelta(days=luck.randrange(10, 40)),
+        result=State.PASSED,
+        how="its serial console showed a log-in",
+        seconds=48.0,
+        image=made[-1].instant,
+    )
+    leaving = LeavingFacts(instant=made[0].instant, reason="beyond the 8 newest weeks; not a month's last")
+    return MachinePart(
+        name=name, host="kvm_host", budget_s=60, generations=tuple(made), drill=drill, leaving=leaving
+    )
+
+
+def run(dag: str, about: Kind, line: str, finished: datetime, **more: object) -> RunPart:
+    """Give a run of half an hour, good unless said otherwise."""
+    told = {"good": True, "items": 3} | more
+    begun = finished - timedelta(minutes=31)
+    name = f"scheduled__{begun:%Y-%m-%dT%H:%M:%S}+00:00"
+    return RunPart.model_validate(
+        {"dag": dag, "run": name, "about": about, "line": line, "started": begun, "finished": finished} | told
+    )
+
+
+def screen(name: str, now: datetime) -> ScreenPart:
+    """Give a picture of a console that waits for a log-in."""
+    picture = Image.new("P", (320, 180), 0)
+    picture.putpalette([12, 14, 18, 190, 200, 190, 90, 200, 120])
+    draw = ImageDraw.Draw(picture)
+    draw.text((8, 8), "Debian GNU/Linux 12\n\n[  OK  ] Reached target Multi-User", fill=1)
+    draw.text((8, 70), f"{name.encode('ascii', 'replace').decode()} login: _", fill=2)
+    file = io.BytesIO()
+    picture.save(file, "PNG", optimize=True)
+    return ScreenPart(name=name, when=now - timedelta(days=9), png=base64.b64encode(file.getvalue()).decode())
+
+
+def vault(now: datetime = NOW, *, years: int = 2, machines: int = 8, **keeps: int | None) -> list[Published]:
+    """Give all that was published of a vault with some of everything in it, oldest first."""
+    return [said(part, taken) for taken, part in _parts(now, years, machines, keeps)]
+
+
+def _parts(
+    now: datetime, years: int, machines: int, keeps: dict[str, int | None]
+) -> Iterator[tuple[datetime, Part]]:
+    newest = OrdinalDay.of(now.date()) - LAG_DAYS
+    yield from _room(now, keeps)
+    missing = {newest - back for back in (17, 18, 19)}
+    lost, unasked = {newest - 203}, {newest - back for back in range(310, 316)}
+    seen = [SeenDay(day=which, state=SourceState.COMPLETE, reason="") for which in sorted(missing)]
+    seen += [SeenDay(day=which, state=SourceState.MISSING, reason="") for which in sorted(lost)]
+    yield now - timedelta(hours=2), SourcePart(days=tuple(seen))
+    for year in range(newest.year - years + 1, newest.year + 1):
+        days = [OrdinalDay(year, 1) + number for number in range(366)]
+        held = [
+            _held(which, now, newest)
+            for which in days
+            if which.year == year and which <= newest and which not in missing | lost | unasked
+        ]
+        yield now - timedelta(hours=2), DaysPart(year=year, days=tuple(held))
+    for number in range(machines):
+        name = f"maq{number + 1}"
+        yield now - timedelta(hours=2), machine(name, now, slow=number == 3)
+        if number < 4:
+            yield now - timedelta(days=9), screen(name, now)
+    yield from ((part.finished, part) for part in _runs(now, newest))
+
+
+def _held(which: OrdinalDay, now: datetime, newest: OrdinalDay) -> DayFacts:
+    back = (newest.date - which.date).days
+    age = 41.0 if 120 < back < 134 else 5.0 + back % 23
+    damage = "1 of its 48 files differs from its checksum." if back == 76 else None
+    return day(which, now, revision=2 if back in (31, 240) else 1, damage=damage, age=age)
+
+
+def _room(now: datetime, keeps: dict[str, int | None]) -> Iterator[tuple[datetime, Part]]:
+    used = 6_100_000_000_000
+    for back in reversed(range(0, 200, 2)):
+        freed = 210_000_000_000 if back > 74 else 0
+        yield now - timedelta(days=back, hours=2), rules(used - back * 7_300_000_000 + freed, **keeps)
+
+
+def _runs(now: datetime, newest: OrdinalDay) -> Iterator[RunPart]:
+    for back in reversed(range(8)):
+        finished = now - timedelta(days=back, hours=2)
+        line = f"SUPIM {newest - back} OK · 1 copied · 2 already safe · 412 MB"
+        yield run("supim_daily", Kind.DAYS, line, finished)
+    line = "VM OK, 1 warning · 8 imaged · 31 GB · longest downtime 1 min 11 s"
+    yield run("vm_weekly", Kind.MACHINES, line, now - timedelta(days=3))
+    line = "AUDIT FAILED · 1 damaged · 214 proven again · 88 GB"
+    damaged = TroubledItem(
+        name=str(newest - 76),
+        state=State.FAILED,
+        outcome=Outcome.DAMAGED,
+        reason="1 of its 48 files differs from its checksum.",
+    )
+    yield run("audit_vault", Kind.AUDIT, line, now - timedelta(days=1), good=False, troubled=(damaged,))
