@@ -106,6 +106,9 @@ class SourceSection(Section):
     folder: Annotated[str, AfterValidator(_folder_pattern)] = Field(
         default="{year}/{day:03d}", description="A day's folder below the root; other paddings are found too."
     )
+    keeps_days: int | None = Field(
+        default=None, ge=1, description="How many days the source keeps a day; null: nobody knows."
+    )
 
     @property
     def pattern(self) -> FolderPattern:

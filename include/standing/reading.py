@@ -67,6 +67,7 @@ class Reading:
             zone=self.site.institute.timezone,
             lag_days=self.site.supim.lag_days,
             proof_age_days=self.site.audit.proof_age_days,
+            keeps_days=self.site.supim.source.keeps_days,
             space=space_now(self.vault, self._published, self.site.vault.reserve),
         )
 

@@ -7,7 +7,15 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from include.standing.facts import DaysPart, MachinePart, Published, RunPart, ScreenPart, SourcePart
+from include.standing.facts import (
+    DaysPart,
+    MachinePart,
+    MachinesPart,
+    Published,
+    RunPart,
+    ScreenPart,
+    SourcePart,
+)
 from tests.site.airflow import LocalAirflow
 
 if TYPE_CHECKING:
@@ -22,6 +30,8 @@ def key(published: Published) -> str:
             kind = f"days/{year}"
         case MachinePart(name=name):
             kind = f"machines/{quote(name, safe='')}"
+        case MachinesPart():
+            kind = "machines"
         case ScreenPart(name=name):
             kind = f"screens/{quote(name, safe='')}"
         case SourcePart():

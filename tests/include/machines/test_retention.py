@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from include.machines.retention import Keep, Kept, decide
+from include.machines.retention import Keep, Kept, decide, next_to_go
 
 SUNDAY = datetime(2026, 11, 22, 5, 0, 3, tzinfo=UTC)
 NONE = Keep(weekly=0, monthly=0, yearly=0)
@@ -141,3 +141,23 @@ def test_removing_run_by_run_costs_nothing_that_counts_in_the_end(found: list[da
     for instant in sorted(set(found)):
         left = kept(decide([*left, instant], keep))
     assert left == kept(decide(found, keep))
+
+
+@given(generations, keeps, instants)
+def test_what_goes_next_is_the_first_that_goes_once_another_is_there(
+    held: list[datetime], keep: Keep, coming: datetime
+) -> None:
+    """And never the one that comes."""
+    gone = [one for one in decide([*held, coming], keep, {coming}) if not one.keep]
+    assert next_to_go(set(held), keep, coming) == next(iter(gone), None)
+    assert coming not in {one.instant for one in gone}
+
+
+def test_nothing_goes_next_while_nothing_newer_is_as_good_as_it_must_be() -> None:
+    """What comes hasn't been booted from yet."""
+    [old] = weeks(1)
+    keep, coming = Keep(weekly=1, monthly=0, yearly=0), SUNDAY + timedelta(weeks=1)
+    assert next_to_go({old}, keep, coming, drilled={old}) is None
+    gone = next_to_go({old}, keep, coming)
+    assert gone
+    assert gone.instant == old

@@ -1,0 +1,38 @@
+"""What the site file's sections are made of: when a weekly line fires next."""
+
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from include.section import next_week
+
+ZONE = ZoneInfo("America/Sao_Paulo")
+WEDNESDAY = datetime(2026, 11, 25, 12, 30, tzinfo=ZONE)
+BERLIN = ZoneInfo("Europe/Berlin")
+
+
+@pytest.mark.parametrize(
+    ("cron", "fires"),
+    [
+        ("0 2 * * 0", datetime(2026, 11, 29, 2, tzinfo=ZONE)),
+        ("0 2 * * 7", datetime(2026, 11, 29, 2, tzinfo=ZONE)),
+        ("0 2 * * SUN", datetime(2026, 11, 29, 2, tzinfo=ZONE)),
+        ("5 3 * * 1", datetime(2026, 11, 30, 3, 5, tzinfo=ZONE)),
+        ("31 12 * * WED", datetime(2026, 11, 25, 12, 31, tzinfo=ZONE)),
+        ("30 12 * * 3", datetime(2026, 12, 2, 12, 30, tzinfo=ZONE)),  # it has just begun
+        ("0 12 * * 3", datetime(2026, 12, 2, 12, tzinfo=ZONE)),
+    ],
+)
+def test_a_weekly_line_fires_next_after_a_moment(cron: str, fires: datetime) -> None:
+    """Within a week, on its day, however that is written."""
+    assert next_week(cron, WEDNESDAY) == fires
+
+
+def test_it_fires_by_the_clock_on_the_wall() -> None:
+    """Also across the end of summer time, when a week is an hour longer."""
+    before = datetime(2026, 10, 18, 2, tzinfo=BERLIN)
+    after = next_week("0 2 * * 0", before)
+    later = next_week("0 4 * * 0", after)
+    assert [(one.day, one.hour) for one in (after, later)] == [(25, 2), (25, 4)]
+    assert later.utcoffset() == timedelta(hours=1)
