@@ -35,10 +35,10 @@ def _with_map(item: Item, report: Report, vault: Vault) -> Item:
 def _mapped(item: Item, report: Report, vault: Vault) -> dict[str, object]:
     day = OrdinalDay.parse(item.name.partition(".")[0])
     for published in (one for one in vault.revisions(day) if one.revision == item.revision):
-        published.picture.unlink(missing_ok=True)  # one of another time must not stand for this one
         try:
             return {"picture_says": _drawn(published, report), "picture": str(published.picture)}
         except BackupError:
+            published.picture.unlink(missing_ok=True)  # one of another time must not stand for this one
             if published.record.steps is not None:  # else it isn't held against descriptors, and needs none
                 raise
     return {}
@@ -54,7 +54,9 @@ def _drawn(published: PublishedDay, report: Report) -> str:
 
 
 def _keep(path: Path, png: bytes) -> None:
-    """Write a picture whole or not at all."""
+    """Write a picture whole or not at all; one that is there already stays as it is."""
+    if path.is_file() and path.read_bytes() == png:
+        return
     part = path.with_name(f".{path.name}.part")
     with part.open("wb") as file:
         file.write(png)
