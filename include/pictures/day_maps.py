@@ -5,10 +5,9 @@ without drawing, facts that travel stay small, and whoever looks into the vault 
 """
 
 import os
-from contextlib import suppress
 from pathlib import Path
 
-from include.errors import VaultError
+from include.errors import BackupError
 from include.ordinal_day import OrdinalDay
 from include.published_day import PublishedDay
 from include.report import Item, Outcome, Report
@@ -26,21 +25,23 @@ def with_maps(report: Report, vault: Vault | None) -> Report:
 
 
 def _with_map(item: Item, report: Report, vault: Vault) -> Item:
-    day = OrdinalDay.parse(item.name.partition(".")[0])
-    found = [one for one in vault.revisions(day) if one.revision == item.revision]
-    if not found:
-        return item
-    with suppress(OSError):
-        found[0].picture.unlink(missing_ok=True)  # one of another time must not stand for this one
     try:
-        said: dict[str, object] = {
-            "picture": str(found[0].picture),
-            "picture_says": _drawn(found[0], report),
-        }
+        said = _mapped(item, report, vault)
     except Exception as why:  # noqa: BLE001 - whatever it is, no run fails for want of a picture
-        told = f"The TEC map couldn't be drawn: {why}"
-        said = {"warnings": (*item.warnings, told)} if _is_supim(found[0]) else {}
+        said = {"warnings": (*item.warnings, f"The TEC map couldn't be drawn: {why}")}
     return Item.model_validate({**item.model_dump(), **said})
+
+
+def _mapped(item: Item, report: Report, vault: Vault) -> dict[str, object]:
+    day = OrdinalDay.parse(item.name.partition(".")[0])
+    for published in (one for one in vault.revisions(day) if one.revision == item.revision):
+        try:
+            return {"picture_says": _drawn(published, report), "picture": str(published.picture)}
+        except BackupError:
+            published.picture.unlink(missing_ok=True)  # one of another time must not stand for this one
+            if published.record.steps is not None:  # else it isn't held against descriptors, and needs none
+                raise
+    return {}
 
 
 def _drawn(published: PublishedDay, report: Report) -> str:
@@ -52,16 +53,10 @@ def _drawn(published: PublishedDay, report: Report) -> str:
     return tec_map.says(field, published.day, report.zone)
 
 
-def _is_supim(published: PublishedDay) -> bool:
-    """Tell whether it was held against its descriptors: of other folders no map is expected."""
-    try:
-        return published.record.steps is not None
-    except VaultError:
-        return True
-
-
 def _keep(path: Path, png: bytes) -> None:
-    """Write a picture whole or not at all."""
+    """Write a picture whole or not at all; one that is there already stays as it is."""
+    if path.is_file() and path.read_bytes() == png:
+        return
     part = path.with_name(f".{path.name}.part")
     with part.open("wb") as file:
         file.write(png)

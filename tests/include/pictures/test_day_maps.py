@@ -114,6 +114,16 @@ def test_what_cant_be_drawn_is_said_and_nothing_fails(vault: Vault, trouble: str
     assert not published.picture.exists()
 
 
+def test_a_map_that_is_there_already_is_left_alone(vault: Vault) -> None:
+    """A task that is cleared draws the same again."""
+    published = publish(vault)
+    mapped(vault, copied())
+    before = tree(published.year_folder)
+
+    assert mapped(vault, copied())[0].picture == str(published.picture)
+    assert tree(published.year_folder) == before
+
+
 def test_a_folder_that_isnt_checked_as_supim_needs_no_map(vault: Vault) -> None:
     """The site file may say so; then nobody is warned each day."""
     published = lay(vault, steps=None)
