@@ -9,22 +9,25 @@ again from the source, as a new revision; a damaged image stays until a newer on
 
 #### By hand
 
-*Trigger* reads now what would be due within the week; with *dry run* it mails what that is, and reads none.
-Without Airflow: `python -m include verify`.
+**Trigger** reads now what would be due within the week; with **dry run** it mails what that is, and reads
+none. Without Airflow: `python -m include verify`.
 
 #### When it fails
 
-The mail leads with what is damaged; so does the task's log. `audit` itself fails only where it can't read.
+The mail leads with what is damaged; so does the task's log. `Read each backup again` itself fails only
+where it can't read.
 
-* `verdict`, *isn't what was published*: look at the vault's disk. A machine's next image is whole again.
-* `survey`, `secure_day`: the day can't be fetched again; as in `supim_daily`. The next audit tries it, too.
-* `audit`, *holds no vault marker*: the backup disk isn't mounted.
-* *can't be recorded*: the vault is read-only; what was read is proven, but the next audit reads it again.
+* `Judge the run`, **isn't what was published**: look at the vault's disk. A machine's next image is whole
+  again.
+* `Look at the source`, `Fetch each damaged day again`: the day can't be fetched again; as in `supim_daily`.
+  The next audit tries it, too.
+* `Read each backup again`, **holds no vault marker**: the backup disk isn't mounted.
+* **can't be recorded**: the vault is read-only; what was read is proven, but the next audit reads it again.
 """
 
 from datetime import timedelta
 
-from airflow.sdk import DAG, CronTriggerTimetable, Label, task_group
+from airflow.sdk import DAG, CronTriggerTimetable, task_group
 
 from include import site_file
 from inpe_backup import forms
@@ -45,7 +48,7 @@ SITE = site_file.current()
 
 with DAG(
     dag_id="audit_vault",
-    dag_display_name="Audit the vault · audit_vault",
+    dag_display_name="audit_vault · Audit the vault",
     schedule=CronTriggerTimetable(
         SITE.audit.schedule, timezone=SITE.institute.timezone, run_immediately=timedelta(0)
     ),
@@ -112,7 +115,7 @@ with DAG(
         fetch_tasks=["damaged_days", "survey", "plan_days", "ensure_space"],
         day_tasks=["secure_day.copy_day", "secure_day.verify_day", "secure_day.publish_day"],
     )
-    audit >> Label("what isn't whole") >> damaged
+    audit >> damaged
     [plan, audit, damaged, survey, days, space, secure_day.expand(day=space.output)] >> report
     # Leaves: mail and facts go out whatever happened, and the run is red when the backup or the mail failed.
     EmailReportOperator(task_id="email_report", task_display_name="Mail the report", report=report.output)

@@ -10,18 +10,20 @@ host is imaged, drills wait, and the other way round.
 
 #### By hand
 
-*Trigger* with a *machine* boots that one, drilled before or not. With *dry run* it names what it would boot.
+**Trigger** with a **machine** boots that one, drilled before or not. With **dry run** it names what it
+would boot.
 
 #### When it fails
 
 The mail says what was seen, with the screen's picture; both lie beside the image, as `.proofs` and `.png`.
 
-* *no sign of*: the machine didn't say what it should in time. Look at the picture: it may wait for a
+* **no sign of**: the machine didn't say what it should in time. Look at the picture: it may wait for a
   person, or need more time (`timeout_s`) or memory (`memory_max`). Restore it by hand if in doubt.
-* *not checked*: it couldn't be tried; the sentence says why: no proof is named, or its host can't boot it.
-* *can't be read from this host*: its sshd forbids `AllowStreamLocalForwarding`; QEMU may not open the socket.
-* *chunks are damaged*: the image isn't what was backed up. Back the machine up anew.
-* `verdict` alone: it only repeats the report; the cause stands there.
+* **not checked**: it couldn't be tried; the sentence says why: no proof is named, or its host can't boot it.
+* **can't be read from this host**: its sshd forbids `AllowStreamLocalForwarding`; QEMU may not open the
+  socket.
+* **chunks are damaged**: the image isn't what was backed up. Back the machine up anew.
+* `Judge the run` alone: it only repeats the report; the cause stands there.
 """
 
 from datetime import timedelta
@@ -43,7 +45,7 @@ SITE = site_file.current()
 
 with DAG(
     dag_id="drill_machines",
-    dag_display_name="Boot machines from their images · drill_machines",
+    dag_display_name="drill_machines · Boot machines from their images",
     schedule=CronTriggerTimetable(
         SITE.machines.drill.schedule, timezone=SITE.institute.timezone, run_immediately=timedelta(0)
     ),

@@ -5,28 +5,28 @@ hashed again where it arrived, and only then given its names, below year and day
 revision that isn't known to be damaged is taken, unless another is named. It can be run again at any time:
 what is there already, to the byte, is left as it is.
 
-**It never** writes over another file, unless *overwrite* is ticked, and then says which; writes through a
+**It never** writes over another file, unless **overwrite** is ticked, and then says which; writes through a
 link; restores into a vault; or changes anything in it.
 
 #### By hand
 
-*Trigger*, and fill in the form: a day, or a first and a last one; the folder that the years are to be in; and
-for another host the name of its SSH connection, which must pin the host key. With *dry run* it proves the
-days, looks at the target, says what would be sent or refused, and writes nothing.
+**Trigger**, and fill in the form: a day, or a first and a last one; the folder that the years are to be in;
+and for another host the name of its SSH connection, which must pin the host key. With **dry run** it proves
+the days, looks at the target, says what would be sent or refused, and writes nothing.
 
 #### When it fails
 
 The mail says what happened; so does the task's log, as its last line. Other days went on. Mend the cause,
 then clear the failed task **with its downstream tasks**. What was sent is kept there, and goes on.
 
-* `plan`, *mistake*: the form; all that is wrong with it at once. Trigger anew.
-* `plan`, *must pin*, or *another host key*: the connection.
-* `restore_day`, *has something else under names of*: other files are there, nothing of the day was written.
-  Name another folder, or tick *overwrite*.
-* *is damaged*: the vault's copy; the sentence says which other revision is whole. Name it.
-* *doesn't hold*: the vault never had that day, or that revision.
-* *is full*, *are missing*, *read-only*, *can't be written*: the target.
-* `verdict` alone: it only repeats the report; the cause stands there.
+* `Check the form and the target`, **mistake**: the form; all that is wrong with it at once. Trigger anew.
+* `Check the form and the target`, **must pin**, or **another host key**: the connection.
+* `Restore each day`, **has something else under names of**: other files are there, nothing of the day was
+  written. Name another folder, or tick **overwrite**.
+* **is damaged**: the vault's copy; the sentence says which other revision is whole. Name it.
+* **doesn't hold**: the vault never had that day, or that revision.
+* **is full**, **are missing**, **read-only**, **can't be written**: the target.
+* `Judge the run` alone: it only repeats the report; the cause stands there.
 """
 
 from datetime import timedelta
@@ -48,7 +48,7 @@ SITE = site_file.current()
 
 with DAG(
     dag_id="restore_day",
-    dag_display_name="Restore SUPIM days · restore_day",
+    dag_display_name="restore_day · Restore SUPIM days",
     schedule=None,
     catchup=False,
     max_active_runs=4,

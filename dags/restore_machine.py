@@ -6,26 +6,28 @@ that differ from what lies there are sent; each is proven in the vault before, a
 
 **It never** touches a machine that runs, writes over a disk or a file that isn't the machine's own, or
 changes anything of the machine before all of it is proven at the host. In place, the old disks are kept aside
-as `….before-restore-<date>`, unless *keep the old disks* is off; remove them when you need them no more.
+as `….before-restore-<date>`, unless **keep the old disks** is off; remove them when you need them no more.
 
 #### By hand
 
-Only by hand: *Trigger*, name the machine. With *dry run* it says what it would write, and where, and what
-stands in its way. In place, shut the machine down first, and type its name once more as *confirm*.
+Only by hand: **Trigger**, name the machine. With **dry run** it says what it would write, and where, and what
+stands in its way. In place, shut the machine down first, and type its name once more as **confirm**.
 
 #### When it fails
 
 The mail says what happened; so does the task's log, as its last line. Mend the cause, then clear
-`restore_machine` **with its downstream tasks**: it goes on where it was, and sends nothing twice.
+`Restore the machine` **with its downstream tasks**: it goes on where it was, and sends nothing twice.
 
-* *is restored in place only while it's off*: shut it down, or restore it beside itself.
-* *is damaged*: the vault's image isn't what was backed up; the sentence names a good one. Nothing is touched.
-* *GB are needed for the new disks*: they are written beside the old ones. Make room, or name a folder.
-* *is there already*: a machine or a file of that name. Choose another one; nothing is written over.
-* *was cut off at the step*: **don't start the machine**. The sentence says of each disk which state it holds,
-  each of them complete; clear the task, and the host finishes what it began.
-* *can't be started*: it's restored. See `virsh start` at the host: another host may lack its network or CPU.
-* `verdict` alone: it only repeats the report; the cause stands there.
+* **is restored in place only while it's off**: shut it down, or restore it beside itself.
+* **is damaged**: the vault's image isn't what was backed up; the sentence names a good one. Nothing is
+  touched.
+* **GB are needed for the new disks**: they are written beside the old ones. Make room, or name a folder.
+* **is there already**: a machine or a file of that name. Choose another one; nothing is written over.
+* **was cut off at the step**: **don't start the machine**. The sentence says of each disk which state it
+  holds, each of them complete; clear the task, and the host finishes what it began.
+* **can't be started**: it's restored. See `virsh start` at the host: another host may lack its network or
+  CPU.
+* `Judge the run` alone: it only repeats the report; the cause stands there.
 """
 
 from datetime import timedelta
@@ -47,7 +49,7 @@ SITE = site_file.current()
 
 with DAG(
     dag_id="restore_machine",
-    dag_display_name="Restore a machine · restore_machine",
+    dag_display_name="restore_machine · Restore a machine",
     schedule=None,
     catchup=False,
     max_active_runs=1,

@@ -10,25 +10,27 @@ the source, or removes anything.
 
 #### By hand
 
-*Trigger* with the day as partition key (Advanced Options), such as `2026-268`, or in the field *day*.
-*Backfill* any range of dates. With *dry run* it looks, plans, mails what it would do, and changes nothing.
+**Trigger** with the day as partition key (Advanced Options), such as `2026-268`, or in the field **day**.
+**Backfill** any range of dates. With **dry run** it looks, plans, mails what it would do, and changes
+nothing.
 
 #### When it fails
 
 The mail says what happened; so does the task's log, as its last line. Mend the cause, then clear the failed
 task **with its downstream tasks**, so that the report is written again. What is copied already is kept.
 
-* `survey` or `copy_day`, *can't be reached*: the network or the cluster. It was tried again three times.
-* *refuses the connection's key*, *another host key*: the connection `supim_cluster`.
-* *is missing*, *time steps are complete*: the simulation didn't finish. Run it, then clear.
-* `ensure_space`: the vault needs room, the message says how much.
-* *holds no vault marker*: the backup disk isn't mounted.
-* `verdict` alone: it only repeats the report; the cause stands there.
+* `Look at the source` or `Copy it`, **can't be reached**: the network or the cluster. It was tried again
+  three times.
+* **refuses the connection's key**, **another host key**: the connection `supim_cluster`.
+* **is missing**, **time steps are complete**: the simulation didn't finish. Run it, then clear.
+* `See that there is room`: the vault needs room, the message says how much.
+* **holds no vault marker**: the backup disk isn't mounted.
+* `Judge the run` alone: it only repeats the report; the cause stands there.
 """
 
 from datetime import UTC, datetime, timedelta
 
-from airflow.sdk import DAG, Label, task_group
+from airflow.sdk import DAG, task_group
 
 from include import site_file
 from inpe_backup import forms
@@ -48,7 +50,7 @@ SITE = site_file.current()
 
 with DAG(
     dag_id="supim_daily",
-    dag_display_name="Back up SUPIM days · supim_daily",
+    dag_display_name="supim_daily · Back up SUPIM days",
     schedule=OrdinalDayTimetable(
         SITE.supim.schedule, timezone=SITE.institute.timezone, lag_days=SITE.supim.lag_days
     ),
@@ -100,9 +102,7 @@ with DAG(
         space_task=space.task_id,
         day_tasks=["secure_day.copy_day", "secure_day.verify_day", "secure_day.publish_day"],
     )
-    secured = secure_day.expand(day=space.output)
-    space >> Label("days to copy") >> secured
-    [window, survey, plan, space, secured] >> report
+    [window, survey, plan, space, secure_day.expand(day=space.output)] >> report
     # Leaves: mail and facts go out whatever happened, and the run is red when the backup or the mail failed.
     EmailReportOperator(task_id="email_report", task_display_name="Mail the report", report=report.output)
     JudgeRunOperator(task_id="verdict", task_display_name="Judge the run", report=report.output)

@@ -10,7 +10,7 @@ was off, writes over an image, or removes a machine's newest one; a run that isn
 
 #### By hand
 
-*Trigger* images all machines **now**. With *dry run* it looks, mails what it would do and how long each
+**Trigger** images all machines **now**. With **dry run** it looks, mails what it would do and how long each
 machine would be down, and touches nothing. Weeks can't be backfilled: a past instant of a machine is gone.
 
 #### When it fails
@@ -18,19 +18,21 @@ machine would be down, and touches nothing. Weeks can't be backfilled: a past in
 The mail says what happened; so does the task's log, as its last line. Mend the cause, then clear the failed
 task **with its downstream tasks**. A machine that this run has imaged already isn't stopped again.
 
-* `freeze`, *isn't proven to run*: **look at the machine now**. No other of its host was stopped after it.
-* `freeze`, *didn't shut down*: its guest ignored the power button and was left running; its host starts it
-  again if it goes down late. Shut it down by hand once, or let the site file `destroy` such guests.
-* `freeze`, *can't be backed up*: the sentence says what of its disks can't be read.
-* `list_machines`, *matches no machine*: `machines.hosts` in the site file. Other hosts' machines were imaged.
-* `ensure_space`: the vault needs room, the message says how much. No machine was stopped.
-* `pull_image`, *isn't frozen any more*: the host has let go of the disks; clear `freeze`.
-* `verdict` alone: it only repeats the report; the cause stands there.
+* `Hold its disks`, **isn't proven to run**: **look at the machine now**. No other of its host was stopped
+  after it.
+* `Hold its disks`, **didn't shut down**: its guest ignored the power button and was left running; its host
+  starts it again if it goes down late. Shut it down by hand once, or let the site file `destroy` such guests.
+* `Hold its disks`, **can't be backed up**: the sentence says what of its disks can't be read.
+* `List each host's machines`, **matches no machine**: `machines.hosts` in the site file. Other hosts'
+  machines were imaged.
+* `See that there is room`: the vault needs room, the message says how much. No machine was stopped.
+* `Bring its image here`, **isn't frozen any more**: the host has let go of the disks; clear `Hold its disks`.
+* `Judge the run` alone: it only repeats the report; the cause stands there.
 """
 
 from datetime import timedelta
 
-from airflow.sdk import DAG, CronTriggerTimetable, Label, task_group
+from airflow.sdk import DAG, CronTriggerTimetable, task_group
 
 from include import site_file
 from inpe_backup import forms
@@ -57,7 +59,7 @@ STEPS = [
 
 with DAG(
     dag_id="vm_weekly",
-    dag_display_name="Back up machines · vm_weekly",
+    dag_display_name="vm_weekly · Back up machines",
     schedule=CronTriggerTimetable(  # switched on, it waits for its next turn: no machine stops at once
         SITE.machines.schedule, timezone=SITE.institute.timezone, run_immediately=timedelta(0)
     ),
@@ -121,8 +123,7 @@ with DAG(
         release.as_teardown(on_failure_fail_dagrun=True)
         freeze >> pull >> verify >> publish >> release >> [remove, report]
 
-    one_by_one = Label("one of a host at a time")
-    machines >> room >> one_by_one >> secure_machine.expand(machine=room.output) >> remove
+    machines >> room >> secure_machine.expand(machine=room.output) >> remove
     [machines, room, remove] >> report
     # Leaves: mail and facts go out whatever happened, and the run is red when the backup or the mail failed.
     EmailReportOperator(task_id="email_report", task_display_name="Mail the report", report=report.output)

@@ -148,9 +148,9 @@ def test_every_dag_says_who_sees_to_it(dags: dict[str, dict[str, Any]]) -> None:
 
 
 def test_every_name_in_the_web_page_is_a_persons(dags: dict[str, dict[str, Any]]) -> None:
-    """DAGs show their id as well, by which people search; groups say what they do, mapped tasks which one."""
+    """DAGs begin with their id, as the search does; groups say what they do, mapped tasks which one."""
     for name, dag in dags.items():
-        assert SENTENCE.fullmatch(dag["shown"].removesuffix(f" · {name}")), name
+        assert SENTENCE.fullmatch(dag["shown"].removeprefix(f"{name} · ")), name
         assert len({task["shown"] for task in dag["tasks"].values()}) == len(dag["tasks"])
         for task_id, task in dag["tasks"].items():
             group, tooltip = task["group"] or ("A group", "Does it.")

@@ -3,7 +3,7 @@
 import re
 from urllib.parse import unquote
 
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page
 
 from tests.dags import Run
 from tests.site import Institute
@@ -61,10 +61,10 @@ class TriggerForm:
         run_id = unquote(self._page.url.partition("/runs/")[2].partition("/")[0].partition("?")[0])
         return Run(self._airflow, self._institute, run_id, self._dag)
 
-    def refused(self) -> str:
+    def refused(self, why: str = "Bad Request") -> str:
         """Press *Trigger*, and give what the page says against it."""
         self._button.click()
-        refusal = self._dialog.get_by_text("Bad Request").locator("xpath=../..")
+        refusal = self._dialog.get_by_text(why).first.locator("xpath=../..")
         refusal.wait_for()
         return refusal.inner_text()
 
@@ -80,5 +80,5 @@ class TriggerForm:
 def see(page: Page, run: Run) -> str:
     """Look at a run that is over, and give what the top of its page says."""
     page.goto(f"{run.airflow.url}/dags/{run.dag}/runs/{run.run_id}")
-    expect(page.get_by_text(run.note or "no note")).to_be_visible()
+    page.get_by_text(run.note or "no note").first.wait_for()
     return page.locator("body").inner_text()
