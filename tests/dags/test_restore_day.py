@@ -5,19 +5,21 @@ from pathlib import Path
 import pytest
 
 from include.ordinal_day import OrdinalDay
-from tests.dags import GREEN, RED, Daily, Run, contents, snapshot
+from tests.dags import GREEN, RED, Daily, Run, contents
 from tests.dags.restore import DAG, start, target
+from tests.include.days import proven
 from tests.include.restore.work import publish_folder
 from tests.site.airflow_api import ApiError
 
 pytestmark = pytest.mark.xdist_group("airflow")
 
-DAYS = ["2012-364", "2012-365", "2012-366", "2013-002"]
+DAYS = ["2012-365", "2012-366", "2013-002"]
+TAKEN = "data.dat.2012.366.0.0h"
 
 
 @pytest.fixture(scope="module")
 def restores(daily: Daily) -> Daily:
-    """A vault with four days across a leap year's end, of which 2013-001 is lacking."""
+    """A vault with three days across a leap year's end, of which 2013-001 is lacking."""
     for day in DAYS:
         publish_folder(daily.vault, daily.write(day), OrdinalDay.parse(day))
     daily.airflow.unpause(DAG)
@@ -26,17 +28,23 @@ def restores(daily: Daily) -> Daily:
 
 @pytest.fixture(scope="module")
 def over_ssh(restores: Daily) -> Run:
-    """The range restored to the stand-in cluster, into a folder beside its own days."""
+    """A range restored to the stand-in cluster, into a folder beside its own days."""
     folder = target(restores, "over ssh")
-    form = {"day": DAYS[0], "last": DAYS[-1], "connection": "supim_cluster", "folder": str(folder)}
+    form = {"day": "2012-366", "last": "2013-002", "connection": "supim_cluster", "folder": str(folder)}
     return start(restores, **form)
 
 
 @pytest.fixture(scope="module")
-def to_worker(restores: Daily) -> Run:
-    """Some files of one day, restored to a folder of the worker."""
-    folder = target(restores, "to worker")
-    return start(restores, day="2012-366", folder=str(folder), pattern="*.ctl*", revision=1)
+def refused(restores: Daily) -> Run:
+    """A day restored to a folder of the worker where another file has a name of it."""
+    return start(restores, day="2012-366", folder=str(occupied(restores, "occupied")))
+
+
+@pytest.fixture(scope="module")
+def replaced(restores: Daily) -> Run:
+    """The same, with *overwrite* ticked, and only for some files of one revision."""
+    form = {"overwrite": True, "pattern": "data.dat*", "revision": 1}
+    return start(restores, day="2012-366", folder=str(occupied(restores, "overwritten")), **form)
 
 
 @pytest.fixture(scope="module")
@@ -46,15 +54,23 @@ def rehearsal(restores: Daily) -> Run:
 
 
 @pytest.fixture(scope="module")
-def nowhere(restores: Daily) -> Run:
-    """A run to a host that Airflow has no connection for."""
-    return start(restores, day="2012-365", folder="/tmp/nowhere", connection="nowhere_at_all")
+def mistaken(restores: Daily) -> Run:
+    """A run with what the form itself can't know to be wrong."""
+    return start(restores, day="2013-366", folder=f"{restores.institute.root}/../x")
+
+
+def occupied(restores: Daily, name: str) -> Path:
+    """Give a folder to restore into, in which somebody's file has the name of one of a day's."""
+    folder = target(restores, name)
+    (folder / "2012" / "366").mkdir(parents=True)
+    (folder / "2012" / "366" / TAKEN).write_bytes(b"somebody's")
+    return folder
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _side_by_side(over_ssh: Run, to_worker: Run, rehearsal: Run, nowhere: Run) -> None:
+def _side_by_side(over_ssh: Run, refused: Run, replaced: Run, rehearsal: Run, mistaken: Run) -> None:
     """Start them together, because each waits for itself most of the time."""
-    for run in (over_ssh, to_worker, rehearsal, nowhere):
+    for run in (over_ssh, refused, replaced, rehearsal, mistaken):
         run.end()
 
 
@@ -64,24 +80,14 @@ def test_a_range_comes_back_over_ssh_and_a_lacking_day_turns_the_run_red(
     """The others went on; the mail says which the vault doesn't hold."""
     folder = restores.institute.root / "over ssh"
     assert over_ssh.end() == RED
-    for day in DAYS:
+    for day in ("2012-366", "2013-002"):
         year, _, number = day.partition("-")
         assert contents(folder / year / number) == contents(restores.institute.source / year / number)
     assert not (folder / "2013" / "001").exists()
     assert over_ssh.states()["restore_day 2013-001"] == RED
-    assert "RESTORE FAILED · 1 not restored · 4 restored" in over_ssh.mail["Subject"]
+    assert "RESTORE FAILED · 1 not restored · 2 restored" in over_ssh.mail["Subject"]
     assert "The vault doesn't hold 2013-001" in over_ssh.told
     assert f"To supim_cluster:{folder}: 48 files sent, 0 there already." in over_ssh.told
-
-
-def test_some_files_come_back_to_the_worker(restores: Daily, to_worker: Run) -> None:
-    """Those that match, proven; the run is green."""
-    day = restores.institute.root / "to worker" / "2012" / "366"
-    assert to_worker.end() == GREEN
-    assert len(contents(day)) == 24
-    assert all(name.startswith("descriptor.ctl.") for name in contents(day))
-    assert "RESTORE OK · 1 restored" in to_worker.mail["Subject"]
-    assert "SHA-256 of 24 files equal in the vault and at" in to_worker.told
 
 
 def test_a_dry_run_says_what_would_be_restored_and_writes_nothing(restores: Daily, rehearsal: Run) -> None:
@@ -91,33 +97,45 @@ def test_a_dry_run_says_what_would_be_restored_and_writes_nothing(restores: Dail
     assert "RESTORE DRY RUN · 1 would be restored" in rehearsal.mail["Subject"]
 
 
-def test_a_connection_that_there_is_not_is_told_by_mail(nowhere: Run) -> None:
-    """By its name, before any day is looked at."""
-    assert nowhere.end() == RED
-    assert nowhere.states()["plan"] == RED
-    assert "The Airflow connection nowhere_at_all: " in nowhere.told
-
-
-def test_other_files_are_refused_and_overwritten_only_when_that_is_ticked(restores: Daily) -> None:
-    """The first mail says which are in the way, the second which were overwritten; the vault stays."""
-    folder = target(restores, "occupied")
-    day = folder / "2012" / "366"
-    day.mkdir(parents=True)
-    name = "data.dat.2012.366.0.0h"
-    (day / name).write_bytes(b"somebody's")
-    before, vault = snapshot(folder), snapshot(restores.institute.vault)
-
-    refused = start(restores, day="2012-366", folder=str(folder))
+def test_other_files_are_refused_by_name_and_nothing_is_written(restores: Daily, refused: Run) -> None:
+    """The mail says which are in the way."""
     assert refused.end() == RED
-    assert snapshot(folder) == before
-    assert f"has something else under names of 2012-366: '{name}' is another there" in refused.told
+    day = restores.institute.root / "occupied" / "2012" / "366"
+    assert contents(restores.institute.root / "occupied") == {f"2012/366/{TAKEN}": b"somebody's"}
+    assert [path.name for path in day.parent.iterdir()] == ["366"]
+    assert f"has something else under names of 2012-366: '{TAKEN}' is another there" in refused.told
 
-    replaced = start(restores, day="2012-366", folder=str(folder), overwrite=True)
+
+def test_some_files_come_back_to_the_worker_over_others_only_when_that_is_ticked(
+    restores: Daily, replaced: Run
+) -> None:
+    """Those that match, proven; the mail says which were overwritten."""
     assert replaced.end() == GREEN
-    assert contents(day) == contents(restores.institute.source / "2012" / "366")
-    assert f"1 other file overwritten there: '{name}'." in replaced.told
-    assert "OK, 1 warning" in replaced.mail["Subject"]
-    assert snapshot(restores.institute.vault) == vault
+    whole = contents(restores.institute.source / "2012" / "366")
+    some = {name: content for name, content in whole.items() if name.startswith("data.dat")}
+    assert contents(restores.institute.root / "overwritten" / "2012" / "366") == some
+    assert len(some) == 24
+    assert f"1 other file overwritten there: '{TAKEN}'." in replaced.told
+    assert "RESTORE OK, 1 warning · 1 restored" in replaced.mail["Subject"]
+    assert "SHA-256 of 24 files equal in the vault and at" in replaced.told
+
+
+def test_the_vault_is_as_it_was(restores: Daily, replaced: Run) -> None:
+    """Whatever was asked for."""
+    assert replaced.end()
+    for day in DAYS:
+        [published] = restores.revisions(day)
+        assert contents(published.folder) == contents(restores.institute.source / day[:4] / day[5:])
+        assert proven(published)
+        assert not published.proofs.path.exists()
+
+
+def test_what_the_form_cant_know_is_told_by_mail_all_at_once(mistaken: Run) -> None:
+    """A day that isn't in the calendar, and a folder with a way up."""
+    assert mistaken.end() == RED
+    assert mistaken.states()["plan"] == RED
+    assert "There is no day 366 in 2013" in mistaken.told
+    assert "must be an absolute path without '..'" in mistaken.told
 
 
 NONSENSE = {
@@ -144,12 +162,3 @@ def test_the_form_refuses_nonsense_at_once(restores: Daily, tmp_path: Path, fiel
         start(restores, **form)
     assert refused.value.status in (400, 422)
     assert key in refused.value.body
-
-
-def test_what_the_form_cant_know_is_told_by_mail_all_at_once(restores: Daily, tmp_path: Path) -> None:
-    """A day that isn't in the calendar, and a folder with a way up."""
-    run = start(restores, day="2013-366", folder=f"{tmp_path}/../x")
-    assert run.end() == RED
-    assert run.states()["plan"] == RED
-    assert "There is no day 366 in 2013" in run.told
-    assert "must be an absolute path without '..'" in run.told
