@@ -13,13 +13,12 @@ from tests.site.airflow_api import ApiError
 
 pytestmark = pytest.mark.xdist_group("airflow")
 
-DAYS = ["2012-365", "2012-366", "2013-002"]
-TAKEN = "data.dat.2012.366.0.0h"
+DAYS = ["2012-366", "2013-002"]
 
 
 @pytest.fixture(scope="module")
 def restores(daily: Daily) -> Daily:
-    """A vault with three days across a leap year's end, of which 2013-001 is lacking."""
+    """A vault with two days across a leap year's end; the one between them is lacking."""
     for day in DAYS:
         publish_folder(daily.vault, daily.write(day), OrdinalDay.parse(day))
     daily.airflow.unpause(DAG)
@@ -28,29 +27,23 @@ def restores(daily: Daily) -> Daily:
 
 @pytest.fixture(scope="module")
 def over_ssh(restores: Daily) -> Run:
-    """A range restored to the stand-in cluster, into a folder beside its own days."""
-    folder = target(restores, "over ssh")
+    """A range restored to the stand-in cluster, where a file of one of the days is another."""
+    folder = occupied(restores, "over ssh", "2013-002")
     form = {"day": "2012-366", "last": "2013-002", "connection": "supim_cluster", "folder": str(folder)}
     return start(restores, **form)
 
 
 @pytest.fixture(scope="module")
-def refused(restores: Daily) -> Run:
-    """A day restored to a folder of the worker where another file has a name of it."""
-    return start(restores, day="2012-366", folder=str(occupied(restores, "occupied")))
-
-
-@pytest.fixture(scope="module")
 def replaced(restores: Daily) -> Run:
-    """The same, with *overwrite* ticked, and only for some files of one revision."""
+    """Some files of one revision, restored to the worker with *overwrite* ticked."""
     form = {"overwrite": True, "pattern": "data.dat*", "revision": 1}
-    return start(restores, day="2012-366", folder=str(occupied(restores, "overwritten")), **form)
+    return start(restores, day="2012-366", folder=str(occupied(restores, "to worker", "2012-366")), **form)
 
 
 @pytest.fixture(scope="module")
 def rehearsal(restores: Daily) -> Run:
     """A dry run."""
-    return start(restores, day="2012-365", folder=str(target(restores, "dry")), dry_run=True)
+    return start(restores, day="2012-366", folder=str(target(restores, "dry")), dry_run=True)
 
 
 @pytest.fixture(scope="module")
@@ -59,35 +52,43 @@ def mistaken(restores: Daily) -> Run:
     return start(restores, day="2013-366", folder=f"{restores.institute.root}/../x")
 
 
-def occupied(restores: Daily, name: str) -> Path:
+def taken(day: str) -> str:
+    """Give the path of one of a day's files."""
+    year, _, number = day.partition("-")
+    return f"{year}/{number}/data.dat.{year}.{int(number)}.0.0h"
+
+
+def occupied(restores: Daily, name: str, day: str) -> Path:
     """Give a folder to restore into, in which somebody's file has the name of one of a day's."""
     folder = target(restores, name)
-    (folder / "2012" / "366").mkdir(parents=True)
-    (folder / "2012" / "366" / TAKEN).write_bytes(b"somebody's")
+    (folder / taken(day)).parent.mkdir(parents=True)
+    (folder / taken(day)).write_bytes(b"somebody's")
     return folder
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _side_by_side(over_ssh: Run, refused: Run, replaced: Run, rehearsal: Run, mistaken: Run) -> None:
+def _side_by_side(over_ssh: Run, replaced: Run, rehearsal: Run, mistaken: Run) -> None:
     """Start them together, because each waits for itself most of the time."""
-    for run in (over_ssh, refused, replaced, rehearsal, mistaken):
+    for run in (over_ssh, replaced, rehearsal, mistaken):
         run.end()
 
 
-def test_a_range_comes_back_over_ssh_and_a_lacking_day_turns_the_run_red(
+def test_a_day_comes_back_over_ssh_and_others_that_cant_turn_the_run_red(
     restores: Daily, over_ssh: Run
 ) -> None:
-    """The others went on; the mail says which the vault doesn't hold."""
-    folder = restores.institute.root / "over ssh"
+    """One that the vault lacks, and one of which another file is there: nothing of it was written."""
+    folder, states = restores.institute.root / "over ssh", over_ssh.states()
     assert over_ssh.end() == RED
-    for day in ("2012-366", "2013-002"):
-        year, _, number = day.partition("-")
-        assert contents(folder / year / number) == contents(restores.institute.source / year / number)
-    assert not (folder / "2013" / "001").exists()
-    assert over_ssh.states()["restore_day 2013-001"] == RED
-    assert "RESTORE FAILED · 1 not restored · 2 restored" in over_ssh.mail["Subject"]
-    assert "The vault doesn't hold 2013-001" in over_ssh.told
+    there = contents(folder)
+    assert there.pop(taken("2013-002")) == b"somebody's"
+    source = contents(restores.institute.source / "2012" / "366")
+    assert there == {f"2012/366/{name}": content for name, content in source.items()}
+    assert [states[f"restore_day {day}"] for day in ("2013-001", "2013-002")] == [RED, RED]
+    assert "RESTORE FAILED · 2 not restored · 1 restored" in over_ssh.mail["Subject"]
     assert f"To supim_cluster:{folder}: 48 files sent, 0 there already." in over_ssh.told
+    assert "The vault doesn't hold 2013-001" in over_ssh.told
+    name = taken("2013-002").rpartition("/")[2]
+    assert f"has something else under names of 2013-002: '{name}' is another there" in over_ssh.told
 
 
 def test_a_dry_run_says_what_would_be_restored_and_writes_nothing(restores: Daily, rehearsal: Run) -> None:
@@ -97,15 +98,6 @@ def test_a_dry_run_says_what_would_be_restored_and_writes_nothing(restores: Dail
     assert "RESTORE DRY RUN · 1 would be restored" in rehearsal.mail["Subject"]
 
 
-def test_other_files_are_refused_by_name_and_nothing_is_written(restores: Daily, refused: Run) -> None:
-    """The mail says which are in the way."""
-    assert refused.end() == RED
-    day = restores.institute.root / "occupied" / "2012" / "366"
-    assert contents(restores.institute.root / "occupied") == {f"2012/366/{TAKEN}": b"somebody's"}
-    assert [path.name for path in day.parent.iterdir()] == ["366"]
-    assert f"has something else under names of 2012-366: '{TAKEN}' is another there" in refused.told
-
-
 def test_some_files_come_back_to_the_worker_over_others_only_when_that_is_ticked(
     restores: Daily, replaced: Run
 ) -> None:
@@ -113,9 +105,10 @@ def test_some_files_come_back_to_the_worker_over_others_only_when_that_is_ticked
     assert replaced.end() == GREEN
     whole = contents(restores.institute.source / "2012" / "366")
     some = {name: content for name, content in whole.items() if name.startswith("data.dat")}
-    assert contents(restores.institute.root / "overwritten" / "2012" / "366") == some
+    assert contents(restores.institute.root / "to worker" / "2012" / "366") == some
     assert len(some) == 24
-    assert f"1 other file overwritten there: '{TAKEN}'." in replaced.told
+    name = taken("2012-366").rpartition("/")[2]
+    assert f"1 other file overwritten there: '{name}'." in replaced.told
     assert "RESTORE OK, 1 warning · 1 restored" in replaced.mail["Subject"]
     assert "SHA-256 of 24 files equal in the vault and at" in replaced.told
 

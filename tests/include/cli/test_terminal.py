@@ -96,9 +96,11 @@ def interrupted(command: subprocess.Popen[str]) -> None:
 
 def test_ctrl_c_ends_a_reading_at_once(vault: Vault) -> None:
     """With a sentence; nothing was recorded of what wasn't read to its end."""
-    published = day(vault, {"a": b"x" * 8_000_000})
+    day(vault, {"a": b"x"})
+    published = day(vault, {"a": b"x" * 30_000_000})
     command = typed("verify", "--record", "--rate", "0.5", "--vault", str(vault.root))
-    time.sleep(1.5)
+    assert command.stdout
+    assert command.stdout.readline().startswith("whole     2026-268 ")
     began = time.monotonic()
     interrupted(command)
     assert time.monotonic() - began < 10
@@ -108,7 +110,7 @@ def test_ctrl_c_ends_a_reading_at_once(vault: Vault) -> None:
 def test_ctrl_c_leaves_no_half_day_and_the_next_try_ends_it(vault: Vault, tmp_path: Path) -> None:
     """Its helpers get the same key, and say nothing of it."""
     (tmp_path / "target").mkdir()
-    publish(vault, {"a": os.urandom(1 << 27)})
+    publish(vault, {"a": os.urandom(1 << 26)})
     words = ["restore-day", "2026-268", "--to", str(tmp_path / "target"), "--vault", str(vault.root)]
     command = typed(*words)
     staging = tmp_path / "target" / "2026" / ".268.restoring"
