@@ -6,6 +6,7 @@ at `audit.rate_mb_s`. What is found is added to the proofs beside the backup. A 
 again from the source, as a new revision; a damaged image stays until a newer one is whole.
 
 **It never** changes or removes a backup, and never keeps a day or a machine from being backed up meanwhile.
+What it's just reading isn't removed by `vm_weekly`, which says so in its mail; its next good run removes it.
 
 #### By hand
 
@@ -21,6 +22,8 @@ where it can't read.
   again.
 * `Look at the source`, `Fetch each damaged day again`: the day can't be fetched again; as in `supim_daily`.
   The next audit tries it, too.
+* **The folder … is missing**: nothing here removes one so. Whoever did by hand removes its `.proofs` as well.
+* **The audit reads too slowly**: raise `audit.rate_mb_s` to what is named there, or let proofs grow older.
 * `Read each backup again`, **holds no vault marker**: the backup disk isn't mounted.
 * **can't be recorded**: the vault is read-only; what was read is proven, but the next audit reads it again.
 """

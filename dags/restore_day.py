@@ -6,7 +6,7 @@ revision that isn't known to be damaged is taken, unless another is named. It ca
 what is there already, to the byte, is left as it is.
 
 **It never** writes over another file, unless **overwrite** is ticked, and then says which; writes through a
-link; restores into a vault; or changes anything in it.
+link; restores into a vault; or changes a backup in it. Damage that it finds is added to the proofs beside it.
 
 #### By hand
 

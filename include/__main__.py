@@ -18,6 +18,12 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         return int(options.run(options))
+    except KeyboardInterrupt:
+        terminal.complain("Interrupted. Nothing half done has got its name: type it again to go on.")
+        return terminal.INTERRUPTED
+    except BrokenPipeError:
+        terminal.nobody_listens()
+        return terminal.NOBODY_LISTENS
     except (BackupError, OSError) as error:
         terminal.complain(str(error))
         return terminal.CANT

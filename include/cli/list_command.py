@@ -30,6 +30,8 @@ def run(options: Namespace) -> int:
         terminal.say(json.dumps([_facts(standing) for standing in found]))
     else:
         terminal.say_table([("backup", "size", "last proven (UTC)", ""), *map(_row, found)])
+    if not found:
+        terminal.complain("The vault holds no backup. Is it the right one?")
     lost = any(standing.damage and not standing.replaced_by for standing in found)
     return terminal.WRONG if lost else terminal.DONE
 

@@ -1,7 +1,6 @@
 """``restore-day``: a day of the vault brought back into a folder of this machine."""
 
 from argparse import Namespace
-from pathlib import Path
 
 from include import site_file
 from include.cli import terminal
@@ -21,7 +20,7 @@ def add(commands: Commands) -> None:
     """Add the command."""
     parser = commands.add_parser("restore-day", help="bring a day back into a folder", description=_ABOUT)
     parser.add_argument("day", metavar="DAY", help="such as 2026-268")
-    parser.add_argument("--to", type=Path, required=True, metavar="FOLDER", help="that holds the years")
+    terminal.add_target(parser, "the folder for the years")
     parser.add_argument("--revision", type=int, metavar="N", help="(default: the newest that isn't damaged)")
     parser.add_argument("--pattern", default=EVERYTHING, metavar="P", help="only such files, as '*.ctl*'")
     parser.add_argument("--overwrite", action="store_true", help="replace other files of the same names")
@@ -35,7 +34,7 @@ def run(options: Namespace) -> int:
     asked = RestoreRequest.read(
         {
             "day": options.day,
-            "folder": str(options.to.absolute()),
+            "folder": str(options.to),
             "revision": options.revision,
             "pattern": options.pattern,
             "overwrite": options.overwrite,

@@ -1,7 +1,6 @@
 """``restore-machine``: a machine's images, definition and firmware brought into a folder of this computer."""
 
 from argparse import Namespace
-from pathlib import Path
 
 from include.cli import terminal
 from include.cli.terminal import Commands
@@ -26,9 +25,9 @@ def add(commands: Commands) -> None:
         metavar="GENERATION",
         help="such as 2026-11-22T05-00-03Z (default: newest good)",
     )
-    parser.add_argument("--to", type=Path, required=True, metavar="FOLDER", help="where to")
+    terminal.add_target(parser, "the folder for the files; made if it isn't there")
     parser.add_argument(
-        "--format", choices=("raw", "qcow2"), help="of all images (default: as at their host)"
+        "--format", choices=("raw", "qcow2"), help="the format of all images (default: as at their host)"
     )
     terminal.add_vault(parser)
     parser.set_defaults(run=run)
@@ -39,9 +38,8 @@ def run(options: Namespace) -> int:
     vault, machine = terminal.vault(options), folder_name(options.machine)
     chosen = choose(machine, Generations(vault).of(machine), options.generation)
     terminal.complain(f"{machine} {chosen.generation.name}. {chosen.reason}")
-    folder = options.to.absolute()
     restore = FolderRestore(
-        vault, chosen.generation, folder, options.format, terminal.by_hand(), terminal.complain
+        vault, chosen.generation, options.to, options.format, terminal.by_hand(), terminal.complain
     )
     for path in restore.run():
         terminal.say(str(path))

@@ -1,7 +1,8 @@
 """What every command shares: the vault that it's about, how it speaks, and how it ends."""
 
+import os
 import sys
-from argparse import Action, ArgumentParser, Namespace
+from argparse import Action, ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +18,10 @@ WRONG = 1
 """Exit status: it's done, and something is wrong: damage was found, say."""
 CANT = 2
 """Exit status: it couldn't be done, or wasn't understood, as argparse has it."""
+INTERRUPTED = 130
+"""Exit status: a person pressed Ctrl-C; as a shell has it."""
+NOBODY_LISTENS = 141
+"""Exit status: whoever read what was printed has ended, such as ``head``; as a shell has it."""
 
 
 class Commands(Protocol):
@@ -29,8 +34,19 @@ class Commands(Protocol):
 def add_vault(parser: ArgumentParser) -> Action:
     """Let a command be about another vault than the site file's."""
     return parser.add_argument(
-        "--vault", type=Path, metavar="FOLDER", help="the vault (default: vault.path of the site file)"
+        "--vault", type=folder, metavar="FOLDER", help="the vault (default: vault.path of the site file)"
     )
+
+
+def folder(text: str) -> Path:
+    """Read a folder's name; an empty one, as of a variable that isn't set, isn't this folder.
+
+    Raises:
+        ArgumentTypeError: it's empty.
+    """
+    if not text:
+        raise ArgumentTypeError("it's empty. Name a folder.")
+    return Path(text).absolute()
 
 
 def vault(options: Namespace) -> Vault:
@@ -40,8 +56,12 @@ def vault(options: Namespace) -> Vault:
         VaultUnmarkedError: the folder is none.
         ConfigError: none was given, and the site file is wrong.
     """
-    folder: Path | None = options.vault
-    return Vault.open(folder.absolute() if folder else Path(site_file.current().vault.path))
+    return Vault.open(options.vault or Path(site_file.current().vault.path))
+
+
+def add_target(parser: ArgumentParser, what: str) -> Action:
+    """Have a command asked where to."""
+    return parser.add_argument("--to", type=folder, required=True, metavar="FOLDER", help=what)
 
 
 def by_hand() -> str:
@@ -52,6 +72,11 @@ def by_hand() -> str:
 def say(line: str) -> None:
     """Print a line; what came from outside is made visible in it."""
     print(visible(line), flush=True)  # noqa: T201 - a command speaks to its terminal
+
+
+def nobody_listens() -> None:
+    """Have Python print nothing more where nobody reads it, not even at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def complain(line: str) -> None:

@@ -1,10 +1,12 @@
 """``verify``: reads backups of the vault again, all of them or some, and says what is damaged."""
 
 import json
+import math
 import re
 import time
-from argparse import Namespace
+from argparse import ArgumentTypeError, Namespace
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 
 from include.audit.backups import Backup, in_vault
 from include.audit.priority import in_background
@@ -21,7 +23,8 @@ _ABOUT = """\
 Read backups from the disk, every byte, at the lowest priority, and hold each against what was published: all
 of the vault, or those that are named: 2026-268 (a day), 2026-268.r2 (one of its revisions), maq1 (a machine),
 or maq1 2026-11-22T05-00-03Z (one of its images). The status is 1 where something is damaged, and 2 where
-something can't be read. The vault isn't changed, unless --record adds what was found to the proofs."""
+something can't be read, or there is nothing to read. The vault isn't changed, unless --record adds what was
+found to the proofs."""
 _UNRECORDED = (
     "Nothing was recorded. For retention and audits to know of the damage, type it again with --record."
 )
@@ -45,6 +48,8 @@ def run(options: Namespace) -> int:
     """Read them and print what was found, as soon as it is."""
     vault = terminal.vault(options)
     backups = chosen(in_vault(vault), options.names)
+    if not backups:
+        raise BackupError(f"{vault.root} holds no backup: there is nothing to read. Is it the right vault?")
     throttle = Throttle(options.rate * 1e6 if options.rate else None)
     reader = Reader(vault, terminal.by_hand(), throttle.take, options.record)
     began = time.monotonic()
@@ -61,9 +66,10 @@ def run(options: Namespace) -> int:
 
 
 def _rate(text: str) -> float:
-    if (rate := float(text)) <= 0:
-        raise ValueError(text)
-    return rate
+    with suppress(ValueError):
+        if 0 < (rate := float(text)) < math.inf:
+            return rate
+    raise ArgumentTypeError(f"{text!r} is no number of MB above 0.")
 
 
 def chosen(backups: Sequence[Backup], words: Sequence[str]) -> list[Backup]:

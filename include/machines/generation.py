@@ -15,8 +15,6 @@
 A generation counts as published when its folder has its final name: that rename is the last step.
 """
 
-import os
-import re
 import shutil
 import time
 from collections.abc import Iterator
@@ -30,45 +28,23 @@ from pydantic import AwareDatetime
 from include.day_backup import write_json
 from include.errors import BackupError, VaultError
 from include.facts import Facts
+from include.machines.generation_name import WRITTEN, folder_name, instant_of, to_the_second
 from include.machines.machine_record import MachineRecord
-from include.names import checked, shown
 from include.proofs import ProofLog, unreadable
 from include.publication import FOLDER_MODE
 from include.vault import Vault
 
-_LONGEST_NAME = 200  # bytes; a file's name may have 255, and endings are added to it
+__all__ = [
+    "Generations", "PublishedGeneration", "StagedGeneration",
+    "drop", "folder_name", "given_up_in", "instant_of", "to_the_second",
+]  # fmt: skip
+
 _PROOFS = ".proofs"
-_WRITTEN = "%Y-%m-%dT%H-%M-%SZ"
-_NAME = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}-[0-9]{2}-[0-9]{2}Z")
-
-
-def folder_name(name: str) -> str:
-    """Give back a machine's or a disk's name, once it is known to be fit for a file's.
-
-    Raises:
-        BackupError: it's a path, hidden, or too long.
-    """
-    if "/" in name or name.startswith(".") or len(os.fsencode(name)) > _LONGEST_NAME:
-        raise BackupError(f"{shown(name)} can't be a name in the vault: rename it (virsh domrename).")
-    return checked(name)
 
 
 def given_up_in(vault_root: Path) -> Path:
     """Give the folder of what retention gave up; it need not exist."""
     return vault_root / ".staging" / "given-up"
-
-
-def to_the_second(instant: datetime) -> datetime:
-    """Give an instant as a generation's folder is named after it."""
-    return instant.astimezone(UTC).replace(microsecond=0)
-
-
-def instant_of(name: str) -> datetime | None:
-    """Read the name of a generation's folder; None when it's none."""
-    try:
-        return datetime.strptime(name, _WRITTEN).replace(tzinfo=UTC) if _NAME.fullmatch(name) else None
-    except ValueError:
-        return None
 
 
 class _Kept:
@@ -113,7 +89,7 @@ class PublishedGeneration(_Kept):
     @property
     def name(self) -> str:
         """The folder's name: the instant, to the second, in UTC."""
-        return self.instant.astimezone(UTC).strftime(_WRITTEN)
+        return self.instant.astimezone(UTC).strftime(WRITTEN)
 
     @property
     def folder(self) -> Path:
@@ -251,22 +227,16 @@ class Generations:
 
     def of(self, machine: str) -> list[PublishedGeneration]:
         """Give the published generations of a machine, oldest first."""
-        return [one for one in self.all_of(machine) if one.record_file.exists()]
-
-    def all_of(self, machine: str) -> list[PublishedGeneration]:
-        """Give the same, and those that have lost their record."""
-        instants = filter(None, map(instant_of, _names(self._machines / folder_name(machine))))
-        return sorted(PublishedGeneration(machine, instant, self.vault.root) for instant in instants)
+        return [one for one in self.every(machine) if one.record_file.exists()]
 
     def every(self, machine: str) -> list[PublishedGeneration]:
-        """Give all that there should be: also those whose folder is gone, though retention kept them."""
-        return sorted([*self.all_of(machine), *self._lost(machine)])
-
-    def _lost(self, machine: str) -> list[PublishedGeneration]:
-        beside = (name for name in _names(self._machines / folder_name(machine)) if name.endswith(_PROOFS))
-        instants = filter(None, (instant_of(name.removesuffix(_PROOFS)) for name in beside))
-        found = (PublishedGeneration(machine, instant, self.vault.root) for instant in instants)
-        return [one for one in found if one.is_lost]
+        """Give the same, and those that have lost their record, or all but what was found of them."""
+        stems = {name.removesuffix(_PROOFS) for name in _names(self._machines / folder_name(machine))}
+        found = [
+            PublishedGeneration(machine, instant, self.vault.root)
+            for instant in filter(None, map(instant_of, stems))
+        ]
+        return sorted(one for one in found if one.folder.exists() or one.is_lost)
 
     def machines(self) -> list[str]:
         """Give the names of the machines that have a published generation."""

@@ -91,6 +91,8 @@ class FolderRestore:
             raise MachineNotPossibleError(
                 "qemu-img is missing here. Install it: sudo apt-get install qemu-utils"
             )
+        if self.folder.exists() and not self.folder.is_dir():
+            raise MachineNotPossibleError(f"{self.folder} is no folder. Name one, or one to be made.")
         self.folder.mkdir(parents=True, exist_ok=True)
         if there := [path for path in (*images.values(), *files) if path.exists() or path.is_symlink()]:
             raise MachineNotPossibleError(

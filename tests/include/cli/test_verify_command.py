@@ -46,6 +46,22 @@ def test_all_of_a_whole_vault_is_status_0(vault: Vault, capsys: pytest.CaptureFi
     assert tree(vault.root) == before
 
 
+def test_an_empty_vault_is_status_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nothing was proven, and it may be the wrong vault."""
+    assert main(["verify", "--vault", str(Vault.create(tmp_path / "empty").root)]) == 2
+    assert "holds no backup: there is nothing to read. Is it the right vault?" in capsys.readouterr().err
+
+
+def test_damage_that_isnt_recorded_is_told_so(vault: Vault, capsys: pytest.CaptureFixture[str]) -> None:
+    """An archive may be read-only; who can write there types one word more."""
+    flip(in_vault(vault)[0].folder / "a")
+    assert main(["verify", "2026-268", "--vault", str(vault.root)]) == 1
+    assert "type it again with --record." in capsys.readouterr().err
+    assert main(["verify", "2026-268", "--vault", str(vault.root), "--record"]) == 1
+    assert "--record" not in capsys.readouterr().err
+    assert in_vault(vault)[0].published.proofs.damaged
+
+
 @pytest.mark.parametrize(
     ("words", "names"),
     [

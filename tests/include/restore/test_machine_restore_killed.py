@@ -51,6 +51,32 @@ def test_a_swap_killed_at_any_step_says_what_each_disk_holds_and_goes_on(
     assert bringing.left_behind() == []
 
 
+@pytest.mark.parametrize("step", ["define", "move vdb"])
+def test_a_machine_beside_that_is_killed_at_a_step_is_finished_by_the_next_try(
+    bringing: Rehearsal, step: str
+) -> None:
+    """It's said which of its disks are at their places; the old machine is as it was all the time."""
+    kvm, generation = bringing.kvm, bringing.generations("maq1")[-1]
+    before, new_name = seen(bringing), f"maq1-{step.replace(' ', '-')}"
+    kvm.plan_fault(step, "agent")
+    with pytest.raises(HostNotReadyError, match=f"cut off at the step {step}") as refused:
+        bringing.beside("maq1", new_name=new_name)
+    assert kvm.fault_sprung()
+    vda = "is the restored one, complete" if step == "move vdb" else "isn't at its place yet"
+    assert f"vda {vda}" in str(refused.value)
+    assert "vdb isn't at its place yet (the restored one, complete, is " in str(refused.value)
+    assert seen(bringing) == before
+
+    assert bringing.beside("maq1", new_name=new_name).swapped.state == "shut off"
+    disks = kvm.folder / "disks"
+    assert (disks / f"{new_name}-vda.raw").read_bytes() == generation.image("vda").read_bytes()
+    vdb = bringing.content(disks / f"{new_name}-vdb.qcow2", "qcow2")
+    assert vdb == generation.image("vdb").read_bytes()
+    assert seen(bringing) == before
+    assert bringing.left_behind() == []
+    kvm.virsh("undefine", f"--domain={new_name}")
+
+
 @pytest.mark.parametrize("fault", ["ssh", "libvirtd"])
 def test_a_swap_that_loses_its_session_or_libvirt_is_finished_by_the_next_try(
     bringing: Rehearsal, fault: str
