@@ -55,7 +55,8 @@ HOSTILE_DEVICES = {
     "backing chain": "<disk type='file' device='disk'><driver name='qemu' type='qcow2' io='native'/>"
     "<source file='/evil/disk'><reservations managed='no'><source type='unix' path='/evil/pr'/>"
     "</reservations></source><backingStore type='file'><format type='raw'/><source file='/evil/below'/>"
-    "</backingStore><mirror type='file'><source file='/evil/mirror'/></mirror><target dev='vda' bus='virtio'/></disk>",
+    "</backingStore><mirror type='file'><source file='/evil/mirror'/></mirror>"
+    "<target dev='vda' bus='virtio'/></disk>",
     "another disk": "<disk type='block' device='disk'><source dev='/dev/evil'/><target dev='vdb'/></disk>",
     "lun": "<disk type='block' device='lun' rawio='yes' sgio='unfiltered'><source dev='/dev/evil'/>"
     "<target dev='vda' bus='scsi'/></disk>",
