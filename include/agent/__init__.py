@@ -16,7 +16,8 @@
     restoring what is to be restored; target: where to, and what stands in the way
     receive   takes disks, chunk by chunk, into new ones beside the old (new_disk, nbd_write)
     swap      puts them to their places, step by step; standing: how far that got
-    drill     a machine booted from its image (drill_definition, sights)
+    drill     a machine booted from its image (drill_definition, drill_devices, sights)
+    drill_end its end, whoever died
     survey    what the host has (domain)
     journal   each step, on disk before it's taken
     folder    the agent's folder, and its locks

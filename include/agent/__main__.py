@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from typing import Any
 
-from . import job
+from . import drill_end, job
 from .drill import Caller, drill
 from .errors import AgentError, NothingFrozenError, UsageError
 from .folder import MachineFolder, State, held, read_json
@@ -182,6 +182,11 @@ def _watch(state: State, virsh: Virsh, asked: argparse.Namespace) -> int:
     return 0
 
 
+def _watch_drill(state: State, virsh: Virsh, asked: argparse.Namespace) -> int:
+    drill_end.watch(state, virsh, asked.domain)
+    return 0
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("agent", description=_ABOUT, epilog=_STATUSES, formatter_class=_Plain)
     parser.add_argument("--uri", default="qemu:///system", help="which libvirt (default: %(default)s)")
@@ -207,6 +212,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     for name, hidden in (("work", _work), ("watch", _watch)):  # processes that the agent starts itself
         _command(commands, name, hidden, (), uuid=True).add_argument("token")
+    _command(commands, "watch-drill", _watch_drill, ()).add_argument("domain")
     return parser
 
 

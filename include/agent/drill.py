@@ -2,8 +2,7 @@
 
 The vault's side serves the image's disks over its SSH session, to be read only. Here each gets an overlay,
 and a transient domain is made of the kept definition, without network; its own isn't touched. It ends with
-whoever asked for it: when the session ends, or, if the agent itself is killed, at the next call, which finds
-``drill.json`` and nobody at it.
+whoever asked for it; if the agent itself is killed, its watcher ends it (drill_end.py).
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ import os
 import re
 import secrets
 import shutil
-import socket
+import stat
 import subprocess
 import threading
 import time
@@ -27,9 +26,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from .drill_definition import Drilled, drilled
+from . import drill_end
+from .drill_definition import Definition, Drilled, drilled
 from .errors import BusyError, LibvirtError, NotPossibleError, UsageError
-from .folder import PASSABLE, State, held, is_held, read_json, write_json
+from .folder import MachineFolder, State, held
 from .scratch import usable_bytes
 from .sights import Sights
 from .virsh import Virsh
@@ -39,6 +39,8 @@ _NEEDED = {"definition": str, "files": dict, "disks": list, "proof": dict, "memo
 _DISK = re.compile(r"[A-Za-z0-9]{1,12}")
 _SOCKET = re.compile(r"drill-[0-9a-f]{16}-[0-9]{1,3}\.sock")
 _READY_S = 30.0
+_A_LOOK_S = 2.0  # the watcher holds the lock for moments only
+_KERNEL_MOST = 256 << 20
 
 
 class AwayError(UsageError):
@@ -73,7 +75,7 @@ def drill(state: State, virsh: Virsh, caller: Caller) -> dict[str, Any]:
     """Boot a machine from its image, and look for what proves that it boots.
 
     Returns:
-        ``booted``, ``how`` (a sentence), ``seconds`` until then, ``picture`` (base64; None without one).
+        ``booted``, ``how`` (sentences), ``seconds`` until then, ``picture`` (base64; None without one).
 
     Raises:
         UsageError: the request isn't in order, or whoever asked went away.
@@ -81,55 +83,32 @@ def drill(state: State, virsh: Virsh, caller: Caller) -> dict[str, Any]:
         NotPossibleError: the host can't boot it: no room, or libvirt refuses its definition.
     """
     began, request = time.monotonic(), caller.request
-    with _alone(state, virsh):
-        domain = f"drill-{secrets.token_hex(8)}"
-        room = state.root / domain
-        given = Drilled(
-            domain,
-            str(uuid.uuid4()),
-            room,
-            {disk["name"]: room / f"{disk['name']}.qcow2" for disk in request["disks"]},
-            request["memory_max_bytes"],
-        )
-        write_json(_note(state), {"uuid": given.uuid, "domain": domain, "room": str(room)})
+    with _ways_removed(state, request), _alone(state, virsh):
+        name = f"drill-{secrets.token_hex(8)}"
+        room = state.root / name
+        overlays = {disk["name"]: room / f"{disk['name']}.qcow2" for disk in request["disks"]}
+        given = Drilled(name, str(uuid.uuid4()), room, overlays, request["memory_max_bytes"])
+        becomes = _defined(request["definition"], given)
         try:
-            _prepare(state, given, request)
-            _create(virsh, given, request["definition"])
-            return Sights(virsh, given, request["proof"], began).wait(caller.require)
+            drill_end.begin(state, virsh, name, given.uuid, [disk["socket"] for disk in request["disks"]])
+            _prepare(state, given, request, becomes)
+            drill_end.require_watcher(room)
+            caller.require()
+            _create(virsh, given, becomes)
+            seen = Sights(virsh, given, request["proof"], began).wait(caller.require)
         finally:
-            _end(state, virsh)
+            drill_end.end_in_time(state, virsh)
+    return {**seen, "how": seen["how"] + _without(becomes)}
 
 
-def end_left(state: State, virsh: Virsh) -> str | None:
-    """End a drill whose process is dead; gives the UUID of one that goes on.
-
-    Raises:
-        LibvirtError: its domain doesn't end.
-    """
-    found = read_json(_note(state))
-    if is_held(_lock(state)):
-        return str(found.get("uuid", "unknown"))
-    if not _lock(state).exists():  # there never was one
-        return None
-    with held(_lock(state), patience_s=0) as mine:
-        if mine:
-            _end(state, virsh)
-    return None
-
-
-def refuse_meanwhile(state: State, virsh: Virsh) -> None:
-    """See that no machine is drilled on this host: both would want its memory.
-
-    Raises:
-        BusyError: one is.
-    """
-    if end_left(state, virsh):
-        raise BusyError("A machine is being drilled on this host. Another is imaged after it.")
-
-
-def drilled_now(state: State) -> str | None:
-    """Give the UUID of the domain that a drill made; also of one that was left."""
-    return read_json(_note(state)).get("uuid")
+@contextmanager
+def _ways_removed(state: State, request: dict[str, Any]) -> Iterator[None]:
+    """Remove the sockets that sshd made for the session: it doesn't do it itself."""
+    try:
+        yield
+    finally:
+        for disk in request["disks"]:
+            (state.root / disk["socket"]).unlink(missing_ok=True)
 
 
 @contextmanager
@@ -139,24 +118,42 @@ def _alone(state: State, virsh: Virsh) -> Iterator[None]:
     with contextlib.ExitStack() as until_the_end:
         with state.turn():
             for folder in state.folders():
-                if folder.journal.open or folder.at_work():
-                    whose = folder.journal.facts("begin").get("machine", folder.uuid)
-                    raise BusyError(f"{whose} of this host is being imaged. Drills wait until it's done.")
-            if not until_the_end.enter_context(held(_lock(state), patience_s=0)):
+                _refuse_beside(folder)
+            if not until_the_end.enter_context(held(drill_end.lock(state), patience_s=_A_LOOK_S)):
                 raise BusyError("Another machine is being drilled on this host. Come again.")
-            _end(state, virsh)
+            drill_end.end(state, virsh)
         yield
 
 
-def _prepare(state: State, given: Drilled, request: dict[str, Any]) -> None:
-    """Make the room, with an overlay for each disk."""
-    if (usable := usable_bytes(str(state.root))) < ROOM_LEAST:
-        raise NotPossibleError(
-            f"{state.root} has {usable / 1e9:.2f} GB free, and a drill needs {ROOM_LEAST / 1e9:.2f} GB. "
-            "Nothing was booted. Make room there."
-        )
-    given.room.mkdir(mode=PASSABLE)  # QEMU's own user must get in; nobody guesses the name
-    given.room.chmod(PASSABLE)
+def _refuse_beside(folder: MachineFolder) -> None:
+    """See that a machine isn't frozen, nor was left so by a run whose host was rebooted meanwhile."""
+    if not (folder.journal.open or folder.at_work()):
+        return
+    whose = folder.journal.facts("begin").get("machine", folder.uuid)
+    if folder.at_work() or folder.watched() or folder.served():
+        raise BusyError(f"{whose} of this host is being imaged. Drills wait until it's done.")
+    raise NotPossibleError(
+        f"A backup left {whose} of this host half done, and nobody is at it. The next backup puts it right, "
+        f"or by hand: agent release {folder.uuid}. Nothing was booted."
+    )
+
+
+def _defined(definition: str, given: Drilled) -> Definition:
+    try:
+        return drilled(definition, given)
+    except ValueError as wrong:
+        raise NotPossibleError(f"The kept definition is of no use: {wrong}.") from wrong
+
+
+def _without(becomes: Definition) -> str:
+    return f" It was booted without {', '.join(becomes.left_out)}." if becomes.left_out else ""
+
+
+def _prepare(state: State, given: Drilled, request: dict[str, Any], becomes: Definition) -> None:
+    """Have in the room what the machine needs, with an overlay for each disk."""
+    _require_room(state, becomes)
+    for copy, original in becomes.copies.items():
+        _copy(original, copy)
     if nvram := request["files"].get("nvram.fd"):
         given.nvram.write_bytes(base64.b64decode(nvram))
     for disk in request["disks"]:
@@ -165,6 +162,41 @@ def _prepare(state: State, given: Drilled, request: dict[str, Any]) -> None:
         way.chmod(0o666)
         image = f"nbd+unix:///disk?socket={quote(str(way))}"
         _overlay(image, given.disks[disk["name"]])
+
+
+def _require_room(state: State, becomes: Definition) -> None:
+    if (usable := usable_bytes(str(state.root))) < ROOM_LEAST:
+        raise NotPossibleError(
+            f"{state.root} has {usable / 1e9:.2f} GB free, and a drill needs {ROOM_LEAST / 1e9:.2f} GB. "
+            "Nothing was booted. Make room there."
+        )
+    if (free := _free_memory_bytes()) is not None and free < becomes.memory_bytes:
+        raise NotPossibleError(
+            f"This host has {free / 1e9:.2f} GB of memory free, and the machine is booted with "
+            f"{becomes.memory_bytes / 1e9:.2f} GB. Nothing was booted. Lower machines.drill.memory_max, or "
+            "drill when less runs here."
+        )
+
+
+def _free_memory_bytes() -> int | None:
+    """Give what the kernel could give without swapping (proc(5), MemAvailable); None where it doesn't say."""
+    with suppress(OSError):
+        found = re.search(
+            r"^MemAvailable:\s+(\d+) kB$", Path("/proc/meminfo").read_text("ascii"), re.MULTILINE
+        )
+        return int(found[1]) * 1024 if found else None
+    return None
+
+
+def _copy(original: str, copy: Path) -> None:
+    """Copy what a machine boots, if it's a plain file."""
+    try:
+        found = Path(original).stat()
+        if not stat.S_ISREG(found.st_mode) or found.st_size > _KERNEL_MOST:
+            raise NotPossibleError(f"{original}, which the machine boots, is no file of a kernel's size.")
+        shutil.copyfile(original, copy)
+    except OSError as error:
+        raise NotPossibleError(f"{original}, which the machine boots, can't be read: {error}.") from error
 
 
 def _overlay(image: str, overlay: Path) -> None:
@@ -180,55 +212,14 @@ def _overlay(image: str, overlay: Path) -> None:
         raise NotPossibleError(f"The image can't be read from this host: {said}")
 
 
-def _create(virsh: Virsh, given: Drilled, definition: str) -> None:
+def _create(virsh: Virsh, given: Drilled, becomes: Definition) -> None:
     described = given.room / "domain.xml"
-    try:
-        described.write_text(drilled(definition, given), encoding="utf-8")
-    except ValueError as wrong:
-        raise NotPossibleError(f"The kept definition is of no use: {wrong}.") from wrong
-    described.chmod(0o600)
+    described.touch(0o600)
+    described.write_text(becomes.xml, encoding="utf-8")
     try:
         virsh.run("create", f"--file={described}")
     except LibvirtError as refused:
         raise NotPossibleError(f"This host can't boot it: {refused}") from refused
-
-
-def _end(state: State, virsh: Virsh) -> None:
-    """Take away what the drill in the note made; the caller holds its lock."""
-    found = read_json(_note(state))
-    if found:
-        _destroy(virsh, str(found["uuid"]))
-        room = Path(str(found["room"]))
-        if room.parent == state.root and room.name == found["domain"] and not room.is_symlink():
-            shutil.rmtree(room, ignore_errors=True)
-        _note(state).unlink(missing_ok=True)
-    for way in state.root.glob("drill-*.sock"):
-        if _SOCKET.fullmatch(way.name) and not _answers(way):
-            way.unlink(missing_ok=True)
-
-
-def _destroy(virsh: Virsh, domain: str) -> None:
-    if domain in virsh.uuids():
-        with suppress(LibvirtError):  # it may just have ended by itself
-            virsh.run("destroy", f"--domain={domain}")
-        if domain in virsh.uuids():
-            raise LibvirtError(f"The drill's domain {domain} doesn't end. See to it: virsh destroy {domain}")
-
-
-def _answers(path: Path) -> bool:
-    with socket.socket(socket.AF_UNIX) as client, suppress(OSError):
-        client.settimeout(1)
-        client.connect(str(path))
-        return True
-    return False
-
-
-def _note(state: State) -> Path:
-    return state.root / "drill.json"
-
-
-def _lock(state: State) -> Path:
-    return state.root / "drill.lock"
 
 
 def _request(line: bytes) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import time
 import traceback
 from typing import Any
 
-from . import check, detach, drill, exports, lease
+from . import check, detach, drill_end, exports, lease
 from .errors import (
     AgentError,
     BusyError,
@@ -53,7 +53,7 @@ def ask(state: State, virsh: Virsh, uuid: str, request: dict[str, Any]) -> dict[
     with state.turn():
         _refuse_after_not_back(state, request["run"])
         check.request(request)
-        drill.refuse_meanwhile(state, virsh)
+        drill_end.refuse_meanwhile(state, virsh)
         if lease.is_gone(virsh, uuid):
             raise NotPossibleError(f"This host has no machine {uuid} any more: it was undefined.")
         _make_way(state, virsh, folder, request["run"])

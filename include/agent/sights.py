@@ -17,6 +17,7 @@ from .virsh import Virsh
 POLL_S = 0.2
 LOOK_AGAIN_S = 1.0
 _LAST_WORDS = 300
+_GOING_ON = ("running", "idle", "in shutdown")  # as virsh says it
 _PNG = b"\x89PNG\r\n\x1a\n"
 _CURSOR_PART = 1000  # of a screen: what a cursor covers at most
 
@@ -58,14 +59,18 @@ class Sights:
         return wrong
 
     def wait(self, require_caller: Callable[[], None]) -> dict[str, Any]:
-        """Wait for the proof, and give what was seen of it; with a picture of the screen."""
+        """Wait for the proof, and give what was seen of it; with a picture of the screen.
+
+        Raises:
+            LibvirtError: libvirt went away, and didn't come back in time.
+        """
         while True:
             require_caller()
             missing, spent = self._missing(), time.monotonic() - self._began
             if not missing:
                 return self._told(f"It booted: {self._wanted()}.", spent, booted=True)
-            if not self._runs():
-                return self._told(f"It went off after {spent:.1f} s.{self._last_words()}", spent)
+            if ended := self._ended():
+                return self._told(f"{ended} after {spent:.1f} s.{self._last_words()}", spent)
             if spent > self._timeout_s:
                 why = f"After {spent:.0f} s there was still no sign of: {missing}.{self._last_words()}"
                 return self._told(why, spent)
@@ -91,11 +96,29 @@ class Sights:
             return "a screen that shows something and stands still"
         return None
 
-    def _runs(self) -> bool:
+    def _ended(self) -> str | None:
+        """Say what became of it; None while it goes on, or nobody can tell because libvirt is away."""
         try:
-            return self._virsh.state(self._given.uuid) == "running"
+            state = self._virsh.state(self._given.uuid)
+            halted = state == "paused" and self._virsh.is_halted(self._given.uuid)
         except LibvirtError:
-            return False  # a transient domain that ended is gone
+            return None if self._is_there() else "It went off"  # a transient domain that ended is gone
+        if halted:
+            return "It halted because it couldn't read or write its disks"
+        return None if state in _GOING_ON else f"It was {state}"
+
+    def _is_there(self) -> bool:
+        """Tell whether libvirt knows it, if it can be asked.
+
+        Raises:
+            LibvirtError: it's away, and the time is over.
+        """
+        try:
+            return self._given.uuid in self._virsh.uuids()
+        except LibvirtError:
+            if time.monotonic() - self._began > self._timeout_s:
+                raise
+            return True
 
     def _pinged(self) -> bool:
         with suppress(LibvirtError):

@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from . import drill, exports
+from . import drill_end, exports
 from .domain import Domain, block_job
 from .errors import LibvirtError, UsageError
 from .folder import State
@@ -37,8 +37,8 @@ def survey(virsh: Virsh, request: dict[str, Any], state_root: str) -> dict[str, 
         UsageError: there is no such scratch folder.
     """
     state = State(state_root)
-    drill.end_left(state, virsh)
-    uuids = virsh.uuids() - {drill.drilled_now(state)}
+    drill_end.end_left(state, virsh)
+    uuids = virsh.uuids() - {drill_end.drilled_now(state)}
     autostarting, persistent = virsh.uuids("--autostart"), virsh.uuids("--persistent")
     with ThreadPoolExecutor(AT_ONCE) as threads:
         seen = list(threads.map(lambda uuid: _seen(state, virsh, uuid), sorted(uuids)))

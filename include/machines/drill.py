@@ -1,11 +1,12 @@
 """One drill: a machine booted from a generation's images at its host, and what was found kept beside it.
 
-2026-11-22T05-00-03Z.proofs    a line more
-.png       its screen, at the end of the last drill
+    2026-11-22T05-00-03Z.proofs    two lines more: that it was read, and that it was booted
+                        .png       its screen, at the end of the last drill
+
+After a drill the whole generation is read, as an audit reads it, and that's an audit's proof.
 """
 
 import base64
-import io
 import os
 import time
 from collections.abc import Callable
@@ -17,6 +18,8 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, NonNegativeFloat
 
+from include.audit.backups import Backup
+from include.audit.reading import Reader, Reading
 from include.errors import (
     ConfigError,
     HostError,
@@ -26,15 +29,14 @@ from include.errors import (
 )
 from include.facts import Facts
 from include.machines import lent
-from include.machines.chunks import Chunks
-from include.machines.drill_section import DrillSection
+from include.machines.drill_picture import as_png
+from include.machines.drill_section import DrillTreatment
 from include.machines.generation import Generations, PublishedGeneration
 from include.machines.host import Host
-from include.machines.image import read_back
+from include.machines.progress import Progress
 from include.proofs import Found
 from include.report import Item, Outcome, State
 
-WIDEST, PICTURE_MOST = 640, 32 << 20  # pixels; bytes of a screen as the host sends it
 _DEFINITION, _NVRAM = "domain.xml", "nvram.fd"
 _SHOWN = 5  # drills in the trend
 
@@ -74,7 +76,7 @@ class MachineDrill:
 
     generations: Generations
     generation: PublishedGeneration
-    section: DrillSection
+    section: DrillTreatment
     host: Callable[[str], Host]
     run: str
     say: Callable[[str], None]
@@ -89,6 +91,7 @@ class MachineDrill:
         """
         before = self._before()
         with self.generations.hold(self.generation.machine):
+            self._part.unlink(missing_ok=True)  # of a drill that was killed
             picture, found = self._found()
             if picture:
                 self._keep(picture)
@@ -100,15 +103,19 @@ class MachineDrill:
         """Where its screen is kept."""
         return picture_of(self.generation)
 
+    @property
+    def _part(self) -> Path:
+        return self.picture.with_name(f".{self.picture.name}.part")
+
     def _found(self) -> tuple[bytes | None, Found]:
         began = time.monotonic()
         try:
             seen = self._boot()
         except (ConfigError, HostError, MachineNotPossibleError, SourceRefusedError, VaultError) as why:
             return None, self._of("not checked", str(why), time.monotonic() - began)
-        changed = self._changed()
-        result: Literal["passed", "failed"] = "passed" if seen.booted and not changed else "failed"
-        how = " ".join([seen.how, *changed]) if changed else f"{seen.how} Its images are unchanged."
+        read = self._read_again()
+        how = f"{seen.how} {_said_of(read)}"
+        result = "failed" if not seen.booted or read.result == "failed" else read.result
         return seen.picture, self._of(result, how, seen.seconds)
 
     def _boot(self) -> Seen:
@@ -135,18 +142,24 @@ class MachineDrill:
         except OSError as error:
             raise VaultError(f"{self.generation.folder} lacks its {name}: {error.strerror}.") from error
 
-    def _changed(self) -> list[str]:
-        """Read the images back, and say what isn't as the host hashed it when they were made."""
-        told = []
-        for disk in self.generation.record.disks:
-            image = self.generation.image(disk.name)
-            try:
-                bad = read_back(image, Chunks.read(self.generation.chunks(disk.name)), self.say).bad
-            except VaultError as error:
-                told.append(str(error))
-                continue
-            told += [f"{image} isn't what it was: {len(bad)} of its chunks are damaged."] if bad else []
-        return told
+    def _read_again(self) -> Reading:
+        """Read all of it, and add what was found to its proofs: booting it must not have changed it."""
+        backup, done = Backup(self.generation), 0
+        how_far = Progress(
+            f"{self.generation.name} read again", max(self.generation.record.bytes, 1), self.say
+        )
+
+        def pace(read_bytes: int) -> None:
+            nonlocal done
+            done += read_bytes
+            how_far.tell(done)
+
+        reading = Reader(self.generations.vault, self.run, pace).read(backup)
+        if reading is None:
+            raise VaultError(f"{self.generation.folder} is gone.")
+        for warning in reading.warnings:
+            self.say(warning)
+        return reading
 
     def _before(self) -> list[Found]:
         """Give the drills of the machine's generations so far, newest first."""
@@ -164,11 +177,11 @@ class MachineDrill:
     def _keep(self, picture: bytes) -> None:
         """Write the picture whole or not at all; one that can't be read is no reason to fail."""
         with suppress(OSError, ValueError):
-            png, part = as_png(picture), self.picture.with_name(f".{self.picture.name}.part")
-            with part.open("wb") as file:
+            png = as_png(picture)
+            with self._part.open("wb") as file:
                 file.write(png)
                 os.fsync(file.fileno())
-            part.replace(self.picture)
+            self._part.replace(self.picture)
 
     def _item(self, found: Found, before: list[Found], *, pictured: bool) -> Item:
         states = {
@@ -194,30 +207,17 @@ def picture_of(generation: PublishedGeneration) -> Path:
     return generation.folder.with_name(f"{generation.name}.png")
 
 
+def _said_of(read: Reading) -> str:
+    if read.result == "passed":
+        return "Its images are unchanged."
+    if read.result == "failed":
+        return f"It isn't what it was: {read.how}"
+    return f"It isn't known whether it's what it was: {read.how}"
+
+
 def trend(found: Found, before: list[Found]) -> str:
     """Say how long booting took, and how long it took the last times; nothing of what didn't boot."""
     if found.result != "passed":
         return ""
     last = ", ".join(f"{one.seconds:.1f} s" for one in before[:_SHOWN])
     return f" It took {found.seconds:.1f} s{f'; before: {last}' if last else ''}."
-
-
-def as_png(picture: bytes) -> bytes:
-    """Turn a screen into a PNG of at most ``WIDEST`` pixels.
-
-    Raises:
-        ValueError: it's no picture, or too large a one.
-    """
-    from PIL import Image, UnidentifiedImageError  # noqa: PLC0415 - only drills make pictures
-
-    if len(picture) > PICTURE_MOST:
-        raise ValueError(f"A screen of {len(picture):,} bytes is too large.")
-    try:
-        with Image.open(io.BytesIO(picture), formats=("PPM", "PNG")) as screen:
-            plain = screen.convert("RGB")
-    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError) as wrong:
-        raise ValueError(f"That is no picture: {wrong}") from wrong
-    plain.thumbnail((WIDEST, WIDEST))
-    written = io.BytesIO()
-    plain.save(written, "PNG", optimize=True)
-    return written.getvalue()

@@ -1,6 +1,6 @@
 """Which machines a run boots: those whose newest sound image wasn't booted yet, longest undrilled first."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 
 from include.errors import ConfigError
@@ -18,12 +18,14 @@ class Undrilled(Facts):
         generation: the name of that image's folder; None where the vault holds none that is sound.
         passed: whether that image has been booted already.
         last: when an image of it was booted last; None: never.
+        off: whether the site file says that it isn't booted.
     """
 
     name: str
     generation: str | None
     passed: bool
     last: datetime | None
+    off: bool = False
 
 
 class DueDrill(Facts):
@@ -34,14 +36,14 @@ class DueDrill(Facts):
     reason: str
 
 
-def known(generations: Generations) -> list[Undrilled]:
-    """Give how each machine of a vault stands."""
-    return [_stands(name, generations.of(name)) for name in generations.machines()]
+def known(generations: Generations, is_off: Callable[[str], bool]) -> list[Undrilled]:
+    """Give how each machine of a vault stands, and whether it isn't to be booted."""
+    return [_stands(name, generations.of(name), off=is_off(name)) for name in generations.machines()]
 
 
 def due(machines: Iterable[Undrilled], per_run: int) -> list[DueDrill]:
     """Give what a run does, in order: at most ``per_run`` of them."""
-    waiting = [one for one in machines if one.generation and not one.passed]
+    waiting = [one for one in machines if one.generation and not one.passed and not one.off]
     waiting.sort(key=lambda one: (one.last or _NEVER, one.name))
     return [_due(one, one.generation) for one in waiting[:per_run] if one.generation]
 
@@ -50,9 +52,14 @@ def by_name(machines: Iterable[Undrilled], name: str) -> DueDrill:
     """Give the drill of a machine that was asked for by its name, drilled before or not.
 
     Raises:
-        ConfigError: the vault holds no sound image of it.
+        ConfigError: the vault holds no sound image of it, or the site file says that it isn't booted.
     """
     for one in machines:
+        if one.name == name and one.off:
+            raise ConfigError(
+                f"The site file says that {name} isn't booted from its images (machines.special, drill). "
+                "Nothing was booted."
+            )
         if one.name == name and one.generation:
             return DueDrill(name=name, generation=one.generation, reason="It was asked for by name.")
     raise ConfigError(f"The vault holds no sound image of a machine named {name!r}. Nothing was booted.")
@@ -63,7 +70,7 @@ def newest_sound(generations: list[PublishedGeneration]) -> PublishedGeneration 
     return next((one for one in reversed(generations) if not one.proofs.damaged), None)
 
 
-def _stands(name: str, generations: list[PublishedGeneration]) -> Undrilled:
+def _stands(name: str, generations: list[PublishedGeneration], *, off: bool) -> Undrilled:
     newest = newest_sound(generations)
     last = newest.proofs.last("drill") if newest else None
     times = [found.when for one in generations if (found := one.proofs.last("drill"))]
@@ -72,6 +79,7 @@ def _stands(name: str, generations: list[PublishedGeneration]) -> Undrilled:
         generation=newest.name if newest else None,
         passed=last is not None and last.result == "passed",
         last=max(times, default=None),
+        off=off,
     )
 
 

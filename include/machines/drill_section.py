@@ -3,7 +3,7 @@
 import re
 from typing import Annotated
 
-from pydantic import AfterValidator, ByteSize, Field
+from pydantic import AfterValidator, BeforeValidator, ByteSize, Field
 
 from include.section import Section
 
@@ -36,7 +36,23 @@ class BootSigns(Section):
         return bool(self.serial or self.guest_agent or self.screen_s)
 
 
-class DrillSection(Section):
+class DrillTreatment(Section):
+    """How a machine is booted from its image."""
+
+    timeout_s: float = Field(default=600, ge=1, le=7200, description="Seconds that booting may take.")
+    memory_max: ByteSize = Field(
+        default=ByteSize(2 * 10**9), ge=2**20, description="The most memory that a drilled machine gets."
+    )
+    proof: BootSigns = Field(default=BootSigns(), description="What must be seen; nothing: not checked.")
+
+
+class SpecialDrill(DrillTreatment):
+    """Another way for some machines; what isn't given is as usual, in ``proof`` too."""
+
+    boot: bool = Field(default=True, description="Whether they are booted at all; 'drill: off' says no, too.")
+
+
+class DrillSection(DrillTreatment):
     """The drills."""
 
     schedule: Annotated[str, AfterValidator(_monthly)] = Field(
@@ -44,11 +60,23 @@ class DrillSection(Section):
         description="When the monthly run starts, as a cron line in the institute's zone.",
     )
     per_run: int = Field(default=4, ge=1, le=1000, description="How many machines are booted in a run.")
-    timeout_s: float = Field(default=600, ge=1, le=7200, description="Seconds that booting may take.")
-    memory_max: ByteSize = Field(
-        default=ByteSize(2 * 10**9), ge=2**20, description="The most memory that a drilled machine gets."
-    )
-    proof: BootSigns = Field(default=BootSigns(), description="What must be seen; nothing: not checked.")
     required: bool = Field(
         default=False, description="Whether an image goes only once a newer one was booted."
     )
+
+    def of(self, special: SpecialDrill | None) -> DrillTreatment | None:
+        """Give how a machine is booted that is treated specially; None: it isn't."""
+        if special and not special.boot:
+            return None
+        usual = self.model_dump(include=set(DrillTreatment.model_fields))
+        others = special.model_dump(exclude_unset=True, exclude={"boot"}) if special else {}
+        proof = usual["proof"] | others.get("proof", {})
+        return DrillTreatment.model_validate(usual | others | {"proof": proof})
+
+
+def _off(value: object) -> object:
+    return {"boot": False} if value is False else value  # YAML's off
+
+
+MaybeDrill = Annotated[SpecialDrill, BeforeValidator(_off)]
+"""A special drill, or ``off``."""

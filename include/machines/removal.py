@@ -53,7 +53,7 @@ class Removed(Facts):
 
 
 def given_up(
-    vault: Vault, made: Sequence[MachineRecord], keep: Keep, *, drills: bool = False
+    vault: Vault, made: Sequence[MachineRecord], keep: Keep, *, drills: AbstractSet[str] = frozenset()
 ) -> list[Removed]:
     """Say what :func:`remove_old` would remove; removes nothing.
 
@@ -61,14 +61,18 @@ def given_up(
         vault: where.
         made: what the run published. Machines without a new generation lose nothing.
         keep: how many stay.
-        drills: whether one goes only once a machine has booted from a newer one that stays.
+        drills: the machines of which one goes only once they have booted from a newer one that stays.
     """
     generations = Generations(vault)
     return [
         Removed(machine=record.machine, instant=verdict.instant, reason=verdict.reason)
         for record in made
         for verdict in verdicts(
-            generations, record.machine, keep, {to_the_second(record.instant)}, drills=drills
+            generations,
+            record.machine,
+            keep,
+            {to_the_second(record.instant)},
+            drills=record.machine in drills,
         )
         if not verdict.keep
     ]
@@ -84,7 +88,8 @@ def verdicts(
 ) -> list[Kept]:
     """Decide about a machine's generations, oldest first; about none while an untouchable one isn't whole.
 
-    One whose record can't be read is proven to nobody: it counts for nothing, and is left to a person.
+    Where it's drilled, one goes only once it has booted from a newer one that stays. One whose record can't
+    be read is proven to nobody: it counts for nothing, and is left to a person.
     """
     readable = [generation for generation in generations.of(machine) if _record(generation)]
     found = {generation.instant for generation in readable}
@@ -102,7 +107,7 @@ def has_booted(generation: PublishedGeneration) -> bool:
 
 
 def remove_old(
-    vault: Vault, made: Sequence[MachineRecord], keep: Keep, *, drills: bool = False
+    vault: Vault, made: Sequence[MachineRecord], keep: Keep, *, drills: AbstractSet[str] = frozenset()
 ) -> list[Removed]:
     """Remove what retention gives up. For a run's end, and never for a run that failed.
 
@@ -110,7 +115,7 @@ def remove_old(
         vault: where.
         made: what the run published. Machines without a new generation lose nothing.
         keep: how many stay.
-        drills: whether one goes only once a machine has booted from a newer one that stays.
+        drills: the machines of which one goes only once they have booted from a newer one that stays.
 
     Raises:
         NotYetError: something is being copied.

@@ -6,7 +6,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from include.errors import ConfigError
-from include.machines.drill_section import DrillSection
+from include.machines.drill_section import DrillSection, DrillTreatment, MaybeDrill
 from include.machines.facts import LifeSigns
 from include.machines.retention import Keep
 from include.section import AbsolutePath, Section, WeeklyCron
@@ -45,6 +45,10 @@ class Special(Treatment):
     """Another treatment for some machines; what isn't given is as usual, in ``proof`` too."""
 
     machines: str = Field(description="A name pattern.")
+    drill: MaybeDrill | None = Field(
+        default=None,
+        description="How they are booted from their images: timeout_s, memory_max, proof; or off.",
+    )
 
 
 class HostSection(Section):
@@ -113,11 +117,22 @@ class MachinesSection(Treatment):
 
     def treatment(self, machine: str) -> Treatment:
         """Give how one machine is treated."""
-        fits = (special for special in self.special if fnmatchcase(machine, special.machines))
-        return self._merged(next(fits, None))
+        return self._merged(self._special(machine))
+
+    def drill_of(self, machine: str) -> DrillTreatment | None:
+        """Give how one machine is booted from its images; None: it isn't."""
+        special = self._special(machine)
+        return self.drill.of(special.drill if special else None)
+
+    def drill_required(self, machine: str) -> bool:
+        """Tell whether an image of a machine goes only once a newer one was booted."""
+        return self.drill.required and self.drill_of(machine) is not None
+
+    def _special(self, machine: str) -> Special | None:
+        return next((one for one in self.special if fnmatchcase(machine, one.machines)), None)
 
     def _merged(self, special: Special | None) -> Treatment:
         usual = self.model_dump(include=set(Treatment.model_fields))
-        others = special.model_dump(exclude_unset=True, exclude={"machines"}) if special else {}
+        others = special.model_dump(exclude_unset=True, exclude={"machines", "drill"}) if special else {}
         proof = usual["proof"] | others.get("proof", {})
         return Treatment.model_validate(usual | others | {"proof": proof})

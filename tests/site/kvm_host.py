@@ -43,7 +43,7 @@ _DOMAIN = """\
   <features><acpi/></features>
   <devices>
     <emulator>/usr/bin/qemu-system-x86_64</emulator>
-{disks}
+{disks}{channel}
     <serial type='file'><source path={console}/></serial>
   </devices>
 </domain>
@@ -52,6 +52,7 @@ _LINUX = """
     <kernel>{kernel}</kernel>
     <initrd>{initramfs}</initrd>
     <cmdline>console=ttyS0 quiet panic=-1{manners}</cmdline>"""
+_CHANNEL = "\n    <channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>"
 _DISK = """\
     <disk type='file' device='disk'>
       <driver name='qemu' type='{format}'/><source file={path}/><target dev='{target}' bus='virtio'/>
@@ -133,7 +134,13 @@ class KvmHost:
         return self.run("virsh", "--quiet", f"--connect={URI}", *arguments)
 
     def define(
-        self, name: str, disks: Mapping[str, str], *, stubborn: bool = False, busy: bool = False
+        self,
+        name: str,
+        disks: Mapping[str, str],
+        *,
+        stubborn: bool = False,
+        busy: bool = False,
+        agent: bool = False,
     ) -> None:
         """Make a machine with new disks; the first holds an ext4 file system.
 
@@ -142,13 +149,14 @@ class KvmHost:
             disks: format of each: ``{"vda": "raw", "vdb": "qcow2"}``.
             stubborn: whether it ignores the power button.
             busy: whether it writes to its second disk all the time, and says so each time.
+            agent: whether it has a guest agent that answers.
         """
         for target, kind in disks.items():
             self._make_disk(self.disk(name, target), kind)
         boot = Boot.made()
         linux = {"kernel": boot.kernel, "initramfs": boot.initramfs}
         manners = " stubborn" * stubborn + " busy" * busy
-        self._define(name, disks, _LINUX.format(**linux, manners=manners), 128)
+        self._define(name, disks, _LINUX.format(**linux, manners=manners), 128, _CHANNEL * agent)
 
     def define_small(self, name: str, disks: Mapping[str, str]) -> None:
         """Make a machine that is up in a moment: its system is its first disk's boot sector."""
@@ -156,11 +164,12 @@ class KvmHost:
             self._make_disk(self.disk(name, target), kind)
         self._define(name, disks, "", 16)
 
-    def _define(self, name: str, disks: Mapping[str, str], boot: str, mib: int) -> None:
+    def _define(self, name: str, disks: Mapping[str, str], boot: str, mib: int, channel: str = "") -> None:
         described = _DOMAIN.format(
             name=escape(name),
             mib=mib,
             boot=boot,
+            channel=channel,
             disks="\n".join(
                 _DISK.format(format=kind, path=quoteattr(str(self.disk(name, target))), target=target)
                 for target, kind in disks.items()

@@ -6,7 +6,7 @@ from typing import Any
 from airflow.sdk import Context
 
 from include import site_file
-from include.errors import VaultError
+from include.errors import ConfigError, VaultError
 from include.machines.drill import MachineDrill
 from include.machines.drill_choice import DueDrill
 from include.machines.generation import Generations
@@ -43,8 +43,10 @@ class DrillMachineOperator(BackupOperator):
                 break
         else:
             raise VaultError(f"The image {due.generation} of {due.name} is gone. Clear the plan, too.")
-        section, run = site_file.current().machines.drill, context["dag_run"].run_id
-        return MachineDrill(generations, generation, section, machine_host, run, self.log.info)
+        how, run = site_file.current().machines.drill_of(due.name), context["dag_run"].run_id
+        if how is None:
+            raise ConfigError(f"The site file says now that {due.name} isn't booted. Clear the plan, too.")
+        return MachineDrill(generations, generation, how, machine_host, run, self.log.info)
 
 
 def _rehearsed(due: DueDrill) -> Item:

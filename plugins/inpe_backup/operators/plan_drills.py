@@ -15,9 +15,9 @@ class PlanDrillsOperator(BackupOperator):
 
     def work(self, context: Context) -> list[dict[str, Any]]:
         """Give a ``DueDrill`` as JSON for each."""
-        machines, asked = known(Generations(self.vault())), context["params"].get("machine")
-        per_run = site_file.current().machines.drill.per_run
-        chosen = [by_name(machines, asked)] if asked else due(machines, per_run)
+        section, asked = site_file.current().machines, context["params"].get("machine")
+        machines = known(Generations(self.vault()), lambda name: section.drill_of(name) is None)
+        chosen = [by_name(machines, asked)] if asked else due(machines, section.drill.per_run)
         for one in chosen:
             self.log.info("%s, from %s. %s", one.name, one.generation, one.reason)
         return [one.model_dump(mode="json") for one in chosen]

@@ -43,7 +43,7 @@ class RemoveOldOperator(BackupOperator):
             MachineRecord.model_validate(left.result(self.machine_tasks[-2], index)) for index in machines
         ]
         section = site_file.current().machines
-        drills = section.drill.required
+        drills = {record.machine for record in made if section.drill_required(record.machine)}
         removed = remove_old(self.vault(), made, section.keep, drills=drills) if made else []
         for one in removed:
             self.log.info("%s %s: %s %s", one.machine, one.instant, one.reason, one.refused or "It is gone.")
