@@ -94,14 +94,14 @@ class Standing:
     @property
     def headline(self) -> str:
         """Say whether all is safe, in one sentence."""
+        if self.view.stale(self.now):
+            return f"Nothing is known since {self.view.taken.astimezone(self.view.zone):%Y-%m-%d}"
         missing = self.days(*_WANTED)
         bad = [machine for machine in self.machines if machine.state is not MachineState.SAFE]
         parts = [counted(missing, "day")] * (missing > 0) + [counted(len(bad), "machine")] * bool(bad)
         if parts:
             verb = "is" if missing + len(bad) == 1 else "are"
             return f"{' and '.join(parts)} {verb} not safe"
-        if self.view.stale(self.now):
-            return "All was safe when it was last looked at"
         return "Everything known is safe" if self.needs or self.days(DayState.LOST) else "Everything is safe"
 
     @property
