@@ -36,6 +36,7 @@ from inpe_backup.operators.find_damaged_days import FindDamagedDaysOperator
 from inpe_backup.operators.judge_run import JudgeRunOperator
 from inpe_backup.operators.plan_audit import PlanAuditOperator
 from inpe_backup.operators.plan_days import PlanDaysOperator
+from inpe_backup.operators.publish_facts import PublishFactsOperator
 from inpe_backup.operators.secure_day import CopyDayOperator, PublishDayOperator, VerifyDayOperator
 from inpe_backup.operators.survey_source import SurveySourceOperator
 
@@ -91,6 +92,7 @@ with DAG(
     )
     audit >> damaged
     [plan, audit, damaged, survey, days, space, secure_day.expand(day=space.output)] >> report
-    # Two leaves: the mail goes out whatever happened, and the run is red when the backup or the mail failed.
+    # Leaves: mail and facts go out whatever happened, and the run is red when the backup or the mail failed.
     EmailReportOperator(task_id="email_report", report=report.output)
     JudgeRunOperator(task_id="verdict", report=report.output)
+    report >> PublishFactsOperator(task_id="publish_facts", about=["vault", "days", "machines", "screens"])

@@ -36,6 +36,7 @@ from inpe_backup.operators.drill_machine import DrillMachineOperator
 from inpe_backup.operators.email_report import EmailReportOperator
 from inpe_backup.operators.judge_run import JudgeRunOperator
 from inpe_backup.operators.plan_drills import PlanDrillsOperator
+from inpe_backup.operators.publish_facts import PublishFactsOperator
 
 SITE = site_file.current()
 
@@ -73,6 +74,7 @@ with DAG(
         item_task="drill_machine",
     )
     [plan, drills] >> report
-    # Two leaves: the mail goes out whatever happened, and the run is red when a machine doesn't boot.
+    # Leaves: mail and facts go out whatever happened, and the run is red when a machine doesn't boot.
     EmailReportOperator(task_id="email_report", report=report.output)
     JudgeRunOperator(task_id="verdict", report=report.output)
+    report >> PublishFactsOperator(task_id="publish_facts", about=["machines", "screens"])

@@ -40,6 +40,7 @@ from inpe_backup.operators.build_backups_report import BuildBackupsReportOperato
 from inpe_backup.operators.email_report import EmailReportOperator
 from inpe_backup.operators.judge_run import JudgeRunOperator
 from inpe_backup.operators.plan_restore import PlanRestoreOperator
+from inpe_backup.operators.publish_facts import PublishFactsOperator
 from inpe_backup.operators.restore_day import RestoreDayOperator
 
 SITE = site_file.current()
@@ -93,6 +94,7 @@ with DAG(
         item_task="restore_day",
     )
     [plan, days] >> report
-    # Two leaves: the mail goes out whatever happened, and the run is red when a day wasn't restored.
+    # Leaves: mail and facts go out whatever happened, and the run is red when a day wasn't restored.
     EmailReportOperator(task_id="email_report", report=report.output)
     JudgeRunOperator(task_id="verdict", report=report.output)
+    report >> PublishFactsOperator(task_id="publish_facts")

@@ -39,6 +39,7 @@ from inpe_backup.operators.build_backups_report import BuildBackupsReportOperato
 from inpe_backup.operators.email_report import EmailReportOperator
 from inpe_backup.operators.judge_run import JudgeRunOperator
 from inpe_backup.operators.plan_machine_restore import PlanMachineRestoreOperator
+from inpe_backup.operators.publish_facts import PublishFactsOperator
 from inpe_backup.operators.restore_machine import RestoreMachineOperator
 
 SITE = site_file.current()
@@ -99,6 +100,7 @@ with DAG(
         item_task="restore_machine",
     )
     [plan, restore] >> report
-    # Two leaves: the mail goes out whatever happened, and the run is red when the machine isn't back.
+    # Leaves: mail and facts go out whatever happened, and the run is red when the machine isn't back.
     EmailReportOperator(task_id="email_report", report=report.output)
     JudgeRunOperator(task_id="verdict", report=report.output)
+    report >> PublishFactsOperator(task_id="publish_facts")

@@ -38,6 +38,7 @@ from inpe_backup.operators.email_report import EmailReportOperator
 from inpe_backup.operators.ensure_space import EnsureSpaceOperator
 from inpe_backup.operators.judge_run import JudgeRunOperator
 from inpe_backup.operators.plan_days import PlanDaysOperator
+from inpe_backup.operators.publish_facts import PublishFactsOperator
 from inpe_backup.operators.secure_day import CopyDayOperator, PublishDayOperator, VerifyDayOperator
 from inpe_backup.operators.survey_source import SurveySourceOperator
 from inpe_backup.timetable import OrdinalDayTimetable
@@ -98,6 +99,7 @@ with DAG(
         day_tasks=["secure_day.copy_day", "secure_day.verify_day", "secure_day.publish_day"],
     )
     [window, survey, plan, space, secure_day.expand(day=space.output)] >> report
-    # Two leaves: the mail goes out whatever happened, and the run is red when the backup or the mail failed.
+    # Leaves: mail and facts go out whatever happened, and the run is red when the backup or the mail failed.
     EmailReportOperator(task_id="email_report", report=report.output)
     JudgeRunOperator(task_id="verdict", report=report.output)
+    report >> PublishFactsOperator(task_id="publish_facts", about=["vault", "days"], plan_task="plan")

@@ -39,6 +39,7 @@ from inpe_backup.operators.email_report import EmailReportOperator
 from inpe_backup.operators.ensure_room import EnsureRoomOperator
 from inpe_backup.operators.judge_run import JudgeRunOperator
 from inpe_backup.operators.list_machines import ListMachinesOperator
+from inpe_backup.operators.publish_facts import PublishFactsOperator
 from inpe_backup.operators.remove_old import RemoveOldOperator
 from inpe_backup.operators.secure_machine import (
     FreezeMachineOperator,
@@ -105,6 +106,7 @@ with DAG(
 
     machines >> room >> secure_machine.expand(machine=room.output) >> remove
     [machines, room, remove] >> report
-    # Two leaves: the mail goes out whatever happened, and the run is red when the backup or the mail failed.
+    # Leaves: mail and facts go out whatever happened, and the run is red when the backup or the mail failed.
     EmailReportOperator(task_id="email_report", report=report.output)
     JudgeRunOperator(task_id="verdict", report=report.output)
+    report >> PublishFactsOperator(task_id="publish_facts", about=["vault", "machines"])

@@ -77,6 +77,11 @@ class ProofLog:
         tried = [one for one in self.read() if one.what == what and one.result != "not checked"]
         return tried[-1] if tried else None
 
+    def passed(self, what: str) -> Found | None:
+        """Give the last that passed, whatever was found after it."""
+        passed = [one for one in self.read() if one.what == what and one.result == "passed"]
+        return passed[-1] if passed else None
+
     @property
     def damaged(self) -> Found | None:
         """What an audit found wrong with it; None when the last one found it whole, or there was none."""

@@ -1,10 +1,13 @@
 """What the site file's sections are made of."""
 
 import re
+from datetime import datetime, timedelta
 from pathlib import PurePosixPath
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict
+
+_WEEKDAYS = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
 
 
 class Section(BaseModel):
@@ -25,6 +28,22 @@ def _weekly(cron: str) -> str:
             f"{cron!r} must be once a week: minute, hour, two stars, day of the week, such as '0 2 * * 0'."
         )
     return cron
+
+
+def next_week(cron: str, after: datetime) -> datetime:
+    """Give when a weekly cron line fires next.
+
+    Args:
+        cron: a ``WeeklyCron``.
+        after: an aware moment in the zone in which the line is meant.
+    """
+    minute, hour, _, _, weekday = cron.split()
+    sunday_first = _WEEKDAYS.index(weekday) if weekday in _WEEKDAYS else int(weekday) % 7
+    days = (sunday_first - after.isoweekday()) % 7
+    fires = (after + timedelta(days=days)).replace(
+        hour=int(hour), minute=int(minute), second=0, microsecond=0
+    )
+    return fires if fires > after else fires + timedelta(weeks=1)
 
 
 AbsolutePath = Annotated[str, AfterValidator(_absolute)]

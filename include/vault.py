@@ -124,6 +124,19 @@ class Vault:
         (root / MARKER).write_text(json.dumps(marker) + "\n", encoding="utf-8")
         return cls(root)
 
+    @property
+    def id(self) -> str:
+        """What tells this vault from any other, wherever it's mounted.
+
+        Raises:
+            VaultError: the marker can't be read.
+        """
+        marker = self.root / MARKER
+        try:
+            return str(json.loads(marker.read_bytes())["vault"])
+        except (OSError, ValueError, KeyError, TypeError) as damaged:
+            raise VaultError(f"The vault's marker {marker} can't be read: {damaged!r}") from damaged
+
     def published(self) -> list[PublishedDay]:
         """Give every published revision of every day, oldest first."""
         years = (year for year in _names(self._supim) if re.fullmatch("[0-9]{4}", year))

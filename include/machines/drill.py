@@ -98,7 +98,7 @@ class MachineDrill:
     @property
     def picture(self) -> Path:
         """Where its screen is kept."""
-        return self.generation.folder.with_name(f"{self.generation.name}.png")
+        return picture_of(self.generation)
 
     def _found(self) -> tuple[bytes | None, Found]:
         began = time.monotonic()
@@ -187,6 +187,11 @@ class MachineDrill:
             seconds=found.seconds,
             picture=str(self.picture) if pictured and self.picture.is_file() else None,
         )
+
+
+def picture_of(generation: PublishedGeneration) -> Path:
+    """Give where the screen of a generation's last drill is kept; it need not exist."""
+    return generation.folder.with_name(f"{generation.name}.png")
 
 
 def trend(found: Found, before: list[Found]) -> str:

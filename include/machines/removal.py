@@ -80,13 +80,14 @@ def verdicts(
     readable = [generation for generation in generations.of(machine) if _record(generation)]
     found = {generation.instant for generation in readable}
     damaged = {generation.instant for generation in readable if generation.damage}
-    drilled = {generation.instant for generation in readable if _has_booted(generation)} if drills else None
+    drilled = {generation.instant for generation in readable if has_booted(generation)} if drills else None
     return (
         decide(sorted(found), keep, untouchable, damaged, drilled) if untouchable <= found - damaged else []
     )
 
 
-def _has_booted(generation: PublishedGeneration) -> bool:
+def has_booted(generation: PublishedGeneration) -> bool:
+    """Tell whether a machine has booted from it, the last time that it was tried."""
     drill = generation.proofs.last("drill")
     return drill is not None and drill.result == "passed"
 

@@ -63,6 +63,26 @@ def decide(
     return [_of_damaged(one) if one.instant in damaged else one for one in decided]
 
 
+def next_to_go(
+    generations: AbstractSet[datetime],
+    keep: Keep,
+    coming: datetime,
+    damaged: AbstractSet[datetime] = frozenset(),
+    drilled: AbstractSet[datetime] | None = None,
+) -> Kept | None:
+    """Say which of a machine's generations goes first once another one is there; None: none does.
+
+    Args:
+        generations: their instants.
+        keep: the numbers.
+        coming: the instant of the next one, whole and not yet booted from.
+        damaged: as for :func:`decide`.
+        drilled: as for :func:`decide`.
+    """
+    verdicts = decide([*generations, coming], keep, {coming}, damaged, drilled)
+    return next((verdict for verdict in verdicts if not verdict.keep), None)
+
+
 def _by_numbers(
     instant: datetime, whole: AbstractSet[datetime], keep: Keep, untouchable: AbstractSet[datetime]
 ) -> Kept:

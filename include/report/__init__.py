@@ -25,7 +25,7 @@ from include.report.model import (
     WeekState,
 )
 from include.report.render import render_html, render_text
-from include.report.verdict import MADE_BY, headline, label, overall, rehearsed, subject
+from include.report.verdict import MADE_BY, headline, is_good, label, line, overall, rehearsed, subject
 
 __all__ = [
     "MADE_BY",
@@ -42,7 +42,9 @@ __all__ = [
     "State",
     "WeekState",
     "headline",
+    "is_good",
     "label",
+    "line",
     "overall",
     "rehearsed",
     "render_html",

@@ -32,6 +32,11 @@ def overall(report: Report) -> State:
     return State.PASSED if own_seen and states == {State.PASSED} else State.NOT_CHECKED
 
 
+def is_good(report: Report) -> bool:
+    """Say whether the run's own verdict is green: all is safe, or a dry run found nothing in the way."""
+    return overall(report) is State.PASSED or rehearsed(report)
+
+
 def label(report: Report) -> str:
     """Give the verdict in the subject's words: ``OK``, ``OK, 1 warning``, ``FAILED``, ``DOWN``, ...."""
     verdict = _verdict(report)
@@ -63,7 +68,12 @@ def _alerts(report: Report) -> list[str]:
 
 def subject(report: Report, *, prefix: str = MADE_BY) -> str:
     """Give the mail's subject, which alone tells whether to open it. Always one printable line."""
-    verdict = f"[{visible(prefix)}] {report.name} {label(report)}"
+    return f"[{visible(prefix)}] {line(report)}"
+
+
+def line(report: Report) -> str:
+    """Give the subject without its prefix."""
+    verdict = f"{report.name} {label(report)}"
     if alarm := words.alarm(report):
         return f"{verdict} · {alarm}"
     moved, down = moved_bytes(report), longest_downtime(report)

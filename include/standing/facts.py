@@ -146,6 +146,13 @@ class MachinePart(Facts):
     leaving: LeavingFacts | None = None
 
 
+class MachinesPart(Facts):
+    """All machines that the vault holds: in one event, for an event each would be too many for one task."""
+
+    kind: Literal["machines"] = "machines"
+    machines: tuple[MachinePart, ...]
+
+
 class ScreenPart(Facts):
     """The picture of a machine's screen in its last drill: a small PNG, in base64."""
 
@@ -193,7 +200,8 @@ class RunPart(Facts):
 
 
 Part = Annotated[
-    VaultPart | DaysPart | SourcePart | MachinePart | ScreenPart | RunPart, Field(discriminator="kind")
+    VaultPart | DaysPart | SourcePart | MachinePart | MachinesPart | ScreenPart | RunPart,
+    Field(discriminator="kind"),
 ]
 
 

@@ -17,6 +17,7 @@ from include.standing.facts import (
     DayFacts,
     DaysPart,
     MachinePart,
+    MachinesPart,
     Published,
     RunPart,
     ScreenPart,
@@ -145,6 +146,8 @@ class _Folding:
                 self.seen |= {day.day: Seen(day.state, day.reason, published.taken) for day in part.days}
             case MachinePart():
                 self.machines[part.name] = part
+            case MachinesPart():
+                self.machines = {machine.name: machine for machine in part.machines}
             case ScreenPart():
                 self.screens.add(part.name)
             case RunPart():

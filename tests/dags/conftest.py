@@ -1,6 +1,7 @@
 """One institute and one Airflow for all end-to-end tests: starting them takes longer than a run."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +11,9 @@ from tests.dags.weekly import DAG as WEEKLY
 from tests.dags.weekly import Weekly
 from tests.site import Institute
 from tests.site.airflow import LocalAirflow
+
+OTHERS = Path(__file__).with_name("others")
+"""Other people's DAGs."""
 
 # How soon Airflow notices that a worker is gone.
 SOON = {
@@ -24,7 +28,8 @@ def daily(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daily]:
     root = tmp_path_factory.mktemp("daily")
     with Institute(root / "institute") as institute:
         Vault.create(institute.vault)
-        work = Daily(institute, LocalAirflow(root / "airflow", env=institute.airflow_env() | SOON))
+        env = institute.airflow_env() | SOON
+        work = Daily(institute, LocalAirflow(root / "airflow", env=env, dags_folder=OTHERS))
         work.write_site_file()
         with work.airflow as airflow:
             airflow.unpause(DAG)

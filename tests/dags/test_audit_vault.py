@@ -6,9 +6,11 @@ from collections.abc import Iterator
 import pytest
 
 from include.report import MADE_BY
+from include.standing.facts import DaysPart, RunPart
 from include.vault import Vault
 from tests.dags import GREEN, RED, contents, snapshot
 from tests.dags.audit import DAG, Audits
+from tests.dags.facts import days_of, told
 from tests.include.audit.kept import flip
 from tests.include.days import proven
 from tests.site import Institute
@@ -86,6 +88,8 @@ def test_a_damaged_day_is_fetched_again_and_the_mail_leads_with_it(audits: Audit
     assert "'2026-102' isn't what was published" in lead
     assert f"1 file is not as published: '{damaged.name}'" in run.told
     assert "as revision 2" in run.told
+    [event] = days_of(run)
+    assert (event["partition_key"], event["extra"]["revision"]) == ("2026-102", 2)
 
 
 def test_damage_that_the_run_cant_mend_makes_it_red(audits: Audits) -> None:
@@ -103,3 +107,9 @@ def test_damage_that_the_run_cant_mend_makes_it_red(audits: Audits) -> None:
     assert "It can't be fetched again." in run.told
     assert [found.result for found in image.proofs.read()] == ["failed"]
     assert len(audits.vault.revisions(day.day)) == 1
+    year, did = (told(run)[key].part for key in ("days/2026", "runs"))
+    assert isinstance(year, DaysPart)
+    assert isinstance(did, RunPart)
+    [known] = [one for one in year.days if one.day == day.day]
+    assert str(known.damage).startswith("An audit found it damaged: 1 file is not as published")
+    assert (did.good, len(did.troubled)) == (False, 2)

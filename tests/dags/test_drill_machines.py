@@ -6,7 +6,9 @@ from email.message import EmailMessage
 import pytest
 
 from include.report import MADE_BY
+from include.standing.facts import ScreenPart
 from tests.dags import GREEN, RED, Run, snapshot
+from tests.dags.facts import told
 from tests.dags.weekly import Weekly
 
 DAG = "drill_machines"
@@ -45,7 +47,11 @@ def test_a_machine_is_booted_and_its_screen_is_in_the_mail(drills: Weekly) -> No
     assert done.facts["state"] == GREEN, done.states()
     assert done.mail["Subject"].startswith(f"[{MADE_BY}] DRILL OK")
     assert pictures(done.mail) == [image.folder.with_name(f"{image.name}.png").read_bytes()]
-    assert [found.result for found in image.proofs.read()] == ["passed"]
+    [found] = image.proofs.read()
+    assert found.result == "passed"
+    screen = told(done)["screens/maq1"].part
+    assert isinstance(screen, ScreenPart)
+    assert screen.when == found.when
     assert (drills.boots("maq1"), drills.states()) == (before, states)
     assert set(drills.host.virsh("list", "--all", "--name").split()) == set(drills.states())
 

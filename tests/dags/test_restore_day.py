@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 
 from include.ordinal_day import OrdinalDay
+from include.standing.facts import RunPart
 from tests.dags import GREEN, RED, Daily, Run, contents, snapshot
+from tests.dags.facts import told
 from tests.dags.restore import DAG, start, target
 from tests.include.restore.work import publish_folder
 from tests.site.airflow_api import ApiError
@@ -72,6 +74,9 @@ def test_a_range_comes_back_over_ssh_and_a_lacking_day_turns_the_run_red(
     assert "RESTORE FAILED · 1 not restored · 4 restored" in over_ssh.mail["Subject"]
     assert "The vault doesn't hold 2013-001" in over_ssh.told
     assert f"To supim_cluster:{folder}: 48 files sent, 0 there already." in over_ssh.told
+    [did] = [fact.part for fact in told(over_ssh).values()]
+    assert isinstance(did, RunPart)
+    assert [one.name for one in did.troubled] == ["2013-001"]
 
 
 def test_some_files_come_back_to_the_worker(restores: Daily, to_worker: Run) -> None:

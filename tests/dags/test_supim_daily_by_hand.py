@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.dags import DAG, GREEN, RED, Daily, Run, contents, snapshot, text_of
+from tests.dags.facts import days_of
 from tests.site import RECIPIENT
 from tests.site.airflow_api import ApiError
 
@@ -96,6 +97,7 @@ def test_two_runs_of_one_day_at_once_publish_it_once(daily: Daily, twins: list[R
     assert [found.name for found in daily.revisions("2024-062")] == ["062"]
     assert sorted("· 1 copied" in run.mail["Subject"] for run in twins) == [False, True]
     assert sorted("· 1 already safe" in run.mail["Subject"] for run in twins) == [False, True]
+    assert sorted(len(days_of(run)) for run in twins) == [0, 1]
 
 
 def test_the_same_day_again_is_already_safe(daily: Daily) -> None:

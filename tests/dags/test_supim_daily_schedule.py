@@ -8,6 +8,7 @@ import pytest
 
 from include.ordinal_day import OrdinalDay
 from tests.dags import DAG, GREEN, ZONE, Daily, Run, await_
+from tests.dags.facts import days_of
 from tests.site import supim
 
 pytestmark = pytest.mark.xdist_group("airflow")
@@ -87,6 +88,7 @@ def test_while_it_waits_others_run_and_it_ends_green_once_its_day_is_complete(
     assert f"SUPIM {tick.own} OK · 4 copied" in run.mail["Subject"]
     assert "It became complete while the run waited." in run.told
     assert "Of 35 days: 4 safe, 31 missing." in run.told
+    assert sorted(event["partition_key"] for event in days_of(run)) == sorted([*tick.older, str(tick.own)])
 
 
 def test_a_run_without_any_day_takes_that_of_today(daily: Daily) -> None:

@@ -5,7 +5,9 @@ from contextlib import AbstractContextManager
 
 import pytest
 
+from include.standing.facts import RunPart
 from tests.dags import GREEN, RED, Daily, Run, snapshot, troubles
+from tests.dags.facts import told
 from tests.site import Institute, supim
 
 pytestmark = pytest.mark.xdist_group("airflow")
@@ -90,6 +92,9 @@ def test_every_task_refuses_a_vault_that_isnt_mounted(
 
     assert (run.end(), run.states()[task], written) == (RED, RED, [])
     assert "holds no vault marker" in run.told
+    did = told(run)["runs"]
+    assert isinstance(did.part, RunPart)
+    assert (did.vault, did.part.good) == (daily.vault.id, False)
 
 
 @pytest.mark.parametrize("task", ["copy_day 2023-011", "survey"])

@@ -6,7 +6,9 @@ from datetime import UTC, datetime
 import pytest
 
 from include.report import MADE_BY
-from tests.dags import GREEN, RED, snapshot
+from include.standing.facts import GenerationFacts, MachinesPart
+from tests.dags import GREEN, RED, Run, snapshot
+from tests.dags.facts import images_of, told
 from tests.dags.weekly import DAG, MACHINES, USUAL, Weekly
 from tests.include.machines.machines import proven
 from tests.site.airflow_api import ApiError
@@ -33,6 +35,22 @@ def test_every_machine_is_imaged_and_does_what_it_did_before(weekly: Weekly) -> 
     assert "It ignored the shutdown for 1 s and was switched off." in run.told
     for machine in ("maq1", "maq3"):
         assert f"cold: {weekly.generations(machine)[-1].record.downtime_s:.1f} s down" in run.told
+    _told_airflow(weekly, run)
+
+
+def _told_airflow(weekly: Weekly, run: Run) -> None:
+    """Hold what the page is made of, and what other DAGs may listen to, against the vault."""
+    facts, images = told(run), images_of(run)
+    assert set(facts) == {"vault", "machines", "runs"}
+    assert set(images) == {f"machine_images/{machine}" for machine in MACHINES}
+    part = facts["machines"].part
+    assert isinstance(part, MachinesPart)
+    for machine in part.machines:
+        newest = weekly.generations(machine.name)[-1]
+        assert machine.generations[-1].instant == newest.instant
+        assert machine.generations[-1].downtime_s == newest.record.downtime_s
+        extra = images[f"machine_images/{machine.name}"]["extra"]
+        assert GenerationFacts.model_validate(extra) == machine.generations[-1]
 
 
 def test_a_second_image_brings_only_what_changed(weekly: Weekly) -> None:

@@ -166,6 +166,18 @@ class AirflowApi:
         task = f"{_run_path(dag_id, run_id)}/taskInstances/{quote(task_id, safe='')}"
         return self.api("GET", f"{task}/xcomEntries/{quote(key, safe='')}?map_index={map_index}")["value"]
 
+    def asset_events(self, prefix: str, *, dag_id: str = "", run_id: str = "") -> list[JsonObject]:
+        """Give the events of the assets whose names begin in some way, oldest first.
+
+        Args:
+            prefix: the beginning.
+            dag_id: only those that a DAG's tasks left.
+            run_id: only those of one run.
+        """
+        query = {"source_dag_id": dag_id, "source_run_id": run_id}
+        chosen = {key: value for key, value in query.items() if value}
+        return self._pages("/assets/events", "asset_events", name_prefix_pattern=prefix, **chosen)
+
     def _pages(self, path: str, member: str, **query: str) -> list[JsonObject]:
         items: list[JsonObject] = []
         while True:

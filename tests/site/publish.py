@@ -2,13 +2,13 @@
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from urllib.parse import quote
 
 from airflow.models.asset import AssetEvent, AssetModel
-from sqlalchemy import create_engine, delete, select
+from sqlalchemy import create_engine, delete, func, select
 from sqlalchemy.orm import Session
 
-from include.standing.facts import DaysPart, MachinePart, Published, RunPart, ScreenPart, SourcePart
+from include.names import encoded
+from include.standing.facts import DaysPart, MachinesPart, Published, RunPart, ScreenPart, SourcePart
 from tests.site.airflow import LocalAirflow
 
 
@@ -41,6 +41,12 @@ def publish_raw(
         session.commit()
 
 
+def newest(airflow: LocalAirflow) -> int:
+    """Give the number of the last event; 0: there is none."""
+    with _session(airflow) as session:
+        return session.scalar(select(func.max(AssetEvent.id))) or 0
+
+
 @contextmanager
 def _session(airflow: LocalAirflow) -> Iterator[Session]:
     engine = create_engine(airflow.home.environment()["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"])
@@ -54,10 +60,10 @@ def _asset_of(published: Published) -> str:
     match published.part:
         case DaysPart(year=year):
             key = f"days/{year}"
-        case MachinePart(name=name):
-            key = f"machines/{quote(name, safe='')}"
+        case MachinesPart():
+            key = "machines"
         case ScreenPart(name=name):
-            key = f"screens/{quote(name, safe='')}"
+            key = f"screens/{encoded(name)}"
         case SourcePart():
             key = "source"
         case RunPart():

@@ -5,7 +5,7 @@ from typing import Any
 from airflow.sdk import Context
 
 from include.errors import RunNotGoodError
-from include.report import Report, State, headline, overall, rehearsed
+from include.report import Report, headline, is_good
 from inpe_backup.operators.backup_operator import BackupOperator
 
 
@@ -30,5 +30,5 @@ class JudgeRunOperator(BackupOperator):
         """
         report = Report.model_validate(self.report)
         self.log.info("%s", headline(report))
-        if overall(report) is not State.PASSED and not rehearsed(report):
+        if not is_good(report):
             raise RunNotGoodError(headline(report))

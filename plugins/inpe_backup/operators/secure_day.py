@@ -10,6 +10,7 @@ from include import site_file
 from include.day_backup import DayBackup
 from include.ordinal_day import OrdinalDay
 from include.record import Record
+from inpe_backup.assets import SUPIM_DAYS
 from inpe_backup.operators.backup_operator import BackupOperator
 from inpe_backup.supim_source import supim_source
 
@@ -67,12 +68,32 @@ class VerifyDayOperator(_SecureDayOperator):
 
 
 class PublishDayOperator(_SecureDayOperator):
-    """Give a proven day its final name.
+    """Give a proven day its final name, and tell other DAGs, by an event of ``supim_days``.
 
     Args:
         day: such as ``2026-268``.
     """
 
+    def __init__(self, *, day: Any, **kwargs: Any) -> None:
+        super().__init__(day=day, **{**kwargs, "outlets": [SUPIM_DAYS]})
+
+    def work(self, context: Context) -> dict[str, Any] | None:
+        """Publish the day; what another run had published is no event."""
+        record = super().work(context)
+        if record and record["run"] == context["dag_run"].run_id:
+            self._tell(context)
+        else:
+            self.outlets = []  # Airflow makes an event of each outlet, with the run's own key
+        return record
+
     def step(self, backup: DayBackup) -> Record | None:
         """See ``DayBackup.publish``."""
         return backup.publish()
+
+    def _tell(self, context: Context) -> None:
+        from include.standing.days import day_facts  # noqa: PLC0415 - the DAG file is read without it
+
+        event = context["outlet_events"][SUPIM_DAYS]
+        event.add_partitions(self.day)  # a run may secure other days than its own
+        newest = self.vault().revisions(OrdinalDay.parse(self.day))[-1]
+        event.extra = day_facts(newest).model_dump(mode="json")

@@ -9,7 +9,9 @@ from airflow.sdk import Context
 from include import site_file
 from include.facts import Facts
 from include.machines.facts import FreezeRequest, Frozen
+from include.machines.generation import Generations
 from include.machines.machine_backup import MachineBackup
+from inpe_backup.assets import MACHINE_IMAGES, image_of
 from inpe_backup.machine_host import machine_host
 from inpe_backup.operators.backup_operator import BackupOperator
 
@@ -100,7 +102,20 @@ class VerifyImageOperator(_ImageOperator):
 
 
 class PublishImageOperator(_ImageOperator):
-    """Give proven images their final name."""
+    """Give proven images their final name, and tell other DAGs, by an event of the machine's own asset."""
+
+    def __init__(self, *, frozen: Any, **kwargs: Any) -> None:
+        super().__init__(frozen=frozen, **{**kwargs, "outlets": [MACHINE_IMAGES]})
+
+    def work(self, context: Context) -> dict[str, Any] | None:
+        """Publish the image."""
+        from include.standing.machine import generation_facts  # noqa: PLC0415 - the DAG file is read without it
+
+        record, name = super().work(context), self.machine["name"]
+        newest = Generations(self.vault()).of(name)[-1]
+        told = generation_facts(newest).model_dump(mode="json")
+        context["outlet_events"][MACHINE_IMAGES].add(image_of(name), extra=told)
+        return record
 
     def step(self, backup: MachineBackup) -> Facts | None:
         """See ``MachineBackup.publish``."""

@@ -1,1 +1,1 @@
-"""How the backups stand, judged from what was published."""
+"""Tests of include/standing/."""

@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 
 from include.ordinal_day import OrdinalDay
 from include.report.model import Kind
-from include.standing.facts import DaysPart, Part
+from include.standing.facts import DaysPart, MachinesPart, Part
 from tests import published
 from tests.dags import Daily
 from tests.plugins.ui.page import cell, open_framed, open_page, shifts, watch_shifts
@@ -103,10 +103,11 @@ def test_hostile_names_are_only_ever_text(daily: Daily, admin: Page) -> None:
     now = datetime.now(UTC)
     day_of = OrdinalDay.of(now.date()) - 2
     warned = day(day_of, now).model_copy(update={"warnings": tuple(HOSTILE), "run": HOSTILE[1]})
+    machines = tuple(machine(name, now) for name in HOSTILE)
     events: list[Part] = [
         rules(),
         DaysPart(year=day_of.year, days=(warned,)),
-        *(machine(name, now) for name in HOSTILE),
+        MachinesPart(machines=machines),
     ]
     events += [run(HOSTILE[0], Kind.DAYS, name, now, needs_person=(name,), good=False) for name in HOSTILE]
     publish(daily.airflow, [said(part, now, path=HOSTILE[0]) for part in events], anew=True)
@@ -125,6 +126,6 @@ def test_hostile_names_are_only_ever_text(daily: Daily, admin: Page) -> None:
 
 def test_what_is_not_understood_is_left_out_and_counted(daily: Daily, admin: Page, usual: datetime) -> None:  # noqa: ARG001
     """A later version's facts, or somebody else's, don't break the page."""
-    publish_raw(daily.airflow, [("backup_facts/x/machines/y", {"version": 9, "new": True})])
+    publish_raw(daily.airflow, [("backup_facts/x/machines", {"version": 9, "new": True})])
     open_page(admin, daily.airflow)
     expect(admin.locator("footer")).to_contain_text("1 published fact can't be read")

@@ -2,16 +2,14 @@
 
 import re
 from datetime import datetime, timedelta
-from urllib.parse import quote
 
 import pytest
 from playwright.sync_api import Page, expect
 
 from include.ordinal_day import OrdinalDay
-from include.standing.facts import DaysPart
 from tests.dags import DAG, Daily, await_
 from tests.plugins.ui.page import cell, open_framed, open_page
-from tests.published import day, rules, said
+from tests.published import rules, said
 from tests.site.publish import publish
 
 pytestmark = [pytest.mark.xdist_group("ui"), pytest.mark.usefixtures("usual")]
@@ -72,40 +70,6 @@ def test_a_day_shows_its_record_and_leads_to_its_run(daily: Daily, admin: Page, 
     expect(admin).to_have_url(re.compile(f"{daily.airflow.url}/dags/{DAG}/runs/scheduled"))
 
 
-def test_three_missing_days_are_backed_up_from_the_page_and_turn(
-    daily: Daily, admin: Page, usual: datetime
-) -> None:
-    """By Airflow's own backfill; the cells turn by themselves once their facts are published."""
-    days = [OrdinalDay(2019, number) for number in (363, 364, 365)]
-    daily.write(*map(str, days))
-    around = [OrdinalDay(2019, 362), OrdinalDay(2020, 1)]
-    publish(
-        daily.airflow, [said(DaysPart(year=each.year, days=(day(each, usual),)), usual) for each in around]
-    )
-    frame = open_framed(admin, daily.airflow)
-    frame.locator(".needs li", has_text="2019-363 to 2019-365 (3 days)").get_by_role("button").click()
-    form = frame.get_by_role("dialog", name="Back up days")
-    expect(form.get_by_label("First day")).to_have_value("2019-363")
-    expect(form.get_by_label("Last day")).to_have_value("2019-365")
-    expect(form).to_contain_text("3 runs of supim_daily: 3 days, 2019-363 to 2019-365")
-    form.get_by_role("button", name="Back up", exact=True).click()
-    expect(form.get_by_role("link", name="its runs")).to_be_visible()
-    await_(lambda: [run.end() for run in daily.runs("backfill")] == ["success"] * 3, "three good runs")
-    _publish_what_the_vault_holds(daily, usual)
-    form.get_by_role("button", name="Close").click()
-    for each in days:
-        expect(cell(frame, str(each))).not_to_have_class(re.compile("."))
-    expect(frame.locator(".needs")).not_to_contain_text("2019")
-
-
-def _publish_what_the_vault_holds(daily: Daily, now: datetime) -> None:
-    """Publish as the DAG's own tasks do."""
-    held = [each.day for each in daily.vault.published() if each.day.year == 2019]
-    assert len(held) == 3
-    days = (day(each, now) for each in (OrdinalDay(2019, 362), *sorted(held)))
-    publish(daily.airflow, [said(DaysPart(year=2019, days=tuple(days)), now)])
-
-
 def test_a_day_that_does_not_exist_is_not_asked_for(daily: Daily, admin: Page) -> None:
     """The form says so before Airflow is bothered."""
     open_page(admin, daily.airflow)
@@ -130,17 +94,6 @@ def test_a_machine_shows_its_screen_and_its_downtimes(daily: Daily, admin: Page)
     picture = machine.get_by_alt_text("The screen of maq2 in its last drill")
     expect(picture).to_be_visible()
     await_(lambda: picture.evaluate("image => image.naturalWidth") == 320, "the picture")
-
-
-def test_a_run_shows_its_report_as_it_was_mailed(daily: Daily, admin: Page) -> None:
-    """In a frame of its own that may do nothing."""
-    run = next(iter(daily.runs("backfill")), None) or daily.run("2018-100", dry_run=True)
-    open_page(admin, daily.airflow)
-    admin.goto(f"{daily.airflow.url}/backups/runs/{DAG}/{quote(run.run_id, safe='')}")
-    expect(admin.get_by_role("heading", level=1)).to_contain_text(f"SUPIM {run.day}")
-    expect(admin.frame_locator("iframe").get_by_text(f"SUPIM {run.day}").first).to_be_visible()
-    admin.get_by_role("link", name="← Backups").click()
-    expect(admin.get_by_role("heading", level=1)).to_contain_text("days are not safe")
 
 
 def test_where_nothing_was_published_the_page_says_what_to_do(daily: Daily, admin: Page) -> None:
