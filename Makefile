@@ -8,10 +8,10 @@ BIN := .venv/bin
 INSTALLED := .venv/installed
 export PYTHONPATH := $(CURDIR):$(CURDIR)/plugins
 
-.PHONY: help demo test lint unit faults bench format lock setup clean
+.PHONY: help demo test lint unit faults bench screenshots format lock setup clean
 
 help:  ## show what there is to make
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 13
 
 demo: setup  ## a stand-in institute and a complete Airflow, until Ctrl-C; ONCE=1 ends by itself
 	$(BIN)/python -m tests.site.demo --folder $(DEMO) $(if $(ONCE),--once)
@@ -31,6 +31,9 @@ faults: setup  ## what dies at whatever step of a machine's freeze, by all metho
 
 bench: setup  ## measure against what people would use instead; some parts of it: make bench B=day_copy
 	$(BIN)/python -m bench $(B)
+
+screenshots: setup  ## the pictures of the page in docs/, taken anew
+	$(BIN)/python -m tests.site.screenshots docs
 
 format: setup  ## let ruff put the code in order
 	$(BIN)/ruff check --fix .

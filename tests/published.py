@@ -21,6 +21,7 @@ from include.standing.facts import (
     GenerationFacts,
     LeavingFacts,
     MachinePart,
+    MachinesPart,
     Part,
     Published,
     RunPart,
@@ -157,11 +158,10 @@ def _parts(
             if which.year == year and which <= newest and which not in missing | lost | unasked
         ]
         yield now - timedelta(hours=2), DaysPart(year=year, days=tuple(held))
-    for number in range(machines):
-        name = f"maq{number + 1}"
-        yield now - timedelta(hours=2), machine(name, now, slow=number == 3)
-        if number < 4:
-            yield now - timedelta(days=9), screen(name, now)
+    names = [f"maq{number + 1}" for number in range(machines)]
+    parts = tuple(machine(name, now, slow=name == "maq4") for name in names)
+    yield now - timedelta(hours=2), MachinesPart(machines=parts)
+    yield from ((now - timedelta(days=9), screen(name, now)) for name in names[:4])
     yield from ((part.finished, part) for part in _runs(now, newest))
 
 

@@ -25,7 +25,7 @@ class MachineState(StrEnum):
 
 
 @dataclass(frozen=True)
-class MachineStanding:
+class JudgedMachine:
     """One machine.
 
     Args:
@@ -69,20 +69,20 @@ class MachineStanding:
         return round(sum(made.sent_bytes for made in last[1:]) / weeks) if weeks > 0 else None
 
 
-def fleet(view: VaultView, now: datetime) -> list[MachineStanding]:
+def fleet(view: VaultView, now: datetime) -> list[JudgedMachine]:
     """Judge all machines, by name."""
     return [_judged(part, view, now) for part in view.machines.values()]
 
 
-def _judged(part: MachinePart, view: VaultView, now: datetime) -> MachineStanding:
+def _judged(part: MachinePart, view: VaultView, now: datetime) -> JudgedMachine:
     if not part.generations:
-        return MachineStanding(part, MachineState.EMPTY, "The vault holds no image of it.", proof_due=False)
+        return JudgedMachine(part, MachineState.EMPTY, "The vault holds no image of it.", proof_due=False)
     newest = part.generations[-1]
     due = newest.proven < now - timedelta(days=view.rules.proof_age_days)
     if newest.damage:
-        return MachineStanding(part, MachineState.DAMAGED, newest.damage, proof_due=due)
+        return JudgedMachine(part, MachineState.DAMAGED, newest.damage, proof_due=due)
     age = now - newest.instant
     if age > OVERDUE:
         told = f"Its newest image is {counted(age.days, 'day')} old."
-        return MachineStanding(part, MachineState.LATE, told, proof_due=due)
-    return MachineStanding(part, MachineState.SAFE, "Its newest image is proven.", proof_due=due)
+        return JudgedMachine(part, MachineState.LATE, told, proof_due=due)
+    return JudgedMachine(part, MachineState.SAFE, "Its newest image is proven.", proof_due=due)

@@ -7,7 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from include.standing.coverage import RECENT_DAYS, DayStanding, DayState, Year, gaps
-from include.standing.fleet import MachineStanding, MachineState
+from include.standing.fleet import JudgedMachine, MachineState
 from include.standing.room import Forecast
 from include.standing.view import VaultView
 from include.wording import counted, size, span
@@ -72,7 +72,7 @@ class Standing:
     view: VaultView
     now: datetime
     calendar: list[Year]
-    machines: list[MachineStanding]
+    machines: list[JudgedMachine]
     forecast: Forecast
     switched_off: Sequence[str] = ()
     needs: list[Need] = field(init=False)
@@ -94,14 +94,14 @@ class Standing:
     @property
     def headline(self) -> str:
         """Say whether all is safe, in one sentence."""
+        if self.view.stale(self.now):
+            return f"Nothing is known since {self.view.taken.astimezone(self.view.zone):%Y-%m-%d}"
         missing = self.days(*_WANTED)
         bad = [machine for machine in self.machines if machine.state is not MachineState.SAFE]
         parts = [counted(missing, "day")] * (missing > 0) + [counted(len(bad), "machine")] * bool(bad)
         if parts:
             verb = "is" if missing + len(bad) == 1 else "are"
             return f"{' and '.join(parts)} {verb} not safe"
-        if self.view.stale(self.now):
-            return "All was safe when it was last looked at"
         return "Everything known is safe" if self.needs or self.days(DayState.LOST) else "Everything is safe"
 
     @property
@@ -165,7 +165,7 @@ def _named(first: DayStanding, last: DayStanding, count: int) -> str:
 
 
 def _of_machines(known: Standing) -> Iterator[Need]:
-    wrong: Mapping[tuple[Urgency, str], list[MachineStanding]] = defaultdict(list)
+    wrong: Mapping[tuple[Urgency, str], list[JudgedMachine]] = defaultdict(list)
     for machine in known.machines:
         for kind in _troubles(machine):
             wrong[kind].append(machine)
@@ -177,7 +177,7 @@ def _of_machines(known: Standing) -> Iterator[Need]:
             yield Need(urgency, f"{_list(names)}: each {says}", Action.SHOW_DAG, "vm_weekly")
 
 
-def _troubles(machine: MachineStanding) -> Iterator[tuple[Urgency, str]]:
+def _troubles(machine: JudgedMachine) -> Iterator[tuple[Urgency, str]]:
     if machine.state is MachineState.DAMAGED:
         yield Urgency.LOOK_NOW, "has a damaged newest image; the next weekly run makes a new one."
     if machine.state is MachineState.EMPTY:

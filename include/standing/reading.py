@@ -101,7 +101,7 @@ class Reading:
     def _standings(self) -> list[MachineStanding]:
         generations, section = Generations(self.vault), self.site.machines
         now = self.taken.astimezone(self.site.institute.zone)
-        held = ((name, generations.all_of(name)) for name in generations.names())
+        held = ((name, generations.every(name)) for name in generations.names())
         return [MachineStanding(name, found, section, now) for name, found in held if found]
 
     @cached_property

@@ -3,7 +3,7 @@
 import io
 from contextlib import suppress
 
-from include.machines.drill import as_png
+from include.machines.drill_picture import as_png
 
 WIDEST = 480
 """Pixels."""

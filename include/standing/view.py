@@ -147,7 +147,7 @@ class _Folding:
             case MachinePart():
                 self.machines[part.name] = part
             case MachinesPart():
-                self.machines = {one.name: one for one in part.machines}
+                self.machines = {machine.name: machine for machine in part.machines}
             case ScreenPart():
                 self.screens.add(part.name)
             case RunPart():

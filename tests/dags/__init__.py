@@ -12,7 +12,7 @@
     test_restore_day.py     what it does for people
     facts.py                what runs told Airflow; test_publish_facts.py: what comes of it
     others/                 other people's DAGs
-    trigger_form.py         the form of *Trigger* in a real Chromium; test_restore_*_form.py: restores from there
+    trigger_form.py         the form of *Trigger* in a real Chromium; test_restore_*_form.py: restores by it
 
 Each test takes days of its own, so that none is disturbed by what another left in the vault. Those of the
 last weeks belong to the schedule.

@@ -1,97 +1,73 @@
 """Asset events, put straight into an Airflow's database: as tasks publish them, only sooner."""
 
-import json
-import subprocess
-import sys
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
-from urllib.parse import quote
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
-from include.standing.facts import (
-    DaysPart,
-    MachinePart,
-    MachinesPart,
-    Published,
-    RunPart,
-    ScreenPart,
-    SourcePart,
-)
+from airflow.models.asset import AssetEvent, AssetModel
+from sqlalchemy import create_engine, delete, func, select
+from sqlalchemy.orm import Session
+
+from include.names import encoded
+from include.standing.facts import DaysPart, MachinesPart, Published, RunPart, ScreenPart, SourcePart
 from tests.site.airflow import LocalAirflow
 
-if TYPE_CHECKING:
-    from airflow.models.asset import AssetModel
-    from sqlalchemy.orm import Session
+
+def publish(airflow: LocalAirflow, events: Iterable[Published], *, anew: bool = False) -> None:
+    """Publish in the given order.
+
+    Args:
+        airflow: where.
+        events: what.
+        anew: whether everything that was published before is forgotten.
+    """
+    publish_raw(airflow, ((_asset_of(event), event.model_dump(mode="json")) for event in events), anew=anew)
 
 
-def key(published: Published) -> str:
+def publish_raw(
+    airflow: LocalAirflow, events: Iterable[tuple[str, dict[str, object]]], *, anew: bool = False
+) -> None:
+    """Publish anything, known to the page or not: an asset's name and an event's extra."""
+    with _session(airflow) as session:
+        if anew:
+            session.execute(delete(AssetEvent))
+        known = {asset.name: asset.id for asset in session.scalars(select(AssetModel))}
+        for name, extra in events:
+            if name not in known:
+                asset = AssetModel(name=name, uri=name)
+                session.add(asset)
+                session.flush()
+                known[name] = asset.id
+            session.add(AssetEvent(asset_id=known[name], extra=extra))
+        session.commit()
+
+
+def newest(airflow: LocalAirflow) -> int:
+    """Give the number of the last event; 0: there is none."""
+    with _session(airflow) as session:
+        return session.scalar(select(func.max(AssetEvent.id))) or 0
+
+
+@contextmanager
+def _session(airflow: LocalAirflow) -> Iterator[Session]:
+    engine = create_engine(airflow.home.environment()["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"])
+    with Session(engine) as session:
+        yield session
+    engine.dispose()
+
+
+def _asset_of(published: Published) -> str:
     """Give the name of the asset that a part belongs to."""
     match published.part:
         case DaysPart(year=year):
-            kind = f"days/{year}"
-        case MachinePart(name=name):
-            kind = f"machines/{quote(name, safe='')}"
+            key = f"days/{year}"
         case MachinesPart():
-            kind = "machines"
+            key = "machines"
         case ScreenPart(name=name):
-            kind = f"screens/{quote(name, safe='')}"
+            key = f"screens/{encoded(name)}"
         case SourcePart():
-            kind = "source"
+            key = "source"
         case RunPart():
-            kind = "runs"
+            key = "runs"
         case _:
-            kind = "vault"
-    return f"backup_facts/{published.vault}/{kind}"
-
-
-def publish(airflow: LocalAirflow, events: Iterable[Published]) -> None:
-    """Publish in the given order."""
-    lines = [json.dumps([key(event), event.model_dump(mode="json")]) for event in events]
-    publish_raw(airflow, lines)
-
-
-def publish_raw(airflow: LocalAirflow, lines: Iterable[str]) -> None:
-    """Publish anything: each line a JSON list of an asset's name and an event's extra."""
-    subprocess.run(
-        [sys.executable, "-m", "tests.site.publish"],
-        env=airflow.home.environment(),
-        cwd=airflow.home.folder,
-        input="\n".join(lines),
-        text=True,
-        check=True,
-        capture_output=True,
-    )
-
-
-def forget(airflow: LocalAirflow) -> None:
-    """Have Airflow's database lose everything that was published."""
-    publish_raw(airflow, ['["", null]'])
-
-
-def _write(lines: Iterable[str]) -> None:
-    from airflow.models.asset import AssetEvent  # noqa: PLC0415 - only in a process of that Airflow
-    from airflow.utils.session import create_session  # noqa: PLC0415 - as above
-
-    with create_session() as session:
-        known: dict[str, AssetModel] = {}
-        for line in lines:
-            name, extra = json.loads(line)
-            if not name:
-                session.query(AssetEvent).delete()
-                continue
-            asset = known.setdefault(name, _asset(session, name))
-            session.add(AssetEvent(asset_id=asset.id, extra=extra))
-
-
-def _asset(session: "Session", name: str) -> "AssetModel":
-    from airflow.models.asset import AssetModel  # noqa: PLC0415 - as above
-
-    found = session.query(AssetModel).filter_by(name=name).one_or_none()
-    if found is None:
-        found = AssetModel(name=name, uri=name)
-        session.add(found)
-        session.flush()
-    return found
-
-
-if __name__ == "__main__":
-    _write(sys.stdin.read().splitlines())
+            key = "vault"
+    return f"backup_facts/{published.vault}/{key}"

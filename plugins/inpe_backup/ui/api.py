@@ -10,7 +10,7 @@ from fastapi import APIRouter, HTTPException
 from include.errors import InvalidDayError
 from include.ordinal_day import OrdinalDay
 from include.standing.coverage import DayStanding, standing
-from include.standing.fleet import MachineStanding
+from include.standing.fleet import JudgedMachine
 from include.standing.needs import Standing
 from inpe_backup.ui import store
 from inpe_backup.ui.known import Dags, Judged, Views, judged
@@ -128,7 +128,7 @@ def _day(day: DayStanding) -> Json:
     }
 
 
-def _machine(machine: MachineStanding, known: Standing) -> Json:
+def _machine(machine: JudgedMachine, known: Standing) -> Json:
     return {
         **machine.part.model_dump(mode="json", exclude={"kind"}),
         "state": machine.state,

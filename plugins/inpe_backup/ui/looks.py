@@ -15,7 +15,7 @@ from include import wording
 from include.report.model import State
 from include.standing.coverage import DayState, Year
 from include.standing.facts import DrillFacts
-from include.standing.fleet import MachineStanding, MachineState
+from include.standing.fleet import JudgedMachine, MachineState
 from include.standing.needs import Standing, Urgency
 from inpe_backup.ui import cells, charts
 
@@ -59,7 +59,7 @@ class MachineRow:
     why: str
 
 
-def machine_row(machine: MachineStanding, known: Standing) -> MachineRow:
+def machine_row(machine: JudgedMachine, known: Standing) -> MachineRow:
     """Say how a machine stands, in the cells of its row."""
     part, newest, zone = machine.part, machine.newest, known.view.zone
     bad = machine.state is not MachineState.SAFE or machine.drill_failed
@@ -85,7 +85,7 @@ def machine_row(machine: MachineStanding, known: Standing) -> MachineRow:
     )
 
 
-def _downtime(machine: MachineStanding) -> str:
+def _downtime(machine: JudgedMachine) -> str:
     last = machine.newest.downtime_s if machine.newest else None
     return "not stopped" if last is None else wording.duration(last)
 

@@ -55,9 +55,9 @@ def static(name: str) -> Response:
 
 
 @router.get("/screens/{vault}/{name:path}")
-def screen(session: SessionDep, vault: str, name: str) -> Response:
+def screen(request: Request, session: SessionDep, vault: str, name: str) -> Response:
     """Show what a machine's screen showed in its last drill."""
-    found = store.screen(session, vault, name)
+    found = facts_of(request).screen(session, vault, name)
     try:
         png = base64.b64decode(found.png, validate=True) if found else b""
     except binascii.Error:

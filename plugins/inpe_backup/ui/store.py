@@ -1,8 +1,9 @@
 """What DAGs published, read from Airflow's own database, and folded anew only when there is news."""
 
+import os
 from collections.abc import Iterator, Mapping
 from threading import Lock
-from urllib.parse import quote, unquote
+from urllib.parse import unquote_to_bytes
 
 from airflow.models.asset import AssetEvent, AssetModel
 from airflow.models.dag import DagModel
@@ -14,6 +15,7 @@ from sqlalchemy.orm import Session
 from include.report import Report
 from include.standing.facts import Published, ScreenPart
 from include.standing.view import VaultView, fold
+from include.wording import visible
 
 PREFIX = "backup_facts/"
 _HISTORIES = ("source", "runs", "vault")
@@ -34,6 +36,7 @@ class Facts:
         self._event = -1
         self._views: tuple[VaultView, ...] = ()
         self._parts: dict[int, Published | None] = {}
+        self._screens: dict[tuple[str, str], int] = {}
 
     def views(self, session: Session) -> tuple[VaultView, ...]:
         """Give the view of each vault."""
@@ -53,30 +56,42 @@ class Facts:
         """How many events aren't in the form that is known here."""
         return sum(part is None for part in self._parts.values())
 
+    def screen(self, session: Session, vault: str, name: str) -> ScreenPart | None:
+        """Give the last picture of a machine's screen."""
+        self.views(session)
+        event = self._screens.get((vault, name))
+        found = published(session.scalar(select(AssetEvent.extra).where(AssetEvent.id == event)))
+        return found.part if found and isinstance(found.part, ScreenPart) else None
+
     def _read(self, session: Session) -> tuple[VaultView, ...]:
-        wanted, screens = _wanted(session)
+        wanted, self._screens = _wanted(session)
         new = [event for event in wanted if event not in self._parts]
         read = dict(_parts(session, new))
         self._parts = {event: self._parts.get(event, read.get(event)) for event in wanted}
         known = [self._parts[event] for event in sorted(wanted)]
-        return fold([part for part in known if part is not None], screens)
+        return fold([part for part in known if part is not None], self._screens)
 
 
-def _wanted(session: Session) -> tuple[list[int], set[tuple[str, str]]]:
-    """Give the events that count, and whose screens there are: pictures are read when asked for."""
+def _wanted(session: Session) -> tuple[list[int], dict[tuple[str, str], int]]:
+    """Give the events that count, and those of screens, which are read when asked for."""
     wanted: list[int] = []
-    screens: set[tuple[str, str]] = set()
+    screens: dict[tuple[str, str], int] = {}
     for asset, name, newest in session.execute(_newest_of_each()):
         vault, _, key = name.removeprefix(PREFIX).partition("/")
         kind, _, rest = key.partition("/")
         if kind == "screens":
-            screens.add((vault, unquote(rest)))
+            screens[_name(vault), _name(rest)] = newest
         elif kind in _HISTORIES:
             last = select(AssetEvent.id).where(AssetEvent.asset_id == asset).order_by(AssetEvent.id.desc())
             wanted.extend(session.scalars(last.limit(_REMEMBERED)))
         else:
             wanted.append(newest)
     return wanted, screens
+
+
+def _name(encoded: str) -> str:
+    """Give what is percent-encoded in an asset's name, as facts show it."""
+    return visible(os.fsdecode(unquote_to_bytes(encoded)))
 
 
 def _newest_of_each() -> Select[int, str, int]:
@@ -101,20 +116,6 @@ def published(extra: object) -> Published | None:
         return Published.model_validate(extra)
     except ValidationError:
         return None
-
-
-def screen(session: Session, vault: str, name: str) -> ScreenPart | None:
-    """Give the last picture of a machine's screen."""
-    asset = f"{PREFIX}{vault}/screens/{quote(name, safe='')}"
-    last = (
-        select(AssetEvent.extra)
-        .join(AssetModel, AssetModel.id == AssetEvent.asset_id)
-        .where(AssetModel.name == asset)
-        .order_by(AssetEvent.id.desc())
-        .limit(1)
-    )
-    found = published(session.scalar(last))
-    return found.part if found and isinstance(found.part, ScreenPart) else None
 
 
 def report(session: Session, dag: str, run: str) -> Report | None:

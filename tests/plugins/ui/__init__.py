@@ -1,0 +1,1 @@
+"""The page "Backups", in a real Chromium and a real Airflow."""
