@@ -6,7 +6,7 @@ from playwright.sync_api import Page
 from include.ordinal_day import OrdinalDay
 from tests.dags import GREEN, RED, Daily, contents
 from tests.dags.restore import DAG, target
-from tests.dags.trigger_form import MORE, TriggerForm, see
+from tests.dags.trigger_form import TriggerForm, see
 from tests.include.restore.work import publish_folder
 from tests.site.airflow_home import VIEWER
 from tests.site.browser import Browser
@@ -47,19 +47,6 @@ def test_a_day_comes_back_from_the_form_to_the_byte(page: Page, restores: Daily,
     assert run.end() == GREEN
     assert contents(folder / "2011" / "300") == contents(restores.institute.source / "2011" / "300")
     assert "RESTORE OK · 1 restored" in see(page, run)
-
-
-def test_a_part_of_it_comes_back_too(restores: Daily, form: TriggerForm) -> None:
-    """What is needed less often lies in a part of the form that is closed at first."""
-    folder = target(restores, "a part, from the form")
-    form.fill("Day", DAY)
-    form.fill("Folder", str(folder))
-    form.section(MORE)
-    form.fill("Files", "*.ctl*")
-    run = form.send()
-
-    assert run.end() == GREEN
-    assert len(contents(folder)) == 24
 
 
 def test_a_day_of_another_form_is_refused_at_once(form: TriggerForm) -> None:
