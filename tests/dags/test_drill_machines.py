@@ -80,6 +80,22 @@ def test_a_machine_is_booted_and_its_screen_is_in_the_mail(drills: Weekly) -> No
     assert set(drills.host.virsh("list", "--all", "--name").split()) == set(drills.states())
 
 
+def test_a_dry_run_boots_nothing(drills: Weekly) -> None:
+    """It names what it would boot."""
+    vault = snapshot(drills.institute.vault)
+    done = run(drills, dry_run=True)
+    assert done.facts["state"] == GREEN, done.states()
+    assert "would be booted" in done.told
+    assert snapshot(drills.institute.vault) == vault
+
+
+def test_a_machine_that_isnt_in_the_vault_is_an_error(drills: Weekly) -> None:
+    """The run is red, and the mail says it."""
+    done = run(drills, machine="maq9")
+    assert done.facts["state"] == RED
+    assert "holds no sound image of a machine named 'maq9'" in done.told
+
+
 def test_a_drill_whose_task_is_killed_leaves_nothing_and_is_tried_again(drills: Weekly) -> None:
     """At the host all is gone before anybody asks; then the machine boots."""
     states = drills.states()
@@ -97,19 +113,3 @@ def test_a_drill_whose_task_is_killed_leaves_nothing_and_is_tried_again(drills: 
     [*_, last] = drills.generations("maq2")[-1].proofs.read()
     assert (last.what, last.result) == ("drill", "passed")
     assert drills.states() == states
-
-
-def test_a_dry_run_boots_nothing(drills: Weekly) -> None:
-    """It names what it would boot."""
-    vault = snapshot(drills.institute.vault)
-    done = run(drills, dry_run=True)
-    assert done.facts["state"] == GREEN, done.states()
-    assert "would be booted" in done.told
-    assert snapshot(drills.institute.vault) == vault
-
-
-def test_a_machine_that_isnt_in_the_vault_is_an_error(drills: Weekly) -> None:
-    """The run is red, and the mail says it."""
-    done = run(drills, machine="maq9")
-    assert done.facts["state"] == RED
-    assert "holds no sound image of a machine named 'maq9'" in done.told
