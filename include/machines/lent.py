@@ -16,6 +16,7 @@ from include.machines.host import Host, Ran
 from include.transfer import REASONS_BYTES, WITH_THE_TASK, connected, failure
 
 _UP_S = 10.0
+_ENDS_S = 5.0  # after the agent's end
 _NO_ANSWER = 255  # ssh(1): an error of its own
 
 
@@ -102,10 +103,19 @@ def _converse(ssh: list[str], request: bytes) -> Ran:
         except BaseException:
             process.terminate()
             raise
-        status = process.wait()
+        status = _status(process)
         reasons.seek(0)
         said = reasons.read(REASONS_BYTES).decode("utf-8", "backslashreplace").strip()
     if status in (_NO_ANSWER, -15) and not output.strip():
         error = failure(status, said, "ssh", there="the host")
         raise error if status == _NO_ANSWER else SourceUnreachableError(str(error))
     return Ran(status, output, said)
+
+
+def _status(process: "subprocess.Popen[bytes]") -> int:
+    """Give ssh's exit status; it would wait for ever for a guest that is left there and reads on."""
+    try:
+        return process.wait(_ENDS_S)
+    except subprocess.TimeoutExpired:
+        process.terminate()
+        return process.wait()

@@ -10,6 +10,8 @@
     test_vm_weekly_*.py     what it does for people, and what it does when things break
     restore.py              how a restore of days is started
     test_restore_day.py     what it does for people
+    facts.py                what runs told Airflow; test_publish_facts.py: what comes of it
+    others/                 other people's DAGs
     trigger_form.py         the form of *Trigger* in a real Chromium, for test_restore_*_form.py
 
 Each test takes days of its own, so that none is disturbed by what another left in the vault. Those of the

@@ -1,5 +1,6 @@
 """What can happen to the institute, each for as long as a block: afterwards it's mended."""
 
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -122,9 +123,15 @@ def rsyncs(into: Path) -> list[int]:
     return sorted(parents, key=lambda pid: parents[pid] in parents)
 
 
-def _copying(into: Path) -> Iterator[tuple[int, int]]:
+def commands() -> Iterator[tuple[int, list[str]]]:
+    """Give this machine's processes, and the words of their commands."""
     for entry in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):  # it ended just now
-            words = (entry / "cmdline").read_bytes().rstrip(b"\0").split(b"\0")
-            if words[0] == b"rsync" and words[-1] == f"{into}/".encode():
-                yield int(entry.name), parent(int(entry.name))
+            yield int(entry.name), os.fsdecode((entry / "cmdline").read_bytes()).rstrip("\0").split("\0")
+
+
+def _copying(into: Path) -> Iterator[tuple[int, int]]:
+    for pid, words in commands():
+        with suppress(OSError):  # the same
+            if words[0] == "rsync" and words[-1] == f"{into}/":
+                yield pid, parent(pid)
