@@ -33,6 +33,8 @@ print(json.dumps({
     "stored": stored["dag"]["timetable"],
     "summary": again.timetable.summary,
     "first": again.next_dagrun_info(last_automated_run_info=None).partition_key,
+    "views": [view["name"] for plugin in plugins for view in plugin.external_views],
+    "page": [name for name in sys.modules if name.startswith("inpe_backup.ui")],
     "modules": [name for name in sys.modules if name.split(".")[0] in ("timetable", "run_day", "plugins")],
 }), file=sys.stderr)
 """
@@ -84,3 +86,9 @@ def test_a_dag_is_stored_and_read_back_with_its_schedule(seen: dict[str, Any]) -
     assert seen["stored"]["__var"]["lag_days"] == 2
     assert seen["summary"] == "30 6 * * * (day - 2)"
     assert seen["first"] == "2026-268"
+
+
+def test_the_page_is_announced_and_only_the_web_server_pays_for_it(seen: dict[str, Any]) -> None:
+    """Every Airflow process imports the plugin file, each task too."""
+    assert seen["views"] == ["Backups"]
+    assert seen["page"] == []

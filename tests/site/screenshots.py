@@ -21,7 +21,7 @@ from tests.site.airflow import LocalAirflow
 from tests.site.browser import Browser
 from tests.site.publish import publish
 
-_COLOURS = 128
+_COLOURS = 255
 _WINDOW = {"width": 1280, "height": 1060}
 
 
@@ -69,7 +69,7 @@ def _details(page: Page, folder: Path, missing: OrdinalDay) -> None:
     page.wait_for_timeout(300)
     _keep(page.screenshot(), folder / "page-back-up.png")
     page.keyboard.press("Escape")
-    frame.locator("footer").scroll_into_view_if_needed()
+    frame.get_by_role("heading", name="Machines").evaluate("heading => heading.scrollIntoView()")
     page.wait_for_timeout(500)  # pictures that come into sight are fetched
     _keep(page.screenshot(), folder / "page-machines.png")
 

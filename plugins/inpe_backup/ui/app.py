@@ -1,6 +1,7 @@
 """The FastAPI app behind the page: every route needs a log-in and the right to see the runs of both DAGs."""
 
 from collections.abc import Awaitable, Callable
+from functools import cache
 from http import HTTPStatus
 
 from airflow.api_fastapi.app import get_auth_manager
@@ -8,7 +9,7 @@ from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessE
 from airflow.api_fastapi.core_api.security import requires_access_dag, requires_authenticated
 from fastapi import Depends, FastAPI, HTTPException, Request, Response
 from fastapi.exception_handlers import http_exception_handler
-from fastapi.responses import RedirectResponse
+from fastapi.responses import HTMLResponse, RedirectResponse
 
 from inpe_backup.ui import api, pages
 from inpe_backup.ui.store import Facts
@@ -32,8 +33,9 @@ _HEADERS = {
 }
 
 
+@cache
 def create_app() -> FastAPI:
-    """Make the app."""
+    """Make the app, once: Airflow asks for it whenever somebody lists the plugins."""
     sees = [Depends(requires_access_dag("GET", DagAccessEntity.RUN, dag)) for dag in DAGS]
     app = FastAPI(
         title="INPE backup",
@@ -58,8 +60,10 @@ async def _with_headers(request: Request, go_on: Callable[[Request], Awaitable[R
 
 
 async def _refusal(request: Request, refused: HTTPException) -> Response:
-    """Send people who aren't logged in to the log-in, and programs a 401."""
-    if refused.status_code == HTTPStatus.UNAUTHORIZED and "text/html" in request.headers.get("accept", ""):
+    """Send people who aren't logged in to the log-in, and tell them in words of what there isn't."""
+    if "text/html" not in request.headers.get("accept", ""):
+        return await http_exception_handler(request, refused)
+    if refused.status_code == HTTPStatus.UNAUTHORIZED:
         back = str(request.url.path)
         return RedirectResponse(get_auth_manager().get_url_login(next_url=back), HTTPStatus.SEE_OTHER)
-    return await http_exception_handler(request, refused)
+    return HTMLResponse(pages.refused(request, str(refused.detail)), refused.status_code)

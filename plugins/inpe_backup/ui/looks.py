@@ -23,13 +23,13 @@ HERE = Path(__file__).parent
 SIGNS = {Urgency.GOOD: "✓", Urgency.TO_DO: "!", Urgency.LOOK_NOW: "✗"}
 LEGEND = {
     DayState.PROVEN: ("v", "proven"),
-    DayState.REVISED: ("r", "changed, both kept"),
+    DayState.REVISED: ("r", "revised"),
     DayState.DUE: ("d", "due for audit"),
     DayState.AT_SOURCE: ("s", "missing, still at the source"),
     DayState.FAILED: ("f", "copy failed"),
     DayState.DAMAGED: ("b", "damaged"),
-    DayState.UNKNOWN: ("u", "missing, not looked for"),
-    DayState.LOST: ("l", "not at the source"),
+    DayState.UNKNOWN: ("u", "not looked for"),
+    DayState.LOST: ("l", "lost, not at the source"),
     DayState.NOT_DUE: ("n", "not yet due"),
 }
 _OPEN_YEARS = 2

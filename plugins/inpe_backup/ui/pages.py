@@ -33,6 +33,13 @@ def _version() -> str:
     return hashlib.sha256(parts).hexdigest()[:12]
 
 
+def refused(request: Request, told: str) -> str:
+    """Write a page that only says why there is no other, with a way back."""
+    below = request.url.path.removeprefix(request.scope["root_path"])
+    up = "../" * (below.count("/") - 1)
+    return TEMPLATES.get_template("refused.html.j2").render(version=_version(), told=told, up=up)
+
+
 @router.get("/", response_class=HTMLResponse)
 def page(request: Request, views: Views, dags: Dags, vault: str = "") -> str:
     """Show one vault; the first, if none is named."""

@@ -118,3 +118,12 @@ def test_several_vaults_have_a_page_each(daily: Daily, admin: Page, usual: datet
     open_page(admin, daily.airflow)
     admin.get_by_role("navigation", name="Vaults").get_by_role("link", name="/other/vault").click()
     expect(admin.get_by_text("No day is known yet.")).to_be_visible()
+
+
+def test_a_run_without_a_report_says_so_and_leads_back(daily: Daily, admin: Page) -> None:
+    """Airflow may have cleaned it away, or it isn't written yet."""
+    open_page(admin, daily.airflow)
+    admin.get_by_role("link", name=re.compile("AUDIT FAILED")).first.click()
+    expect(admin.get_by_text(re.compile("has no report: it isn't so far"))).to_be_visible()
+    admin.get_by_role("link", name="← Backups").click()
+    expect(admin.get_by_role("heading", level=1)).to_contain_text("days are not safe")

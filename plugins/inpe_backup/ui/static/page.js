@@ -73,7 +73,7 @@ const long = (day) => dateOf(day).toLocaleDateString("en-GB", { weekday: "long",
 
 // ---- calendar
 
-const states = { "": "proven", d: "due for audit", r: "revised", n: "not yet due", b: "damaged", f: "failed", s: "missing, still at the source", l: "not at the source", u: "not looked for" };
+const states = { "": "proven", d: "due for audit", r: "revised", n: "not yet due", b: "damaged", f: "failed", s: "missing, still at the source", l: "lost, not at the source", u: "not looked for" };
 const yearsKnown = new Map();
 const numberOf = (cell) => (cell.cellIndex - 1) * 10 + (cell.parentNode.rowIndex - 1);
 const dayOf = (cell) => written(cell.closest("table").dataset.year, numberOf(cell));
