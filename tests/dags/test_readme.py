@@ -287,4 +287,5 @@ def test_the_demo_ends_by_itself_with_every_run_green(tmp_path: Path) -> None:
     assert {path.name for path in (folder / "vault" / "vm").iterdir()} == {"maq1", "maq2", "maq3"}
     assert "down for" in done.stdout
     assert "is back, proven: " in done.stdout
+    assert "/plugin/backups" in done.stdout
     assert "The screen of maq1, as it booted from its image" in done.stdout

@@ -95,6 +95,7 @@ class Demo:
                 problems = self._secure_and_tell(airflow)
                 problems += self.restore.restore_and_tell(airflow, self.days.target)
                 problems += self.weekly.image_and_tell(airflow) + self.drill.boot_and_tell(airflow)
+                self._say(f"What is safe, what isn't, and what to do: {airflow.url}/plugin/backups")
                 verdict = "\n".join(["What went wrong:", *problems]) if problems else "Every run succeeded."
                 _print(f"\n{time.monotonic() - self._began:.0f} s. {verdict}\n")
                 if not once:
@@ -190,7 +191,8 @@ class Demo:
             f"\nProof without this software: cd {example} && sha256sum -c --quiet ../{example.name}.sha256"
         )
         _print(
-            f"\nWeb page    {airflow.url}/dags/{DAG}   log in as {airflow.user}, password {airflow.password}"
+            f"\nWeb page    {airflow.url}/plugin/backups"
+            f"\nLog-in      {airflow.user}, password {airflow.password}"
             f"\nMails       {self.institute.mail.maildir}"
             f"\nLogs        {airflow.logs}"
             f"\nSource      {self.institute.source}   (days that no run asked for wait here for the schedule)"
