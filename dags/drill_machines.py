@@ -2,7 +2,8 @@
 
 Boots machines from their newest images, to prove that they boot: at their own host, in a domain made for
 that alone, without network, on overlays that are thrown away. It waits for the proof that the site file
-names, takes a picture of the screen, and measures the time. Then each image is read back, and proven.
+names, takes a picture of the screen, and measures the time. Then each image is read back, and proven: that's
+an audit's proof. A machine may be booted in another way than others, or never (`machines.special`).
 Machines come first whose newest image wasn't booted yet, the longest undrilled before the others.
 
 **It never** touches a machine's own domain or disks, changes an image, or removes one. While a machine of the
@@ -19,6 +20,7 @@ The mail says what was seen, with the screen's picture; both lie beside the imag
 
 * **no sign of**: the machine didn't say what it should in time. Look at the picture: it may wait for a
   person, or need more time (`timeout_s`) or memory (`memory_max`). Restore it by hand if in doubt.
+* **It was booted without its TPM**, or another device of the host's: a disk sealed by it doesn't open.
 * **not checked**: it couldn't be tried; the sentence says why: no proof is named, or its host can't boot it.
 * **can't be read from this host**: its sshd forbids `AllowStreamLocalForwarding`; QEMU may not open the
   socket.
