@@ -34,16 +34,13 @@ from airflow.sdk import DAG, CronTriggerTimetable, task_group
 
 from include import site_file
 from inpe_backup import forms
+from inpe_backup.dag_frame import end_with, task_defaults
 from inpe_backup.operators.audit_backups import AuditBackupsOperator
-from inpe_backup.operators.backup_operator import RETRY_WHAT_PASSES
 from inpe_backup.operators.build_audit_report import BuildAuditReportOperator
-from inpe_backup.operators.email_report import EmailReportOperator
 from inpe_backup.operators.ensure_space import EnsureSpaceOperator
 from inpe_backup.operators.find_damaged_days import FindDamagedDaysOperator
-from inpe_backup.operators.judge_run import JudgeRunOperator
 from inpe_backup.operators.plan_audit import PlanAuditOperator
 from inpe_backup.operators.plan_days import PlanDaysOperator
-from inpe_backup.operators.publish_facts import PublishFactsOperator
 from inpe_backup.operators.secure_day import CopyDayOperator, PublishDayOperator, VerifyDayOperator
 from inpe_backup.operators.survey_source import SurveySourceOperator
 
@@ -62,13 +59,7 @@ with DAG(
     tags=["backup", "audit"],
     params=forms.audit_vault(),
     owner_links={SITE.institute.name: SITE.mail.link},
-    default_args={
-        "owner": SITE.institute.name,
-        "queue": SITE.vault.queue or "default",
-        "retries": 3,
-        "retry_delay": timedelta(seconds=SITE.supim.retry_delay_s),
-        "retry_policy": RETRY_WHAT_PASSES,
-    },
+    default_args=task_defaults(SITE, SITE.supim.retry_delay_s),
 ):
     plan = PlanAuditOperator(task_id="plan", task_display_name="Choose what is due")
     # One at a time: the rate is the vault's, and a disk that seeks reads little.
@@ -120,11 +111,4 @@ with DAG(
     )
     audit >> damaged
     [plan, audit, damaged, survey, days, space, secure_day.expand(day=space.output)] >> report
-    # Leaves: mail and facts go out whatever happened, and the run is red when the backup or the mail failed.
-    EmailReportOperator(task_id="email_report", task_display_name="Mail the report", report=report.output)
-    JudgeRunOperator(task_id="verdict", task_display_name="Judge the run", report=report.output)
-    report >> PublishFactsOperator(
-        task_id="publish_facts",
-        task_display_name="Tell the page",
-        about=["vault", "days", "machines", "screens"],
-    )
+    end_with(report, tell=["vault", "days", "machines", "screens"])

@@ -35,13 +35,10 @@ from airflow.sdk import DAG, CronTriggerTimetable
 from include import site_file
 from include.report import Kind
 from inpe_backup import forms
-from inpe_backup.operators.backup_operator import RETRY_WHAT_PASSES
+from inpe_backup.dag_frame import end_with, task_defaults
 from inpe_backup.operators.build_backups_report import BuildBackupsReportOperator
 from inpe_backup.operators.drill_machine import DrillMachineOperator
-from inpe_backup.operators.email_report import EmailReportOperator
-from inpe_backup.operators.judge_run import JudgeRunOperator
 from inpe_backup.operators.plan_drills import PlanDrillsOperator
-from inpe_backup.operators.publish_facts import PublishFactsOperator
 
 SITE = site_file.current()
 
@@ -58,13 +55,7 @@ with DAG(
     tags=["backup", "machines"],
     params=forms.drill_machines(),
     owner_links={SITE.institute.name: SITE.mail.link},
-    default_args={
-        "owner": SITE.institute.name,
-        "queue": SITE.vault.queue or "default",
-        "retries": 3,
-        "retry_delay": timedelta(seconds=SITE.machines.retry_delay_s),
-        "retry_policy": RETRY_WHAT_PASSES,
-    },
+    default_args=task_defaults(SITE, SITE.machines.retry_delay_s),
 ):
     plan = PlanDrillsOperator(task_id="plan_drills", task_display_name="Choose the machines")
     drills = DrillMachineOperator.partial(
@@ -83,9 +74,4 @@ with DAG(
         item_task="drill_machine",
     )
     [plan, drills] >> report
-    # Leaves: mail and facts go out whatever happened, and the run is red when a machine doesn't boot.
-    EmailReportOperator(task_id="email_report", task_display_name="Mail the report", report=report.output)
-    JudgeRunOperator(task_id="verdict", task_display_name="Judge the run", report=report.output)
-    report >> PublishFactsOperator(
-        task_id="publish_facts", task_display_name="Tell the page", about=["machines", "screens"]
-    )
+    end_with(report, tell=["machines", "screens"])

@@ -16,19 +16,17 @@ later. What runs did, and what the source was seen to hold, is in no vault: thos
 * `publish_facts`, *holds no vault marker*: the backup disk isn't mounted.
 """
 
-from datetime import timedelta
-
 from airflow.sdk import DAG
 
 from include import site_file
-from inpe_backup.operators.backup_operator import RETRY_WHAT_PASSES
+from inpe_backup.dag_frame import task_defaults
 from inpe_backup.operators.publish_facts import PublishFactsOperator
 
 SITE = site_file.current()
 
 with DAG(
     dag_id="publish_facts",
-    dag_display_name="Tell the page what is in the vault · publish_facts",
+    dag_display_name="publish_facts · Tell the page what is in the vault",
     schedule=None,
     catchup=False,
     max_active_runs=1,
@@ -36,13 +34,7 @@ with DAG(
     doc_md=__doc__,
     tags=["backup"],
     owner_links={SITE.institute.name: SITE.mail.link},
-    default_args={
-        "owner": SITE.institute.name,
-        "queue": SITE.vault.queue or "default",
-        "retries": 3,
-        "retry_delay": timedelta(seconds=SITE.supim.retry_delay_s),
-        "retry_policy": RETRY_WHAT_PASSES,
-    },
+    default_args=task_defaults(SITE, SITE.supim.retry_delay_s),
 ):
     PublishFactsOperator(
         task_id="publish_facts",

@@ -29,19 +29,14 @@ then clear the failed task **with its downstream tasks**. What was sent is kept 
 * `Judge the run` alone: it only repeats the report; the cause stands there.
 """
 
-from datetime import timedelta
-
 from airflow.sdk import DAG
 
 from include import site_file
 from include.report import Kind
 from inpe_backup import forms
-from inpe_backup.operators.backup_operator import RETRY_WHAT_PASSES
+from inpe_backup.dag_frame import end_with, task_defaults
 from inpe_backup.operators.build_backups_report import BuildBackupsReportOperator
-from inpe_backup.operators.email_report import EmailReportOperator
-from inpe_backup.operators.judge_run import JudgeRunOperator
 from inpe_backup.operators.plan_restore import PlanRestoreOperator
-from inpe_backup.operators.publish_facts import PublishFactsOperator
 from inpe_backup.operators.restore_day import RestoreDayOperator
 
 SITE = site_file.current()
@@ -57,13 +52,7 @@ with DAG(
     tags=["backup", "restore", "supim"],
     params=forms.restore_day(SITE),
     owner_links={SITE.institute.name: SITE.mail.link},
-    default_args={
-        "owner": SITE.institute.name,
-        "queue": SITE.vault.queue or "default",
-        "retries": 3,
-        "retry_delay": timedelta(seconds=SITE.supim.retry_delay_s),
-        "retry_policy": RETRY_WHAT_PASSES,
-    },
+    default_args=task_defaults(SITE, SITE.supim.retry_delay_s),
 ):
     plan = PlanRestoreOperator(task_id="plan", task_display_name="Check the form and the target")
     days = RestoreDayOperator.partial(
@@ -82,8 +71,4 @@ with DAG(
         item_task="restore_day",
     )
     [plan, days] >> report
-    # Leaves: mail and facts go out whatever happened, and the run is red when a day wasn't restored.
-    EmailReportOperator(task_id="email_report", task_display_name="Mail the report", report=report.output)
-    JudgeRunOperator(task_id="verdict", task_display_name="Judge the run", report=report.output)
-    tell = PublishFactsOperator(task_id="publish_facts", task_display_name="Tell the page")
-    report >> tell
+    end_with(report)

@@ -30,19 +30,14 @@ The mail says what happened; so does the task's log, as its last line. Mend the 
 * `Judge the run` alone: it only repeats the report; the cause stands there.
 """
 
-from datetime import timedelta
-
 from airflow.sdk import DAG
 
 from include import site_file
 from include.report import Kind
 from inpe_backup import forms
-from inpe_backup.operators.backup_operator import RETRY_WHAT_PASSES
+from inpe_backup.dag_frame import end_with, task_defaults
 from inpe_backup.operators.build_backups_report import BuildBackupsReportOperator
-from inpe_backup.operators.email_report import EmailReportOperator
-from inpe_backup.operators.judge_run import JudgeRunOperator
 from inpe_backup.operators.plan_machine_restore import PlanMachineRestoreOperator
-from inpe_backup.operators.publish_facts import PublishFactsOperator
 from inpe_backup.operators.restore_machine import RestoreMachineOperator
 
 SITE = site_file.current()
@@ -58,13 +53,7 @@ with DAG(
     tags=["backup", "machines", "restore"],
     params=forms.restore_machine(SITE),
     owner_links={SITE.institute.name: SITE.mail.link},
-    default_args={
-        "owner": SITE.institute.name,
-        "queue": SITE.vault.queue or "default",
-        "retries": 3,
-        "retry_delay": timedelta(seconds=SITE.machines.retry_delay_s),
-        "retry_policy": RETRY_WHAT_PASSES,
-    },
+    default_args=task_defaults(SITE, SITE.machines.retry_delay_s),
 ):
     plan = PlanMachineRestoreOperator(
         task_id="plan_restore", task_display_name="Check the form, choose the image"
@@ -84,8 +73,4 @@ with DAG(
         item_task="restore_machine",
     )
     [plan, restore] >> report
-    # Leaves: mail and facts go out whatever happened, and the run is red when the machine isn't back.
-    EmailReportOperator(task_id="email_report", task_display_name="Mail the report", report=report.output)
-    JudgeRunOperator(task_id="verdict", task_display_name="Judge the run", report=report.output)
-    tell = PublishFactsOperator(task_id="publish_facts", task_display_name="Tell the page")
-    report >> tell
+    end_with(report)

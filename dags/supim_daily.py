@@ -28,20 +28,17 @@ task **with its downstream tasks**, so that the report is written again. What is
 * `Judge the run` alone: it only repeats the report; the cause stands there.
 """
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from airflow.sdk import DAG, task_group
 
 from include import site_file
 from inpe_backup import forms
-from inpe_backup.operators.backup_operator import RETRY_WHAT_PASSES
+from inpe_backup.dag_frame import end_with, task_defaults
 from inpe_backup.operators.build_report import BuildReportOperator
 from inpe_backup.operators.choose_days import ChooseDaysOperator
-from inpe_backup.operators.email_report import EmailReportOperator
 from inpe_backup.operators.ensure_space import EnsureSpaceOperator
-from inpe_backup.operators.judge_run import JudgeRunOperator
 from inpe_backup.operators.plan_days import PlanDaysOperator
-from inpe_backup.operators.publish_facts import PublishFactsOperator
 from inpe_backup.operators.secure_day import CopyDayOperator, PublishDayOperator, VerifyDayOperator
 from inpe_backup.operators.survey_source import SurveySourceOperator
 from inpe_backup.timetable import OrdinalDayTimetable
@@ -61,13 +58,7 @@ with DAG(
     tags=["backup", "supim"],
     params=forms.supim_daily(SITE),
     owner_links={SITE.institute.name: SITE.mail.link},
-    default_args={
-        "owner": SITE.institute.name,
-        "queue": SITE.vault.queue or "default",
-        "retries": 3,
-        "retry_delay": timedelta(seconds=SITE.supim.retry_delay_s),
-        "retry_policy": RETRY_WHAT_PASSES,
-    },
+    default_args=task_defaults(SITE, SITE.supim.retry_delay_s),
 ):
     window = ChooseDaysOperator(task_id="julian_window", task_display_name="Choose the days")
     survey = SurveySourceOperator(
@@ -103,9 +94,4 @@ with DAG(
         day_tasks=["secure_day.copy_day", "secure_day.verify_day", "secure_day.publish_day"],
     )
     [window, survey, plan, space, secure_day.expand(day=space.output)] >> report
-    # Leaves: mail and facts go out whatever happened, and the run is red when the backup or the mail failed.
-    EmailReportOperator(task_id="email_report", task_display_name="Mail the report", report=report.output)
-    JudgeRunOperator(task_id="verdict", task_display_name="Judge the run", report=report.output)
-    report >> PublishFactsOperator(
-        task_id="publish_facts", task_display_name="Tell the page", about=["vault", "days"], plan_task="plan"
-    )
+    end_with(report, tell=["vault", "days"], plan_task="plan")

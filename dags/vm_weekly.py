@@ -36,13 +36,10 @@ from airflow.sdk import DAG, CronTriggerTimetable, task_group
 
 from include import site_file
 from inpe_backup import forms
-from inpe_backup.operators.backup_operator import RETRY_WHAT_PASSES
+from inpe_backup.dag_frame import end_with, task_defaults
 from inpe_backup.operators.build_weekly_report import BuildWeeklyReportOperator
-from inpe_backup.operators.email_report import EmailReportOperator
 from inpe_backup.operators.ensure_room import EnsureRoomOperator
-from inpe_backup.operators.judge_run import JudgeRunOperator
 from inpe_backup.operators.list_machines import ListMachinesOperator
-from inpe_backup.operators.publish_facts import PublishFactsOperator
 from inpe_backup.operators.remove_old import RemoveOldOperator
 from inpe_backup.operators.secure_machine import (
     FreezeMachineOperator,
@@ -70,13 +67,7 @@ with DAG(
     tags=["backup", "machines"],
     params=forms.vm_weekly(),
     owner_links={SITE.institute.name: SITE.mail.link},
-    default_args={
-        "owner": SITE.institute.name,
-        "queue": SITE.vault.queue or "default",
-        "retries": 3,
-        "retry_delay": timedelta(seconds=SITE.machines.retry_delay_s),
-        "retry_policy": RETRY_WHAT_PASSES,
-    },
+    default_args=task_defaults(SITE, SITE.machines.retry_delay_s),
 ):
     every = {
         "task_id": "list_machines",
@@ -125,9 +116,4 @@ with DAG(
 
     machines >> room >> secure_machine.expand(machine=room.output) >> remove
     [machines, room, remove] >> report
-    # Leaves: mail and facts go out whatever happened, and the run is red when the backup or the mail failed.
-    EmailReportOperator(task_id="email_report", task_display_name="Mail the report", report=report.output)
-    JudgeRunOperator(task_id="verdict", task_display_name="Judge the run", report=report.output)
-    report >> PublishFactsOperator(
-        task_id="publish_facts", task_display_name="Tell the page", about=["vault", "machines"]
-    )
+    end_with(report, tell=["vault", "machines"])

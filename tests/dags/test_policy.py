@@ -13,7 +13,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 FILES = sorted((ROOT / "dags").glob("*.py"))
-FILE_LINES = 135
+FILE_LINES = 120
 SENTENCE = re.compile(r"[A-Z][A-Za-z', ]+")
 FACTS_ALONE = "publish_facts"
 """The DAG that backs nothing up, and so has nothing to report."""

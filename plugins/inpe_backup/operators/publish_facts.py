@@ -15,6 +15,8 @@ from inpe_backup.assets import BACKUP_FACTS, facts_of
 from inpe_backup.leavings import Leavings
 from inpe_backup.operators.backup_operator import BackupOperator
 
+About = Literal["vault", "days", "machines", "screens"]
+"""What is read of a vault."""
 _LOOK_BACK = 20  # events in which the id of a vault that can't be opened is looked for
 
 
@@ -33,7 +35,7 @@ class PublishFactsOperator(BackupOperator):
     def __init__(
         self,
         *,
-        about: Sequence[Literal["vault", "days", "machines", "screens"]] = (),
+        about: Sequence[About] = (),
         report_task: str | None = "build_report",
         plan_task: str | None = None,
         **kwargs: Any,
