@@ -27,7 +27,7 @@ def task_defaults(site: Site, retry_delay_s: float) -> dict[str, Any]:
 def end_with(report: BaseOperator, *, tell: Sequence[About] = (), plan_task: str | None = None) -> None:
     """Mail the report, judge the run by it, and tell the page, whatever happened before.
 
-    Each is a leaf of its own: mail and facts go out, and the run is red when what it is for failed, or the mail.
+    Each is a leaf of its own: mail and facts go out, and the run is red when its work failed, or the mail.
 
     Args:
         report: the task that leaves it.
