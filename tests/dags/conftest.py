@@ -11,7 +11,6 @@ from tests.dags.weekly import DAG as WEEKLY
 from tests.dags.weekly import Weekly
 from tests.site import Institute
 from tests.site.airflow import LocalAirflow
-from tests.site.browser import Browser
 
 OTHERS = Path(__file__).with_name("others")
 """Other people's DAGs."""
@@ -49,13 +48,6 @@ def weekly(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Weekly]:
         with work.airflow as airflow:
             airflow.unpause(WEEKLY)
             yield work
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    """Give a Chromium."""
-    with Browser() as chromium:
-        yield chromium
 
 
 @pytest.fixture

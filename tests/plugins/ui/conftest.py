@@ -1,4 +1,4 @@
-"""One institute, one Airflow and one Chromium for all tests of the page: starting them takes longest."""
+"""One institute and one Airflow for all tests of the page: starting them takes longest."""
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -29,14 +29,7 @@ def daily(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daily]:
             yield work
 
 
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    """Give a Chromium."""
-    with Browser() as chromium:
-        yield chromium
-
-
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def admin(daily: Daily, browser: Browser) -> Page:
     """Give a page whose user may do everything; tests go where they want with it."""
     return browser.log_in(daily.airflow)
