@@ -17,7 +17,7 @@ from tests.site.publish import newest, publish
 expect.set_options(timeout=60_000)  # nothing here is timed; machines that test are busy
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def daily(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daily]:
     """Give the daily DAG, switched off so that nothing runs by itself, with an empty vault and source."""
     root = tmp_path_factory.mktemp("ui")
