@@ -49,8 +49,11 @@ def found(agent: Agent, name: str) -> Machine:
 def image(host: KvmHost, machine: str, *options: str) -> None:
     """Put another disk in the place of a machine's; it is of 64 MiB and of the format qcow2."""
     path = host.disk(machine, "vda")
-    path.unlink(missing_ok=True)
-    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", *options, str(path), "64M"], check=True)
+    create = ["qemu-img", "create", "-q", "-f", "qcow2", *options, str(path), "64M"]
+    for last in (*[False] * 9, True):  # before it encrypts it measures the CPU; on a busy one it gives up
+        path.unlink(missing_ok=True)
+        if subprocess.run(create, check=last).returncode == 0:
+            return
 
 
 def test_a_host_is_told_with_its_machines(host: KvmHost, agent: Agent) -> None:
