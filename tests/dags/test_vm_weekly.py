@@ -49,7 +49,7 @@ def _told_airflow(weekly: Weekly, run: Run) -> None:
     for machine in part.machines:
         newest = weekly.generations(machine.name)[-1]
         assert machine.generations[-1].instant == newest.instant
-        assert machine.generations[-1].downtime_s == newest.record.downtime_s
+        assert (machine.generations[-1].downtime_s or 0) == newest.record.downtime_s
         extra = images[f"machine_images/{machine.name}"]["extra"]
         assert GenerationFacts.model_validate(extra) == machine.generations[-1]
 

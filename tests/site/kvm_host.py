@@ -240,7 +240,7 @@ class KvmHost:
 
     def start_libvirtd(self) -> None:
         """Start libvirtd again after it was killed, as a service manager would."""
-        self.run("libvirtd", "--daemon")
+        self._wait(self._libvirtd_starts, "a place for libvirtd")  # one that was killed may still be dying
         self._wait(self._libvirt_answers, "libvirtd")
 
     def __enter__(self) -> Self:
@@ -278,6 +278,13 @@ class KvmHost:
         boot_sector.write(raw)
         subprocess.run(["qemu-img", "convert", "-f", "raw", "-O", kind, str(raw), str(path)], check=True)
         raw.unlink()
+
+    def _libvirtd_starts(self) -> bool:
+        try:
+            self.run("libvirtd", "--daemon")
+        except subprocess.CalledProcessError:
+            return False
+        return True
 
     def _libvirt_answers(self) -> bool:
         if self._running.poll() is not None:

@@ -75,8 +75,10 @@ def test_a_folder_that_is_a_file_is_status_2(
 
 def typed(*words: str) -> subprocess.Popen[str]:
     """Type a command into a terminal of its own."""
+    # What runs in the background of a script ignores Ctrl-C, and so would all that it starts.
+    terminal = ["env", "--default-signal=INT"]
     return subprocess.Popen(
-        [sys.executable, "-m", "include", *words],
+        [*terminal, sys.executable, "-m", "include", *words],
         env=environment(),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
