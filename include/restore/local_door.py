@@ -24,6 +24,7 @@ class LocalDoor:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env={**os.environ, "PATH": own},
+            process_group=0,  # Ctrl-C is for who started this; that one ends it, and says so
         )
         return LocalConversation(process, program)
 
