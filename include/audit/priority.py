@@ -8,10 +8,11 @@ import os
 import subprocess
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import TypeVar
 
 LOWEST = 19
+_A_LOOK_S = 0.5
 
 Given = TypeVar("Given")
 
@@ -26,6 +27,8 @@ def in_background(work: Callable[[], Given], stop: Callable[[], None]) -> Given:
     with ThreadPoolExecutor(1, initializer=_lower) as thread:
         doing = thread.submit(work)
         try:
+            while not doing.done():
+                wait([doing], _A_LOOK_S)  # a signal that another thread got is only seen in between
             return doing.result()
         except BaseException:
             stop()
