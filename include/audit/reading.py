@@ -13,6 +13,7 @@ from include.audit.backups import Backup, in_vault
 from include.audit.finding import Seen
 from include.facts import Day, Facts
 from include.machines.image import UNREADABLE
+from include.names import shown
 from include.ordinal_day import OrdinalDay
 from include.proofs import Found
 from include.vault import PublishedDay, Vault
@@ -89,12 +90,11 @@ class Reader:
         try:
             seen = read(backup, self.pace)
         except PermissionError as refused:
-            return "not checked", f"This user may not read {os.fsdecode(refused.filename)}.", Seen()
+            return "not checked", f"This user may not read {_path(refused, backup)}.", Seen()
         except OSError as error:
             if error.errno not in (errno.ENOENT, *UNREADABLE):
                 raise
-            told = f"{os.fsdecode(error.filename or backup.folder)} can't be read: {error.strerror}."
-            return "failed", told, Seen()
+            return "failed", f"{_path(error, backup)} can't be read: {error.strerror}.", Seen()
         return ("failed", " ".join(seen.wrong), seen) if seen.wrong else ("passed", f"{seen.proof}.", seen)
 
     def _recorded(self, backup: Backup, reading: Reading, when: datetime) -> Reading:
@@ -139,6 +139,11 @@ class Reader:
         return Reading(
             name=backup.name, day=_day(backup), result=last.result, how=last.how, seconds=last.seconds
         )
+
+
+def _path(error: OSError, backup: Backup) -> str:
+    """Give what an error is about; its name may hold bytes that are no text."""
+    return shown(os.fsdecode(error.filename or backup.folder))
 
 
 def _day(backup: Backup) -> OrdinalDay | None:

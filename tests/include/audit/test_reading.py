@@ -126,6 +126,26 @@ def test_a_file_that_goes_away_while_it_is_read_is_damage(vault: Vault) -> None:
     assert "can't be read: No such file or directory." in reading.how
 
 
+def test_a_file_with_an_odd_name_that_cant_be_read_is_recorded(vault: Vault) -> None:
+    """Its name is no text: it's shown, and nothing fails for it."""
+    more_than_are_read_at_once = 4 * (os.cpu_count() or 1)
+    odd = day(vault, {f"{number}\n\udcff": b"odd" for number in range(more_than_are_read_at_once)})
+    [backup] = [one for one in in_vault(vault) if one.folder == odd.folder]
+    one_at_a_time = threading.Lock()
+
+    def moved(_: int) -> None:
+        with one_at_a_time:
+            if odd.folder.exists():
+                odd.folder.chmod(0o755)
+                odd.folder.rename(vault.root / "moved")
+
+    reading = Reader(vault, "a run", moved).read(backup)
+    assert reading
+    assert r"\n\xff' can't be read: No such file or directory." in reading.how
+    [found] = backup.proofs.read()
+    assert found.how == reading.how
+
+
 NEWEST_ONLY = Keep(weekly=1, monthly=0, yearly=0)
 WEEK = timedelta(weeks=1)
 
