@@ -23,8 +23,9 @@ _PAST_THE_CACHE = "--cache=none"
 def make(target: Target, alive: Callable[[], None]) -> None:
     """Begin a new disk; what a try before began is gone on with.
 
-    It begins with a copy of what is at its place, so that only what differs has to come: at once where the
-    file system shares blocks. A disk on top of others becomes one that needs no other.
+    It begins with what is at its place, so that only what differs has to come: as an overlay on top of that
+    where it's to go, else as a copy of it, at once where the file system shares blocks. A disk on top of
+    others becomes one that needs no other.
 
     Args:
         target: its place.
@@ -39,7 +40,10 @@ def make(target: Target, alive: Callable[[], None]) -> None:
     with suppress(FileNotFoundError):
         part.unlink()
     disk, base = target.disk, ["--", str(target.place), str(part)]
-    if not target.base:
+    if target.overlay:
+        below = ["-F", target.base, "-b", str(target.place)]
+        _run(["qemu-img", "create", "-q", "-f", "qcow2", *below, "--", str(part)], alive)
+    elif not target.base:
         _run(["qemu-img", "create", "-q", "-f", disk.format, "--", str(part), str(disk.bytes)], alive)
     elif target.flat and target.base == disk.format:
         _run(["cp", "--reflink=auto", "--sparse=auto", *base], alive)
@@ -78,7 +82,9 @@ def from_the_disk(target: Target, room: Path) -> Iterator[Export]:
     Raises:
         NotRestoredError: it can't be opened.
     """
-    _out_of_the_cache(target.new)
+    out_of_the_cache(target.new)
+    if target.overlay:
+        out_of_the_cache(target.place)
     socket, _ = _served(target, room, exports.READ_ONLY)
     try:
         with Export(socket, target.disk.name) as read_only:
@@ -88,7 +94,7 @@ def from_the_disk(target: Target, room: Path) -> Iterator[Export]:
     sync_folder(target.new.parent)
 
 
-def _out_of_the_cache(path: Path) -> None:
+def out_of_the_cache(path: Path) -> None:
     """Have all of a file on the disk, so that what is read of it comes from there."""
     with path.open("rb+") as file:
         os.fsync(file.fileno())
@@ -97,7 +103,7 @@ def _out_of_the_cache(path: Path) -> None:
 
 def _served(target: Target, room: Path, access: tuple[str, ...]) -> tuple[str, bool]:
     """Serve a disk past the page cache, or through it where its file system can't (O_DIRECT); tells which."""
-    wanted = {"name": target.disk.name, "format": target.disk.format, "path": str(target.new)}
+    wanted = {"name": target.disk.name, "format": target.new_format, "path": str(target.new)}
     with suppress(NotFrozenError):
         return str(exports.serve_files([wanted], room, (*access, _PAST_THE_CACHE))[0]["socket"]), True
     try:

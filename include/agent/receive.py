@@ -92,7 +92,7 @@ def _refused(say: Callable[[dict[str, Any]], None], error: AgentError) -> int:
 
 @contextmanager
 def _held(state: State, restore: Restore) -> Iterator[tuple[MachineFolder, Path]]:
-    """Keep every other restore of the machine off, and give a room; what dead ones left there goes."""
+    """Keep every other restore of the machine off, and give a room."""
     state.make()
     folder = state.of(restore.uuid)
     folder.make()
@@ -100,16 +100,23 @@ def _held(state: State, restore: Restore) -> Iterator[tuple[MachineFolder, Path]
     with held(folder.restore / "lock", patience_s=_PATIENCE_S) as mine:
         if not mine:
             raise BusyError(f"{restore.name} is being restored by somebody else. Come again.")
-        for left in folder.restore_rooms():
-            exports.end_processes(str(left))
-            shutil.rmtree(left, ignore_errors=True)
-        exports.end_marked(f".restoring-{restore.token}")
-        room = folder.make_restore_room()
-        try:
+        with restore_room(folder, restore) as room:
             yield folder, room
-        finally:
-            exports.end_processes(str(room))
-            shutil.rmtree(room, ignore_errors=True)
+
+
+@contextmanager
+def restore_room(folder: MachineFolder, restore: Restore) -> Iterator[Path]:
+    """Give a room to who holds the restore; what dead ones left goes, and what is in it afterwards."""
+    for left in folder.restore_rooms():
+        exports.end_processes(str(left))
+        shutil.rmtree(left, ignore_errors=True)
+    exports.end_marked(f".restoring-{restore.token}")
+    room = folder.make_restore_room()
+    try:
+        yield room
+    finally:
+        exports.end_processes(str(room))
+        shutil.rmtree(room, ignore_errors=True)
 
 
 def _introduction(targets: list[Target]) -> dict[str, Any]:
@@ -278,7 +285,7 @@ class _Receiving:
         self._keep_proofs({name: seen for name, seen in self._proofs().items() if name != target.disk.name})
 
     def _note_proof(self, target: Target) -> None:
-        self._keep_proofs({**self._proofs(), target.disk.name: seen(target.new)})
+        self._keep_proofs({**self._proofs(), target.disk.name: seen(target)})
 
     def _proofs(self) -> dict[str, Any]:
         found = read_json(self._folder.restore / "proven.json")
@@ -288,7 +295,8 @@ class _Receiving:
         write_json(self._folder.restore / "proven.json", {"token": self._token, "disks": disks})
 
 
-def seen(path: Path) -> list[int]:
-    """Give by what a file is known to be the very one that was proven."""
-    found = path.stat()
-    return [found.st_ino, found.st_size, found.st_mtime_ns]
+def seen(target: Target) -> list[int]:
+    """Give by what a disk's files are known to be the very ones that were proven."""
+    files = [target.new, target.place] if target.overlay else [target.new]
+    found = [path.stat() for path in files]
+    return [fact for one in found for fact in (one.st_ino, one.st_size, one.st_mtime_ns)]

@@ -9,6 +9,7 @@ The definition is the one that is to be: name, UUID and paths are those of the m
 disk is written beside its place, and gets there only when all are proven:
 
     <path>.restoring-<token>         the new one, until then
+    <path>.restoring-<token>.qcow2   what differs, where the old content is to go: written over it in the end
     <path>.before-restore-<date>     what was there before, if it's kept
 """
 
@@ -91,6 +92,10 @@ class Restore:
     def new(self, place: Path) -> Path:
         """Give where something is written that is to come to a place."""
         return place.with_name(f"{place.name}.restoring-{self.token}")
+
+    def overlay(self, place: Path) -> Path:
+        """Give where what differs is written, if it's to be written over what is at a place."""
+        return place.with_name(f"{place.name}.restoring-{self.token}.qcow2")
 
 
 def _disk(told: dict[str, Any]) -> Disk:

@@ -20,12 +20,14 @@ class Piece(NamedTuple):
         place: where to.
         new: where it lies until then; the same for a block device, which is written to directly.
         kept: where what was there before goes; None: nothing was, or it can't be kept.
+        overlay: whether the new one is only what differs, to be written over what is there.
     """
 
     what: str
     place: Path
     new: Path
     kept: Path | None
+    overlay: bool = False
 
     @property
     def moved(self) -> bool:
@@ -37,7 +39,8 @@ def pieces(folder: MachineFolder) -> list[Piece]:
     """Give what an open journal says is to be moved."""
     told = folder.restoring.facts("begin").get("pieces", [])
     return [
-        Piece(what, Path(place), Path(new), Path(kept) if kept else None) for what, place, new, kept in told
+        Piece(what, Path(place), Path(new), Path(kept) if kept else None, overlay)
+        for what, place, new, kept, overlay in told
     ]
 
 
@@ -46,7 +49,11 @@ def standing(folder: MachineFolder) -> str:
     began: dict[str, Any] = folder.restoring.facts("begin")
     if not began:
         return ""
-    told = [f"{piece.what} {_told(piece, in_place=began['in_place'])}" for piece in pieces(folder)]
+    steps = folder.restoring.steps()
+    told = [
+        f"{piece.what} {_told(piece, in_place=began['in_place'], begun=f'commit {piece.what}' in steps)}"
+        for piece in pieces(folder)
+    ]
     step = folder.restoring.entries()[-1]["step"]
     return (
         f"The restore of {began['machine']} to {began['generation']} was cut off at the step {step}: "
@@ -54,10 +61,12 @@ def standing(folder: MachineFolder) -> str:
     )
 
 
-def _told(piece: Piece, *, in_place: bool) -> str:
+def _told(piece: Piece, *, in_place: bool, begun: bool) -> str:
     if piece.moved:
         kept = f" (what was there before is {piece.kept})" if _there(piece.kept) else ""
         return f"is the restored one, complete{kept}"
+    if piece.overlay and begun:
+        return f"is the restored one, complete only together with {piece.new}"
     if not in_place or not (_there(piece.place) or _there(piece.kept)):
         return f"isn't at its place yet (the restored one, complete, is {piece.new})"
     where = piece.place if _there(piece.place) else piece.kept

@@ -14,14 +14,14 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from . import kept, moving
+from . import kept, moving, overlay
 from .errors import AgentError, BusyError, LibvirtError, NotPossibleError, NotRestoredError
 from .folder import MachineFolder, State, held, read_json, write_json
 from .journal import now
-from .receive import seen, told
+from .receive import restore_room, seen, told
 from .restoring import Restore
-from .standing import pieces, standing
-from .target import look, require_off
+from .standing import Piece, pieces, standing
+from .target import Target, look, require_off
 from .virsh import Virsh
 
 _PATIENCE_S = 5.0
@@ -59,13 +59,13 @@ def swap(state: State, virsh: Virsh, asked: dict[str, Any]) -> dict[str, Any]:
     """
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # whoever asked may go
     restore = Restore(asked)
-    with _held(state, restore) as folder:
+    with _held(state, restore) as folder, restore_room(folder, restore) as room:
         if done := _done(folder, restore):
             return done
         try:
             if not _begun(folder, restore):
                 _begin(state, virsh, folder, restore)
-            answer = _exchange(virsh, folder, restore)
+            answer = _exchange(virsh, folder, restore, room)
         except (AgentError, OSError) as error:
             if not folder.restoring.open:
                 raise
@@ -120,17 +120,16 @@ def _begin(state: State, virsh: Virsh, folder: MachineFolder, restore: Restore) 
     proven = read_json(folder.restore / "proven.json")
     for target in targets:
         with suppress(FileNotFoundError):
-            if proven.get("token") == restore.token and proven["disks"].get(target.disk.name) == seen(
-                target.new
-            ):
+            if proven.get("token") == restore.token and proven["disks"].get(target.disk.name) == seen(target):
                 continue
         raise NotRestoredError(
             f"{target.disk.name} isn't proven at the host yet. {restore.name} wasn't touched."
         )
     _write_firmware(restore)
     stamp = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H-%M-%SZ")
-    moves = [(target.disk.name, target.place, target.new) for target in targets]
-    moves += [(name, path, restore.new(path)) for name, path in sorted(restore.firmware.items())]
+    to_move = [_piece(target, stamp) for target in targets]
+    firmware = sorted(restore.firmware.items())
+    to_move += [_moved(name, path, restore.new(path), stamp) for name, path in firmware]
     folder.restoring.write(
         "begin",
         run=restore.run,
@@ -139,13 +138,24 @@ def _begin(state: State, virsh: Virsh, folder: MachineFolder, restore: Restore) 
         generation=restore.generation,
         in_place=restore.in_place,
         stamp=stamp,
-        pieces=[[what, str(place), str(new), _kept(place, new, stamp)] for what, place, new in moves],
+        pieces=[
+            [piece.what, str(piece.place), str(piece.new), str(piece.kept or ""), piece.overlay]
+            for piece in to_move
+        ],
     )
 
 
-def _kept(place: Path, new: Path, stamp: str) -> str:
-    """Give the second name of what is at a place; none where nothing is, or it's a device."""
-    return f"{place}.before-restore-{stamp}" if place != new and os.path.lexists(place) else ""
+def _piece(target: Target, stamp: str) -> Piece:
+    if target.overlay:
+        overlay.require_room(target.new)
+        return Piece(target.disk.name, target.place, target.new, None, overlay=True)
+    return _moved(target.disk.name, target.place, target.new, stamp)
+
+
+def _moved(what: str, place: Path, new: Path, stamp: str) -> Piece:
+    """Give what gets to its place; what is there has a second name, unless it's a device."""
+    there = place != new and os.path.lexists(place)
+    return Piece(what, place, new, Path(f"{place}.before-restore-{stamp}") if there else None)
 
 
 def _write_firmware(restore: Restore) -> None:
@@ -154,7 +164,7 @@ def _write_firmware(restore: Restore) -> None:
         write[name](restore.files[name], restore.new(path))
 
 
-def _exchange(virsh: Virsh, folder: MachineFolder, restore: Restore) -> dict[str, Any]:
+def _exchange(virsh: Virsh, folder: MachineFolder, restore: Restore, room: Path) -> dict[str, Any]:
     known = restore.uuid in virsh.uuids()
     if known:
         _keep_definition(virsh, folder, restore)
@@ -167,10 +177,7 @@ def _exchange(virsh: Virsh, folder: MachineFolder, restore: Restore) -> dict[str
     for piece in all_pieces:
         if not piece.moved:
             require_off(virsh, restore)
-            folder.restoring.write(f"keep {piece.what}")
-            moving.keep(piece)
-            folder.restoring.write(f"move {piece.what}")
-            moving.move(piece)
+            _put(folder, piece, room)
     old = [piece.kept for piece in all_pieces if piece.kept]
     if not restore.keep_old:
         folder.restoring.write("remove-old")
@@ -180,6 +187,17 @@ def _exchange(virsh: Virsh, folder: MachineFolder, restore: Restore) -> dict[str
     definition = folder.restoring.facts("keep definition").get("path")
     about = {"machine": restore.name, "uuid": restore.uuid, "definition": definition}
     return {**about, "kept": [str(one) for one in old], **_started(virsh, folder, restore)}
+
+
+def _put(folder: MachineFolder, piece: Piece, room: Path) -> None:
+    if piece.overlay:
+        folder.restoring.write(f"commit {piece.what}")
+        overlay.write_over(piece, room)
+        return
+    folder.restoring.write(f"keep {piece.what}")
+    moving.keep(piece)
+    folder.restoring.write(f"move {piece.what}")
+    moving.move(piece)
 
 
 def _keep_definition(virsh: Virsh, folder: MachineFolder, restore: Restore) -> None:

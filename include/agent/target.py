@@ -32,6 +32,7 @@ class Target(NamedTuple):
         place: its path, links followed.
         new: where it's written meanwhile; a block device itself.
         device: whether it's a block device.
+        overlay: whether only what differs is written there, to be written over the old disk in the end.
         base: the format of what is there now, and can be begun with; empty: nothing.
         base_bytes: what a guest sees of that.
         flat: whether that is one file, without others below it.
@@ -42,10 +43,16 @@ class Target(NamedTuple):
     place: Path
     new: Path
     device: bool = False
+    overlay: bool = False
     base: str = ""
     base_bytes: int = 0
     flat: bool = True
     taken: int = 0
+
+    @property
+    def new_format(self) -> str:
+        """The format of what is written meanwhile."""
+        return "qcow2" if self.overlay else self.disk.format
 
 
 def look(state: State, virsh: Virsh, restore: Restore) -> list[Target]:
@@ -141,10 +148,22 @@ def _target(restore: Restore, disk: Disk, form: str) -> Target:
         found: dict[str, Any] = measured({"format": form, "path": str(place), "kind": kind})
     except LibvirtError:  # what is there is no disk: the new one begins with nothing
         return plain._replace(device=device)
-    base, flat = (form, len(found["chain"]) == 1)
-    return Target(
-        disk, place, place if device else plain.new, device, base, found["bytes"], flat, found["allocated"]
+    known = plain._replace(
+        device=device,
+        base=form,
+        base_bytes=found["bytes"],
+        flat=len(found["chain"]) == 1,
+        taken=found["allocated"],
     )
+    if device:
+        return known._replace(new=place)
+    return known._replace(overlay=True, new=restore.overlay(place)) if _goes(restore, known) else known
+
+
+def _goes(restore: Restore, target: Target) -> bool:
+    """Tell whether a disk of the same kind is there, whose content nobody wants, nor by another name."""
+    same = target.flat and (target.base, target.base_bytes) == (target.disk.format, target.disk.bytes)
+    return restore.in_place and not restore.keep_old and same and target.place.stat().st_nlink == 1
 
 
 def _look_at_place(restore: Restore, target: Target) -> None:
@@ -202,7 +221,7 @@ def _needed(target: Target, folder: Path) -> int:
     begun = 0
     with suppress(FileNotFoundError):
         begun = target.new.stat().st_blocks * 512
-    if target.base and target.flat and shares_blocks(folder):
+    if target.overlay or (target.base and target.flat and shares_blocks(folder)):
         return 0  # only what differs will take room, and how much that is, nobody knows yet
     return max(0, max(target.taken, target.disk.data_bytes) - begun)
 

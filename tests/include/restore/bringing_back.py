@@ -80,15 +80,7 @@ class Rehearsal:
 
     def damage(self, machine: str, target: str, form: str, at: str, count: str = "3M") -> None:
         """Write noise into a disk, as a guest would have that went wild."""
-        write = [
-            "qemu-io",
-            "-f",
-            form,
-            "-c",
-            f"write -P 0x5a {at} {count}",
-            str(self.kvm.disk(machine, target)),
-        ]
-        subprocess.run(write, check=True, capture_output=True, timeout=60)
+        write_noise(self.kvm.disk(machine, target), form, at, count)
 
     def boots(self, machine: str) -> bool:
         """Start a machine; tells that it came up, and has it off again."""
@@ -105,6 +97,12 @@ class Rehearsal:
     def _processes(self) -> list[str]:
         listed = self.kvm.run("pgrep", "--list-full", "--full", "qemu-nbd|agent-", check=False)
         return listed.splitlines()
+
+
+def write_noise(disk: Path, form: str, at: str, count: str) -> None:
+    """Write noise into a disk of a machine that is off."""
+    write = ["qemu-io", "-f", form, "-c", f"write -P 0x5a {at} {count}", str(disk)]
+    subprocess.run(write, check=True, capture_output=True, timeout=60)
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -20,12 +21,14 @@ from tests.include.restore.bringing_back import Rehearsal
 
 pytestmark = pytest.mark.xdist_group("kvm")
 
-STEPS = ["begin", "keep definition", "define", "keep vda", "move vda", "keep vdb", "move vdb", "remove-old"]
+KEEPING = ["begin", "define", "keep vda", "move vda", "keep vdb", "move vdb"]
+DROPPING = ["begin", "keep definition", "define", "commit vda", "commit vdb", "remove-old"]
+STEPS = [*((True, step) for step in KEEPING), *((False, step) for step in DROPPING)]
 
 
-@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize(("keep_old", "step"), STEPS)
 def test_a_swap_killed_at_any_step_says_what_each_disk_holds_and_goes_on(
-    bringing: Rehearsal, step: str
+    bringing: Rehearsal, step: str, *, keep_old: bool
 ) -> None:
     """Each disk is complete, old or new, at its own place; the next try finishes what was begun."""
     kvm, generation = bringing.kvm, bringing.generations("maq1")[-1]
@@ -36,18 +39,41 @@ def test_a_swap_killed_at_any_step_says_what_each_disk_holds_and_goes_on(
     kvm.plan_fault(step, "agent")
 
     with pytest.raises(HostNotReadyError, match=f"cut off at the step {step}") as refused:
-        bringing.in_place("maq1", f"killed at {step}", keep_old=False)
+        bringing.in_place("maq1", f"killed at {step}", keep_old=keep_old)
 
     assert kvm.fault_sprung()
     for disk, content in seen(bringing).items():
-        told = f"{disk} is the restored one, complete" if content == new[disk] else f"{disk} is the old one"
         assert content in (old[disk], new[disk])
-        assert told in str(refused.value)
+        is_new = content == new[disk] or step == f"commit {disk}"  # then with what lies beside it
+        assert f"{disk} is the {'restored' if is_new else 'old'} one, complete" in str(refused.value)
     assert "Don't start the machine" in survey_problems(bringing)
-    restored = bringing.in_place("maq1", f"killed at {step}", keep_old=False)
+    restored = bringing.in_place("maq1", f"killed at {step}", keep_old=keep_old)
     assert seen(bringing) == new
-    assert restored.swapped.kept == ()
-    assert list((kvm.folder / "disks").glob("*.before-restore-*")) == []
+    kept = sorted((kvm.folder / "disks").glob("*.before-restore-*"))
+    assert sorted(map(Path, restored.swapped.kept)) == kept
+    assert [path.name.split(".")[1] for path in kept] == (["vda", "vdb"] if keep_old else [])
+    for path in kept:
+        path.unlink()
+    assert bringing.left_behind() == []
+
+
+@pytest.mark.parametrize(("disk", "form"), [("vda", "raw"), ("vdb", "qcow2")])
+def test_a_disk_half_written_over_is_complete_with_what_lies_beside_it(
+    bringing: Rehearsal, disk: str, form: str
+) -> None:
+    """It says where that is; and whatever was written there meanwhile, the next try puts it right."""
+    kvm, image = bringing.kvm, bringing.generations("maq1")[-1].image(disk).read_bytes()
+    bringing.damage("maq1", disk, form, "0", "4M")
+    kvm.plan_fault(f"commit {disk}", "agent")
+    with pytest.raises(HostNotReadyError, match=f"cut off at the step commit {disk}") as refused:
+        bringing.in_place("maq1", f"half of {disk}", keep_old=False)
+    [overlay] = (kvm.folder / "disks").glob(f"maq1.{disk}.restoring-*.qcow2")
+    bringing.damage("maq1", disk, form, "1M", "1M")
+    assert f"{disk} is the restored one, complete only together with {overlay}" in str(refused.value)
+    assert bringing.content(overlay, "qcow2") == image
+
+    bringing.in_place("maq1", f"half of {disk}", keep_old=False)
+    assert bringing.content(kvm.disk("maq1", disk), form) == image
     assert bringing.left_behind() == []
 
 

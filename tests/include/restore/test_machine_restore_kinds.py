@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from include.errors import ConfigError, MachineNotPossibleError
-from tests.include.restore.bringing_back import Rehearsal
+from tests.include.restore.bringing_back import Rehearsal, write_noise
 
 pytestmark = pytest.mark.xdist_group("kvm")
 
@@ -134,16 +134,45 @@ def test_a_disk_on_top_of_others_becomes_a_whole_one(bringing: Rehearsal, specia
     bringing.kvm.run("virsh", "undefine", "--nvram", "--keep-tpm", "--domain=maq5", check=False)
     chained = Special(bringing, special.disk, "qcow2")
     bringing.image("maq5", "chained")
-    bringing.damage("", "", "qcow2", "0", "1M") if False else subprocess.run(
-        ["qemu-io", "-f", "qcow2", "-c", "write -P 1 0 1M", str(chained.disk)],
-        check=True,
-        capture_output=True,
-    )
+    write_noise(chained.disk, "qcow2", "0", "1M")
     restored = bringing.in_place("maq5")
     told = subprocess.run(["qemu-img", "info", str(chained.disk)], capture_output=True, text=True, check=True)
     assert "backing file" not in told.stdout
     assert bringing.content(chained.disk, "qcow2") == content == below.read_bytes()
     assert restored.sent_bytes == 1 << 20
+
+
+@pytest.mark.parametrize("form", ["raw", "qcow2"])
+def test_a_disk_whose_old_content_may_go_is_written_over(
+    bringing: Rehearsal, special: Special, form: str
+) -> None:
+    """The file stays the same one: nothing is copied."""
+    content, disk = special.disk.read_bytes(), special.disk
+    if form == "qcow2":
+        disk = special.folder / "maq5.qcow2"
+        convert = ["qemu-img", "convert", "-f", "raw", "-O", "qcow2", str(special.disk), str(disk)]
+        subprocess.run(convert, check=True)
+        bringing.kvm.run("virsh", "undefine", "--nvram", "--keep-tpm", "--domain=maq5", check=False)
+        Special(bringing, disk, "qcow2")
+        bringing.image("maq5", "as QCOW2")
+    inode = disk.stat().st_ino
+    write_noise(disk, form, "1M", "64k")
+    restored = bringing.in_place("maq5", keep_old=False)
+    assert restored.sent_bytes == 1 << 20
+    assert bringing.content(disk, form) == content
+    assert disk.stat().st_ino == inode
+    assert restored.swapped.kept == ()
+    assert bringing.left_behind() == []
+
+
+def test_a_disk_that_has_another_name_too_isnt_written_over(bringing: Rehearsal, special: Special) -> None:
+    """Under that name somebody keeps what it holds now."""
+    write_noise(special.disk, "raw", "1M", "1M")
+    other, now = special.folder / "maq5.kept", special.disk.read_bytes()
+    other.hardlink_to(special.disk)
+    bringing.in_place("maq5", keep_old=False)
+    assert other.read_bytes() == now != special.disk.read_bytes()
+    assert bringing.left_behind() == []
 
 
 def test_a_machine_comes_back_into_another_folder(bringing: Rehearsal, special: Special) -> None:
