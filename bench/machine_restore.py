@@ -1,10 +1,12 @@
 """A machine restored in place after 2 % of its data were damaged: 4 GiB, half of them holes."""
 
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bench.disks import change, fill
+from bench.gigabit import Gigabit
 from bench.machine import Machine, kvm_host, reached
 from bench.programs import need
 from bench.row import Row, in_turn, timed
@@ -13,41 +15,82 @@ from include.restore.machine_restore import MachineRestore
 from include.restore.machine_wish import MachineWish
 from include.transfer import connected
 from include.vault import Vault
+from tests.include.wire import Wire
 
 DISK_BYTES = 4 << 30
 DATA_BYTES = 2 << 30
 
 
+NAME = "4 GiB, half holes, 2 % damaged: restored, read back"
+
+
 def rows(scratch: Path, rounds: int) -> Iterator[Row]:
-    """Image it, damage it, and bring it back in turn: by a restore, and by copying the image back."""
+    """Image it, damage it, and bring it back in turn: by restores, and by copying the image back."""
     need("scp", "rsync")
-    with kvm_host(scratch / "kvm") as kvm, reached(kvm.connection) as door, connected(door.route) as config:
+    with kvm_host(scratch / "kvm") as kvm, reached(kvm.connection) as door:
         machine = Machine(kvm, door, "maq1")
         kvm.define("maq1", {"vda": "raw"})
         disk = machine.disk("vda")
         fill(disk, DISK_BYTES, DATA_BYTES)
         generation = _imaged(machine, scratch / "vault")
         changed = change(disk, DATA_BYTES)
-        damaged = _Damaged(disk)
-        image, sent = str(generation.image("vda")), list[int]()
-
-        def restore() -> None:
-            sent.append(_restore(machine, scratch / "vault", generation, f"run {len(sent)}"))
-
-        took = in_turn(
-            {
-                "ours": timed(restore, damaged.put),
-                "rsync": timed(
-                    lambda: _copy("rsync", "--inplace", "-e", f"ssh -F {config}", image, disk), damaged.put
-                ),
-                "scp": timed(lambda: _copy("scp", "-q", "-F", str(config), image, disk), damaged.put),
-            },
-            rounds,
+        ways = _Ways(machine, scratch / "vault", generation, _Damaged(disk))
+        took = ways.measured(["ours", "ours, kept", "rsync", "scp"], rounds)
+        yield Row(NAME, took["ours"], "scp of the image", took["scp"], 0.25)
+        yield Row(NAME, took["ours"], "rsync --inplace, unproven", took["rsync"], None)
+        yield Row(
+            f"{NAME}, old disk kept", took["ours, kept"], "scp of the image, old disk lost", took["scp"], None
         )
-    name = "4 GiB, half holes, 2 % damaged: restored, read back"
-    yield Row(name, took["ours"], "scp of the image", took["scp"], 0.25)
-    yield Row(name, took["ours"], "rsync --inplace, old disk lost, unproven", took["rsync"], None)
-    yield Row(f"{name}: sent", sent[-1] / 1e6, "the chunks that differ", changed / 1e6, 1.0, "MB")
+        yield Row(f"{NAME}: sent", ways.sent_bytes / 1e6, "the chunks that differ", changed / 1e6, 1.0, "MB")
+        with Wire(kvm.ssh, Gigabit()) as wire, reached(wire.connection) as slow:
+            ways = replace(ways, machine=Machine(kvm, slow, "maq1"))
+            took = ways.measured(["ours", "ours, kept", "scp"], rounds)
+        yield Row(f"{NAME}, at 1 Gbit/s", took["ours"], "scp of the image", took["scp"], 0.25)
+        kept = f"{NAME}, old disk kept, at 1 Gbit/s"
+        yield Row(kept, took["ours, kept"], "scp of the image, old disk lost", took["scp"], 0.25)
+
+
+@dataclass
+class _Ways:
+    """Ways to bring a machine's disk back.
+
+    Args:
+        machine: whose, and by which wire.
+        vault: where its image is.
+        generation: that.
+        damaged: what is there before each.
+    """
+
+    machine: Machine
+    vault: Path
+    generation: PublishedGeneration
+    damaged: "_Damaged"
+    runs: int = 0
+    sent_bytes: int = 0
+
+    def measured(self, names: list[str], rounds: int) -> dict[str, float]:
+        """Measure some of them in turn; gives the seconds of each."""
+        with connected(self.machine.door.route) as config:
+            rsync = ["rsync", "--inplace", "-e", f"ssh -F {config}"]
+            ways: dict[str, Callable[[], object]] = {
+                "ours": lambda: self._restore(keep_old=False),
+                "ours, kept": lambda: self._restore(keep_old=True),
+                "rsync": lambda: self._copy(*rsync),
+                "scp": lambda: self._copy("scp", "-q", "-F", str(config)),
+            }
+            return in_turn({name: timed(ways[name], self.damaged.put) for name in names}, rounds)
+
+    def _restore(self, *, keep_old: bool) -> None:
+        name = self.machine.name
+        wish = MachineWish(machine=name, how="in place", confirm=name, keep_old=keep_old)
+        self.runs += 1
+        vault, host = Vault(self.vault), self.machine.host
+        restore = MachineRestore(vault, host, wish, self.generation, f"run {self.runs}", lambda _line: None)
+        self.sent_bytes = restore.run_all().sent_bytes
+
+    def _copy(self, *words: str) -> None:
+        to = f"source:{self.machine.disk('vda')}"
+        subprocess.run([*words, str(self.generation.image("vda")), to], check=True)
 
 
 class _Damaged:
@@ -74,15 +117,3 @@ def _imaged(machine: Machine, vault: Path) -> PublishedGeneration:
     backup.release()
     backup.publish(frozen)
     return Generations(Vault(vault)).of(machine.name)[-1]
-
-
-def _restore(machine: Machine, vault: Path, generation: PublishedGeneration, run: str) -> int:
-    """Restore it in place, the old disk kept; gives the bytes that were sent."""
-    wish = MachineWish(machine=machine.name, how="in place", confirm=machine.name)
-    restore = MachineRestore(Vault(vault), machine.host, wish, generation, run, lambda _line: None)
-    return restore.run_all().sent_bytes
-
-
-def _copy(program: str, *words: object) -> None:
-    *options, image, disk = map(str, words)
-    subprocess.run([program, *options, image, f"source:{disk}"], check=True)
