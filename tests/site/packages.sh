@@ -13,6 +13,8 @@ need /usr/bin/virsh libvirt-clients
 need /usr/lib/*/libvirt/connection-driver/libvirt_driver_qemu.so libvirt-daemon-driver-qemu
 need /usr/bin/qemu-system-x86_64 qemu-system-x86
 need /usr/bin/qemu-img qemu-utils
+need /usr/bin/swtpm swtpm                     # a guest may have a TPM
+need /usr/bin/swtpm_setup swtpm-tools
 need /usr/sbin/mkfs.ext4 e2fsprogs
 need /usr/sbin/mkfs.xfs xfsprogs              # what guests may have on their disks
 need /usr/sbin/sfdisk fdisk
