@@ -174,10 +174,11 @@ def _exchange(virsh: Virsh, folder: MachineFolder, restore: Restore, room: Path)
     described.chmod(0o600)
     virsh.run("define", f"--file={described}")
     all_pieces = pieces(folder)
-    for piece in all_pieces:
-        if not piece.moved:
-            require_off(virsh, restore)
-            _put(folder, piece, room)
+    with _no_autostart(virsh, folder, restore):
+        for piece in all_pieces:
+            if not piece.moved:
+                require_off(virsh, restore)
+                _put(folder, piece, room)
     old = [piece.kept for piece in all_pieces if piece.kept]
     if not restore.keep_old:
         folder.restoring.write("remove-old")
@@ -187,6 +188,19 @@ def _exchange(virsh: Virsh, folder: MachineFolder, restore: Restore, room: Path)
     definition = folder.restoring.facts("keep definition").get("path")
     about = {"machine": restore.name, "uuid": restore.uuid, "definition": definition}
     return {**about, "kept": [str(one) for one in old], **_started(virsh, folder, restore)}
+
+
+@contextmanager
+def _no_autostart(virsh: Virsh, folder: MachineFolder, restore: Restore) -> Iterator[None]:
+    """See that a host that goes down meanwhile doesn't start the machine with half of its disks."""
+    if "autostart" not in folder.restoring.steps():
+        folder.restoring.write("autostart", on=virsh.autostarts(restore.uuid))
+    on = folder.restoring.facts("autostart")["on"]
+    if on:
+        virsh.set_autostart(restore.uuid, on=False)
+    yield
+    if on:
+        virsh.set_autostart(restore.uuid, on=True)
 
 
 def _put(folder: MachineFolder, piece: Piece, room: Path) -> None:

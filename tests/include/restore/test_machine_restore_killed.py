@@ -21,7 +21,7 @@ from tests.include.restore.bringing_back import Rehearsal
 
 pytestmark = pytest.mark.xdist_group("kvm")
 
-KEEPING = ["begin", "define", "keep vda", "move vda", "keep vdb", "move vdb"]
+KEEPING = ["begin", "autostart", "keep vda", "move vda", "keep vdb", "move vdb"]
 DROPPING = ["begin", "keep definition", "define", "commit vda", "commit vdb", "remove-old"]
 STEPS = [*((True, step) for step in KEEPING), *((False, step) for step in DROPPING)]
 
@@ -63,16 +63,19 @@ def test_a_disk_half_written_over_is_complete_with_what_lies_beside_it(
 ) -> None:
     """It says where that is; and whatever was written there meanwhile, the next try puts it right."""
     kvm, image = bringing.kvm, bringing.generations("maq1")[-1].image(disk).read_bytes()
+    kvm.virsh("autostart", "--domain=maq1")
     bringing.damage("maq1", disk, form, "0", "4M")
     kvm.plan_fault(f"commit {disk}", "agent")
     with pytest.raises(HostNotReadyError, match=f"cut off at the step commit {disk}") as refused:
         bringing.in_place("maq1", f"half of {disk}", keep_old=False)
     [overlay] = (kvm.folder / "disks").glob(f"maq1.{disk}.restoring-*.qcow2")
     bringing.damage("maq1", disk, form, "1M", "1M")
+    assert autostarts(bringing) == [], "a host that comes back doesn't start it half-way"
     assert f"{disk} is the restored one, complete only together with {overlay}" in str(refused.value)
     assert bringing.content(overlay, "qcow2") == image
 
     bringing.in_place("maq1", f"half of {disk}", keep_old=False)
+    assert autostarts(bringing) == ["maq1"]
     assert bringing.content(kvm.disk("maq1", disk), form) == image
     assert bringing.left_behind() == []
 
@@ -165,6 +168,11 @@ def test_what_the_disk_gives_back_otherwise_is_told_and_sent_again(bringing: Reh
     assert new.read_bytes() == image.read_bytes()
     bringing.in_place("maq1")
     assert bringing.left_behind() == []
+
+
+def autostarts(bringing: Rehearsal) -> list[str]:
+    """Give the machines that their host starts by itself."""
+    return bringing.kvm.virsh("list", "--all", "--autostart", "--name").split()
 
 
 def seen(bringing: Rehearsal) -> dict[str, bytes]:
