@@ -21,8 +21,10 @@ PATIENCE_S = 180.0
 @pytest.fixture(autouse=True)
 def as_before(weekly: Weekly) -> Iterator[None]:
     """After each of these tests all is as before, nothing is left, and the run after a red one is green."""
+    weekly.rest()
     yield
     weekly.write_site_file()
+    weekly.rest()
     if weekly.runs()[-1].facts["state"] == RED:
         run = weekly.run()
         assert run.facts["state"] == GREEN, run.states()
@@ -39,15 +41,17 @@ def standstill(weekly: Weekly) -> Iterator[Standstill]:
 
 
 def begin(weekly: Weekly) -> tuple[Run, str, int]:
-    """Start a run and wait for an image to stand still; gives it, the machine and the task's process."""
+    """Start a run and wait for half an image; gives the run, the machine and the task's process."""
     weekly.lose_images()  # of small changes, all would have passed before it stands still
     run = weekly.start()
 
     def pulling() -> list[str]:
-        staging = weekly.institute.vault / ".staging" / "vm"
-        return [path.parent.name for path in staging.glob("*/vda.have") if path.stat().st_size]
+        # Not what is noted of it: that's done when more comes, and here nothing does.
+        images = (weekly.institute.vault / ".staging" / "vm").glob("*/data/vda.img")
+        return [path.parents[1].name for path in images if path.stat().st_blocks]
 
-    machine = await_(pulling, "an image that has begun", PATIENCE_S)[0]
+    with run.explained():
+        machine = await_(pulling, "an image that has begun", PATIENCE_S)[0]
     [ssh] = [pid for pid in processes.marked(weekly.airflow.home.mark) if _serves(pid)]
     return run, machine, parent(ssh)
 
