@@ -124,11 +124,11 @@ def test_a_killed_scheduler_goes_on_when_it_is_back(weekly: Weekly, standstill: 
 
 
 def test_a_run_that_a_person_ends_lets_go_of_the_machine(weekly: Weekly, standstill: Standstill) -> None:
-    """Its release comes all the same, and half an image doesn't stay."""
+    """Its release comes while the network still hangs, and half an image doesn't stay."""
     run, machine, _ = begin(weekly)
     run.stop()
-    standstill.end()
     run.reach(f"release {machine}", "success")
+    standstill.end()
 
     await_(lambda: not weekly.left_behind(), f"{machine}, released")
     assert weekly.states() == AS_BEFORE
