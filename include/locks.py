@@ -2,13 +2,17 @@
 
 import fcntl
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 from include.errors import NotYetError
 
 BUSY_RETRY_S = 10.0
+_POLL_S = 0.2
+Held = TypeVar("Held")
 
 
 @contextmanager
@@ -36,6 +40,30 @@ def kept(folder: Path, kind: int, who: str) -> Iterator[None]:
     """
     with _held(os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW), folder, kind, who):
         yield
+
+
+@contextmanager
+def soon(hold: Callable[[], AbstractContextManager[Held]], patience_s: float) -> Iterator[Held]:
+    """Hold something for the time of a block, once whoever has it has let go of it.
+
+    Args:
+        hold: takes it at once, or raises ``NotYetError``.
+        patience_s: how long it's tried.
+
+    Raises:
+        NotYetError: it wasn't let go of.
+    """
+    deadline = time.monotonic() + patience_s
+    with ExitStack() as taken:
+        while True:
+            try:
+                held = taken.enter_context(hold())
+                break
+            except NotYetError:
+                if time.monotonic() >= deadline:
+                    raise
+            time.sleep(_POLL_S)
+        yield held
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from pathlib import Path
 from include.day_backup import write_json
 from include.errors import BackupError, MachineNotImagedError, VaultError
 from include.listing import named
+from include.locks import soon
 from include.machines import filesystems, image, publication
 from include.machines.chunks import Chunks
 from include.machines.facts import FreezeRequest, Frozen, Released
@@ -30,6 +31,7 @@ from include.transfer import connected
 from include.vault import Vault
 from include.wording import counted
 
+PULL_ENDS_S = 20.0  # one that a person ended: Airflow ends it at its next heartbeat, or kills it 5 s later
 HEALINGS = 2  # times that chunks which came out wrong are pulled again
 _LATER = {"record.json", "SHA256SUMS"}  # written when it's published
 
@@ -109,7 +111,8 @@ class MachineBackup:
     def release(self) -> Released:
         """End the machine's job at its host; what isn't proven by then never will be, and is dropped."""
         released = self.host.release(self.uuid, self.run)
-        with suppress(BackupError), self._generations.hold(self.machine) as staged:
+        mine = soon(lambda: self._generations.hold(self.machine), PULL_ENDS_S)
+        with suppress(BackupError), mine as staged:
             if staged.run == self.run and not staged.draft.exists():
                 staged.clear()
         return released

@@ -25,6 +25,7 @@ from dataclasses import dataclass
 from email.message import EmailMessage
 from functools import cached_property
 from pathlib import Path
+from textwrap import indent
 from typing import Any, TypeVar
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
@@ -41,6 +42,8 @@ GREEN, RED = "success", "failed"
 NEVER = "59 23 * * *"  # not in the next hours as a rule; and yesterday's run, not today's, was the last due
 PATIENCE_S = 150.0  # nothing here is timed; machines that test are busy
 POLL_S = 0.1
+LOG_LINES = 8
+"""What a time-out tells of a task's log."""
 
 Seen = TypeVar("Seen")
 
@@ -97,8 +100,22 @@ class Run:
 
     def end(self, patience_s: float = PATIENCE_S) -> str:
         """Wait until it's over, and give its state."""
-        state: str = self.airflow.wait_for_run(self.dag, self.run_id, patience_s)["state"]
+        with self.explained():
+            state: str = self.airflow.wait_for_run(self.dag, self.run_id, patience_s)["state"]
         return state
+
+    @contextmanager
+    def explained(self) -> Iterator[None]:
+        """Have a block's time-out say how the run stands, and how the logs of what hasn't succeeded end."""
+        try:
+            yield
+        except TimeoutError as late:
+            late.add_note(f"{self.run_id} is {self.facts['state']}.")
+            for name, task in self.tasks().items():
+                late.add_note(f"{name}: {task['state']}, try {task['try_number']}")
+                if task["try_number"] and task["state"] != GREEN:
+                    late.add_note(indent("\n".join(self.log(name).splitlines()[-LOG_LINES:]), "  "))
+            raise
 
     def tasks(self) -> dict[str, JsonObject]:
         """Give its task instances, named as people see them: ``survey``, ``copy_day 2026-268``."""
@@ -122,7 +139,8 @@ class Run:
             found = self.tasks().get(task)
             return found if found and found["state"] in states else None
 
-        return await_(there, f"{task} in {states} of {self.run_id}")
+        with self.explained():
+            return await_(there, f"{task} in {states} of {self.run_id}")
 
     def log(self, task: str) -> str:
         """Give the log of a task's last try."""

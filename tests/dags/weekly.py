@@ -73,6 +73,11 @@ class Weekly:
         run.end(patience_s=180)
         return run
 
+    def rest(self) -> None:
+        """Wait until no run is under way, whatever test left it: another one would only queue behind it."""
+        for run in self.runs():
+            run.end(patience_s=180)
+
     def images(self) -> dict[str, PublishedGeneration]:
         """Give the newest image of each of the usual machines; made, if there is none yet."""
         if not all(self.generations(machine) for machine in USUAL):

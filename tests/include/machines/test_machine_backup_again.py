@@ -3,6 +3,7 @@
 import os
 import subprocess
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 
@@ -73,8 +74,11 @@ def test_a_damaged_generation_is_no_base_of_the_next_one(vault: Vault, disks: Pa
     assert third.record.base == first.name
 
 
-def test_two_runs_at_one_machine_dont_meet(vault: Vault, disks: Path) -> None:
+def test_two_runs_at_one_machine_dont_meet(
+    vault: Vault, disks: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Who comes second is told to wait, at each step; only the release goes on."""
+    monkeypatch.setattr("include.machines.machine_backup.PULL_ENDS_S", 0.0)
     one, other = backup(vault, disks), backup(vault, disks, "next run")
     frozen = one.freeze(REQUEST)
     with Generations(vault).hold("maq1"):
@@ -84,6 +88,19 @@ def test_two_runs_at_one_machine_dont_meet(vault: Vault, disks: Path) -> None:
         with pytest.raises(NotYetError):
             other.freeze(NEXT)
         assert other.release().state == "running"
+
+
+def test_releasing_waits_for_a_pull_that_is_being_ended(vault: Vault, disks: Path) -> None:
+    """A person ended the run: half an image doesn't stay."""
+    one = backup(vault, disks)
+    one.pull(one.freeze(REQUEST))
+    with ThreadPoolExecutor() as threads:
+        with Generations(vault).hold("maq1"):
+            releasing = threads.submit(one.release)
+            with pytest.raises(TimeoutError):
+                releasing.result(timeout=0.5)
+        assert releasing.result().state == "running"
+    assert not Generations(vault).staged("maq1").folder.exists()
 
 
 @pytest.mark.parametrize("name", ["frozen.json", "pulled.json", "draft.json"])
