@@ -17,6 +17,7 @@ A generation counts as published when its folder has its final name: that rename
 
 import shutil
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -47,13 +48,13 @@ def given_up_in(vault_root: Path) -> Path:
     return vault_root / ".staging" / "given-up"
 
 
-class _Kept:
+class _Kept(ABC):
     """The files of a generation, published or in work."""
 
     @property
+    @abstractmethod
     def data(self) -> Path:
         """The folder that holds them."""
-        raise NotImplementedError
 
     def image(self, disk: str) -> Path:
         """A disk's raw image."""
