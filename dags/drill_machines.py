@@ -35,8 +35,7 @@ from airflow.sdk import DAG, CronTriggerTimetable
 from include import site_file
 from include.report import Kind
 from inpe_backup import forms
-from inpe_backup.dag_frame import end_with, task_defaults
-from inpe_backup.operators.build_backups_report import BuildBackupsReportOperator
+from inpe_backup.dag_frame import end_with_report_of, task_defaults
 from inpe_backup.operators.drill_machine import DrillMachineOperator
 from inpe_backup.operators.plan_drills import PlanDrillsOperator
 
@@ -64,14 +63,4 @@ with DAG(
         map_index_template="{{ task.drill['name'] }}",
         max_active_tis_per_dag=1,
     ).expand(drill=plan.output)
-    report = BuildBackupsReportOperator(
-        task_id="build_report",
-        task_display_name="Write the report",
-        trigger_rule="all_done",
-        kind=Kind.DRILL,
-        title="DRILL",
-        plan_task="plan_drills",
-        item_task="drill_machine",
-    )
-    [plan, drills] >> report
-    end_with(report, tell=["machines", "screens"])
+    end_with_report_of(plan, drills, kind=Kind.DRILL, tell=["machines", "screens"])

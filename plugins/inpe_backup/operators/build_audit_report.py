@@ -40,7 +40,7 @@ class BuildAuditReportOperator(BuildBackupsReportOperator):
         day_tasks: Sequence[str],
         **kwargs: Any,
     ) -> None:
-        super().__init__(kind=Kind.AUDIT, title="AUDIT", plan_task=plan_task, item_task=audit_task, **kwargs)
+        super().__init__(kind=Kind.AUDIT, plan_task=plan_task, item_task=audit_task, **kwargs)
         self.fetch_tasks = tuple(fetch_tasks)
         self.day_tasks = tuple(day_tasks)
 

@@ -17,15 +17,13 @@ class BuildBackupsReportOperator(BackupOperator):
 
     Args:
         kind: an audit, a restore or a drill.
-        title: what the subject calls it.
         plan_task: the id of the task that leaves what is to be done, a list of objects with a ``name``.
         item_task: that of the mapped task that leaves an ``Item`` for each of them.
     """
 
-    def __init__(self, *, kind: Kind, title: str, plan_task: str, item_task: str, **kwargs: Any) -> None:
+    def __init__(self, *, kind: Kind, plan_task: str, item_task: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.kind = kind
-        self.title = title
         self.plan_task = plan_task
         self.item_task = item_task
 
@@ -46,7 +44,6 @@ class BuildBackupsReportOperator(BackupOperator):
         return BackupsRun(
             site=site_file.current(),
             kind=Kind(self.kind),
-            title=self.title,
             started=run.start_date or run.run_after,
             dry_run=context["params"].get("dry_run", False),
             planned=names,
