@@ -28,13 +28,11 @@ where it can't read.
 * **can't be recorded**: the vault is read-only; what was read is proven, but the next audit reads it again.
 """
 
-from datetime import timedelta
-
-from airflow.sdk import DAG, CronTriggerTimetable
+from airflow.sdk import DAG
 
 from include import site_file
 from inpe_backup import forms
-from inpe_backup.dag_frame import end_with, task_defaults
+from inpe_backup.dag_frame import NO_BACKFILL, at_its_turn, end_with, task_defaults
 from inpe_backup.operators.audit_backups import AuditBackupsOperator
 from inpe_backup.operators.build_audit_report import BuildAuditReportOperator
 from inpe_backup.operators.find_damaged_days import FindDamagedDaysOperator
@@ -46,12 +44,10 @@ SITE = site_file.current()
 with DAG(
     dag_id="audit_vault",
     dag_display_name="audit_vault · Audit the vault",
-    schedule=CronTriggerTimetable(
-        SITE.audit.schedule, timezone=SITE.institute.timezone, run_immediately=timedelta(0)
-    ),
+    schedule=at_its_turn(SITE, SITE.audit.schedule),
     catchup=False,
     max_active_runs=1,
-    allowed_run_types=["scheduled", "manual"],  # type: ignore[list-item] # no backfill; the enum isn't public
+    allowed_run_types=NO_BACKFILL,
     doc_md=__doc__,
     tags=["backup", "audit"],
     params=forms.audit_vault(),

@@ -35,7 +35,7 @@ from airflow.sdk import DAG
 from include import site_file
 from include.report import Kind
 from inpe_backup import forms
-from inpe_backup.dag_frame import end_with_report_of, task_defaults
+from inpe_backup.dag_frame import BY_HAND, end_with_report_of, task_defaults
 from inpe_backup.operators.plan_machine_restore import PlanMachineRestoreOperator
 from inpe_backup.operators.restore_machine import RestoreMachineOperator
 
@@ -47,7 +47,7 @@ with DAG(
     schedule=None,
     catchup=False,
     max_active_runs=1,
-    allowed_run_types=["manual"],  # type: ignore[list-item] # the enum isn't public
+    allowed_run_types=BY_HAND,
     doc_md=__doc__,
     tags=["backup", "machines", "restore"],
     params=forms.restore_machine(SITE),

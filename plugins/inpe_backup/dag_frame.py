@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from airflow.sdk import BaseOperator
+from airflow.sdk import BaseOperator, CronTriggerTimetable
 from airflow.sdk.definitions.mappedoperator import MappedOperator
 
 from include.report import Kind
@@ -14,6 +14,15 @@ from inpe_backup.operators.build_backups_report import BuildBackupsReportOperato
 from inpe_backup.operators.email_report import EmailReportOperator
 from inpe_backup.operators.judge_run import JudgeRunOperator
 from inpe_backup.operators.publish_facts import About, PublishFactsOperator
+
+# For ``allowed_run_types``, whose enum isn't public.
+BY_HAND: Any = ["manual"]
+NO_BACKFILL: Any = ["scheduled", "manual"]
+
+
+def at_its_turn(site: Site, cron: str) -> CronTriggerTimetable:
+    """Give a schedule on the institute's clock; a DAG that is switched on waits for its next turn."""
+    return CronTriggerTimetable(cron, timezone=site.institute.timezone, run_immediately=timedelta(0))
 
 
 def task_defaults(site: Site, retry_delay_s: float) -> dict[str, Any]:
