@@ -10,7 +10,6 @@ from include.audit.due import Batch
 from include.audit.report import Again, Audited, items, needs_person
 from include.backups_report import BackupsRun
 from include.daily_report import Failure
-from include.errors import VaultError
 from include.ordinal_day import OrdinalDay
 from include.pictures import day_maps
 from include.plan import Verdict
@@ -44,6 +43,10 @@ class BuildAuditReportOperator(BuildBackupsReportOperator):
         self.fetch_tasks = tuple(fetch_tasks)
         self.day_tasks = tuple(day_tasks)
 
+    def report(self, context: Context, left: Leavings) -> Report:
+        """Tell of each backup that was read, with a map of each day that was fetched again."""
+        return day_maps.with_maps(super().report(context, left), self.vault_if_usable())
+
     def _run(self, context: Context, left: Leavings) -> BackupsRun:
         run = super()._run(context, left)
         found = {name: left.result(self.item_task, index) for index, name in enumerate(run.planned)}
@@ -58,13 +61,6 @@ class BuildAuditReportOperator(BuildBackupsReportOperator):
             items={item.name: item for item in told},
             needs_person=needs_person(list(audited.values()), planned),
         )
-
-    def _report(self, run: BackupsRun) -> Report:
-        try:
-            return day_maps.with_maps(run.report(), self.vault())
-        except VaultError as unusable:
-            self.log.error("%s", unusable)  # noqa: TRY400 - the tasks before failed by it and show it whole
-            return run.report()
 
     def _items(self, left: Leavings, names: list[str]) -> dict[str, Item]:  # noqa: ARG002 - made of more than these
         return {}

@@ -7,12 +7,12 @@ from airflow.sdk import Context
 from include import site_file
 from include.backups_report import BackupsRun
 from include.daily_report import Failure
-from include.report import Item, Kind, Report, subject
+from include.report import Item, Kind, Report
 from inpe_backup.leavings import Leavings
-from inpe_backup.operators.backup_operator import BackupOperator
+from inpe_backup.operators.report_operator import ReportOperator
 
 
-class BuildBackupsReportOperator(BackupOperator):
+class BuildBackupsReportOperator(ReportOperator):
     """Write the report, whatever happened before.
 
     Args:
@@ -27,15 +27,9 @@ class BuildBackupsReportOperator(BackupOperator):
         self.plan_task = plan_task
         self.item_task = item_task
 
-    def work(self, context: Context) -> dict[str, Any]:
-        """Give a ``Report`` as JSON."""
-        run = self._run(context, Leavings(context))
-        report = self._report(run)
-        self.log.info("%s", subject(report, prefix=run.site.mail.subject_prefix))
-        return dict(report.model_dump(mode="json"))
-
-    def _report(self, run: BackupsRun) -> Report:
-        return run.report()
+    def report(self, context: Context, left: Leavings) -> Report:
+        """Tell of each backup that was planned."""
+        return self._run(context, left).report()
 
     def _run(self, context: Context, left: Leavings) -> BackupsRun:
         run, planned = context["dag_run"], left.result(self.plan_task)
