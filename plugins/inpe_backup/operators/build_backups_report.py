@@ -6,7 +6,6 @@ from airflow.sdk import Context
 
 from include import site_file
 from include.backups_report import BackupsRun
-from include.daily_report import Failure
 from include.report import Item, Kind, Report
 from inpe_backup.leavings import Leavings
 from inpe_backup.operators.report_operator import ReportOperator
@@ -32,8 +31,8 @@ class BuildBackupsReportOperator(ReportOperator):
         return self._run(context, left).report()
 
     def _run(self, context: Context, left: Leavings) -> BackupsRun:
-        run, planned = context["dag_run"], left.result(self.plan_task)
-        names = [one["name"] for one in planned or ()]
+        run = context["dag_run"]
+        names = [one["name"] for one in left.result(self.plan_task) or ()]
         lost = {name: left.failures([self.item_task], index) for index, name in enumerate(names)}
         return BackupsRun(
             site=site_file.current(),
@@ -43,16 +42,10 @@ class BuildBackupsReportOperator(ReportOperator):
             planned=names,
             items=self._items(left, names),
             lost={name: failures[0] for name, failures in lost.items() if failures},
-            failures=self._failures(left, planned),
+            failures=left.failures_of_run(self.plan_task),
             run_url=context["ti"].log_url.split("/tasks/")[0],
         )
 
     def _items(self, left: Leavings, names: list[str]) -> dict[str, Item]:
         items = {name: left.result(self.item_task, index) for index, name in enumerate(names)}
         return {name: Item.model_validate(item) for name, item in items.items() if item}
-
-    def _failures(self, left: Leavings, planned: Any) -> list[Failure]:
-        if planned is not None or (told := left.failures([self.plan_task])):
-            return [] if planned is not None else told
-        message = f"The task {self.plan_task} ended without a word: see its log, then clear it."
-        return [Failure(task=self.plan_task, error="BackupError", message=message)]

@@ -62,16 +62,9 @@ class BuildWeeklyReportOperator(ReportOperator):
             lost_hosts=self._lost(lists, left),
             doings=self._doings(left),
             removed=None if removed is None else [Removed.model_validate(one) for one in removed],
-            failures=self._failures(left),
+            failures=left.failures_of_run(self.machines_task, self.remove_task),
             run_url=context["ti"].log_url.split("/tasks/")[0],
         )
-
-    def _failures(self, left: Leavings) -> list[Failure]:
-        told = left.failures([self.machines_task, self.remove_task])
-        if told or left.result(self.machines_task) is not None:
-            return told
-        message = f"The task {self.machines_task} ended without a word: see its log, then clear it."
-        return [Failure(task=self.machines_task, error="BackupError", message=message)]
 
     def _lost(self, lists: Mapping[str, Any], left: Leavings) -> dict[str, Failure | None]:
         why = {host: left.failures([self.list_task], index) for index, host in enumerate(lists)}
