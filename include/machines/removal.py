@@ -109,13 +109,7 @@ def has_booted(generation: PublishedGeneration) -> bool:
 def remove_old(
     vault: Vault, made: Sequence[MachineRecord], keep: Keep, *, drills: AbstractSet[str] = frozenset()
 ) -> list[Removed]:
-    """Remove what retention gives up. For a run's end, and never for a run that failed.
-
-    Args:
-        vault: where.
-        made: what the run published. Machines without a new generation lose nothing.
-        keep: how many stay.
-        drills: the machines of which one goes only once they have booted from a newer one that stays.
+    """Remove what :func:`given_up` says, of the same. For a run's end, and never for a run that failed.
 
     Raises:
         NotYetError: something is being copied.
