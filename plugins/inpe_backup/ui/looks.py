@@ -34,7 +34,6 @@ LEGEND = {
 }
 _OPEN_YEARS = 2
 _SHOWN_RUNS = 30
-_MANY_DAYS = 60
 
 
 @dataclass(frozen=True)
