@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from include.daily_report import Failure
+from include.failure import Failure
 from include.report import Item, Kind, Outcome, Report, State
 from include.site_file import Site
 

@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 from include.covered_days import CALENDAR_DAYS, coverage, years
 from include.errors import DayIncompleteError, DayMissingError, DayUnusableError, NotSettledError, VaultError
 from include.facts import Facts
+from include.failure import Failure
 from include.ordinal_day import OrdinalDay, window
 from include.plan import Action, Verdict, Window
 from include.record import Record
@@ -20,20 +21,6 @@ from include.vault import PublishedDay, Vault
 
 TREND_DAYS = 30
 UNFINISHED_AFTER_S = 2 * 24 * 3600.0
-
-
-class Failure(Facts):
-    """Why a task failed.
-
-    Args:
-        task: its id.
-        error: the name of the error's class.
-        message: its sentence.
-    """
-
-    task: str
-    error: str
-    message: str
 
 
 class Doing(Facts):

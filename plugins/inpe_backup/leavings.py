@@ -5,7 +5,7 @@ from typing import Any
 
 from airflow.sdk import Context
 
-from include.daily_report import Failure
+from include.failure import Failure
 
 FAILURE = "failure"
 """The XCom key under which a failed task leaves why."""

@@ -7,7 +7,7 @@ import pytest
 
 from include import site_file
 from include.backups_report import BackupsRun
-from include.daily_report import Failure
+from include.failure import Failure
 from include.report import Item, Kind, Outcome, State, label, overall
 from tests.include.report.facts import backup
 

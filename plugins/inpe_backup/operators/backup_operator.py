@@ -9,8 +9,8 @@ from airflow.sdk import BaseOperator, Context, ExceptionRetryPolicy, RetryAction
 from airflow.sdk.exceptions import AirflowRescheduleException, AirflowSkipException
 
 from include import site_file
-from include.daily_report import Failure
 from include.errors import BackupError, NotYetError, PassingError
+from include.failure import Failure
 from include.ordinal_day import OrdinalDay
 from include.vault import Vault
 from inpe_backup.leavings import FAILURE

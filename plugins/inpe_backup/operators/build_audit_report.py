@@ -9,7 +9,7 @@ from airflow.sdk import Context
 from include.audit.due import Batch
 from include.audit.report import Again, Audited, items, needs_person
 from include.backups_report import BackupsRun
-from include.daily_report import Failure
+from include.failure import Failure
 from include.ordinal_day import OrdinalDay
 from include.pictures import day_maps
 from include.plan import Verdict

@@ -6,7 +6,7 @@ from typing import Any
 from airflow.sdk import Context
 
 from include import site_file
-from include.daily_report import Failure
+from include.failure import Failure
 from include.machines.facts import Frozen, Released
 from include.machines.machine_record import MachineRecord
 from include.machines.plan import Planned
