@@ -24,11 +24,11 @@ from include.locks import kept
 from include.machines.generation import (
     Generations,
     PublishedGeneration,
-    given_up_in,
     instant_of,
     to_the_second,
 )
 from include.machines.machine_record import MachineRecord
+from include.machines.published_generation import given_up_in
 from include.machines.retention import Keep, Kept, decide
 from include.publication import sync
 from include.vault import Vault
