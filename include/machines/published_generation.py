@@ -8,7 +8,7 @@ from pathlib import Path
 from include.errors import VaultError
 from include.machines.generation_name import WRITTEN, folder_name
 from include.machines.machine_record import MachineRecord
-from include.proofs import ProofLog, unreadable
+from include.proofs import ProofLog
 from include.publication import FOLDER_MODE
 
 PROOFS = ".proofs"
@@ -103,9 +103,19 @@ class PublishedGeneration(GenerationFiles):
             raise VaultError(f"The record {self.record_file} can't be read: {damaged}") from damaged
 
     @property
+    def readable_record(self) -> MachineRecord | None:
+        """The same; None where it can't be read, by which it's proven to nobody."""
+        try:
+            return self.record
+        except VaultError:
+            return None
+
+    @property
     def damage(self) -> str | None:
         """What is wrong with it, as a sentence; None as far as anybody knows."""
-        return self.proofs.damage or unreadable(self.record_file, lambda: self.record)
+        if not (told := self.proofs.damage) and not self.readable_record:
+            told = f"{self.record_file} can't be read."
+        return told
 
     def seal(self) -> None:
         """Make its folder read-only; only after the move, which needs it writable."""

@@ -91,7 +91,7 @@ def verdicts(
     Where it's drilled, one goes only once it has booted from a newer one that stays. One whose record can't
     be read is proven to nobody: it counts for nothing, and is left to a person.
     """
-    readable = [generation for generation in generations.of(machine) if _record(generation)]
+    readable = [generation for generation in generations.of(machine) if generation.readable_record]
     found = {generation.instant for generation in readable}
     damaged = {generation.instant for generation in readable if generation.damage}
     drilled = {generation.instant for generation in readable if has_booted(generation)} if drills else None
@@ -212,10 +212,3 @@ def _left(vault: Vault) -> Iterator[tuple[Removed, Callable[[], int]]]:
             reason = "It was given up before, and removing it was cut off."
             gone = PublishedGeneration(machine, instant, vault.root)
             yield Removed(machine=machine, instant=instant, reason=reason), partial(_delete, aside, gone)
-
-
-def _record(generation: PublishedGeneration) -> MachineRecord | None:
-    try:
-        return generation.record
-    except VaultError:
-        return None
