@@ -28,33 +28,26 @@ where it can't read.
 * **can't be recorded**: the vault is read-only; what was read is proven, but the next audit reads it again.
 """
 
-from datetime import timedelta
-
-from airflow.sdk import DAG, CronTriggerTimetable, task_group
+from airflow.sdk import DAG
 
 from include import site_file
 from inpe_backup import forms
-from inpe_backup.dag_frame import end_with, task_defaults
+from inpe_backup.dag_frame import NO_BACKFILL, at_its_turn, end_with, task_defaults
 from inpe_backup.operators.audit_backups import AuditBackupsOperator
 from inpe_backup.operators.build_audit_report import BuildAuditReportOperator
-from inpe_backup.operators.ensure_space import EnsureSpaceOperator
 from inpe_backup.operators.find_damaged_days import FindDamagedDaysOperator
 from inpe_backup.operators.plan_audit import PlanAuditOperator
-from inpe_backup.operators.plan_days import PlanDaysOperator
-from inpe_backup.operators.secure_day import CopyDayOperator, PublishDayOperator, VerifyDayOperator
-from inpe_backup.operators.survey_source import SurveySourceOperator
+from inpe_backup.secured_days import DAY_STEPS, secure_days
 
 SITE = site_file.current()
 
 with DAG(
     dag_id="audit_vault",
     dag_display_name="audit_vault · Audit the vault",
-    schedule=CronTriggerTimetable(
-        SITE.audit.schedule, timezone=SITE.institute.timezone, run_immediately=timedelta(0)
-    ),
+    schedule=at_its_turn(SITE, SITE.audit.schedule),
     catchup=False,
     max_active_runs=1,
-    allowed_run_types=["scheduled", "manual"],  # type: ignore[list-item] # no backfill; the enum isn't public
+    allowed_run_types=NO_BACKFILL,
     doc_md=__doc__,
     tags=["backup", "audit"],
     params=forms.audit_vault(),
@@ -77,29 +70,7 @@ with DAG(
         plan_task="plan",
         audit_task="audit",
     )
-    survey = SurveySourceOperator(
-        task_id="survey", task_display_name="Look at the source", window=damaged.output
-    )
-    days = PlanDaysOperator(
-        task_id="plan_days", task_display_name="Plan each day", window=damaged.output, looks=survey.output
-    )
-    space = EnsureSpaceOperator(
-        task_id="ensure_space", task_display_name="See that there is room", verdicts=days.output
-    )
-
-    @task_group(group_id="secure_day", group_display_name="Fetch each damaged day again")
-    def secure_day(day: str) -> None:
-        """Fetch one day again, prove it and publish it."""
-        named = {"day": day, "map_index_template": "{{ task.day }}"}
-        copy = CopyDayOperator(
-            task_id="copy_day", task_display_name="Copy it", max_active_tis_per_dag=1, **named
-        )
-        (
-            copy
-            >> VerifyDayOperator(task_id="verify_day", task_display_name="Prove it", **named)
-            >> PublishDayOperator(task_id="publish_day", task_display_name="Publish it", **named)
-        )
-
+    fetched = secure_days(damaged, plan_task="plan_days", shown="Fetch each damaged day again")
     report = BuildAuditReportOperator(
         task_id="build_report",
         task_display_name="Write the report",
@@ -107,8 +78,8 @@ with DAG(
         plan_task="plan",
         audit_task="audit",
         fetch_tasks=["damaged_days", "survey", "plan_days", "ensure_space"],
-        day_tasks=["secure_day.copy_day", "secure_day.verify_day", "secure_day.publish_day"],
+        day_tasks=DAY_STEPS,
     )
     audit >> damaged
-    [plan, audit, damaged, survey, days, space, secure_day.expand(day=space.output)] >> report
+    [plan, audit, damaged, *fetched] >> report
     end_with(report, tell=["vault", "days", "machines", "screens"])

@@ -28,15 +28,12 @@ The mail says what was seen, with the screen's picture; both lie beside the imag
 * `Judge the run` alone: it only repeats the report; the cause stands there.
 """
 
-from datetime import timedelta
-
-from airflow.sdk import DAG, CronTriggerTimetable
+from airflow.sdk import DAG
 
 from include import site_file
 from include.report import Kind
 from inpe_backup import forms
-from inpe_backup.dag_frame import end_with, task_defaults
-from inpe_backup.operators.build_backups_report import BuildBackupsReportOperator
+from inpe_backup.dag_frame import NO_BACKFILL, at_its_turn, end_with_report_of, task_defaults
 from inpe_backup.operators.drill_machine import DrillMachineOperator
 from inpe_backup.operators.plan_drills import PlanDrillsOperator
 
@@ -45,12 +42,10 @@ SITE = site_file.current()
 with DAG(
     dag_id="drill_machines",
     dag_display_name="drill_machines · Boot machines from their images",
-    schedule=CronTriggerTimetable(
-        SITE.machines.drill.schedule, timezone=SITE.institute.timezone, run_immediately=timedelta(0)
-    ),
+    schedule=at_its_turn(SITE, SITE.machines.drill.schedule),
     catchup=False,
     max_active_runs=1,
-    allowed_run_types=["scheduled", "manual"],  # type: ignore[list-item] # no backfill; the enum isn't public
+    allowed_run_types=NO_BACKFILL,
     doc_md=__doc__,
     tags=["backup", "machines"],
     params=forms.drill_machines(),
@@ -64,14 +59,4 @@ with DAG(
         map_index_template="{{ task.drill['name'] }}",
         max_active_tis_per_dag=1,
     ).expand(drill=plan.output)
-    report = BuildBackupsReportOperator(
-        task_id="build_report",
-        task_display_name="Write the report",
-        trigger_rule="all_done",
-        kind=Kind.DRILL,
-        title="DRILL",
-        plan_task="plan_drills",
-        item_task="drill_machine",
-    )
-    [plan, drills] >> report
-    end_with(report, tell=["machines", "screens"])
+    end_with_report_of(plan, drills, kind=Kind.DRILL, tell=["machines", "screens"])

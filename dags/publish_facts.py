@@ -19,7 +19,7 @@ later. What runs did, and what the source was seen to hold, is in no vault: thos
 from airflow.sdk import DAG
 
 from include import site_file
-from inpe_backup.dag_frame import task_defaults
+from inpe_backup.dag_frame import BY_HAND, task_defaults
 from inpe_backup.operators.publish_facts import PublishFactsOperator
 
 SITE = site_file.current()
@@ -30,7 +30,7 @@ with DAG(
     schedule=None,
     catchup=False,
     max_active_runs=1,
-    allowed_run_types=["manual"],  # type: ignore[list-item] # the enum isn't public
+    allowed_run_types=BY_HAND,
     doc_md=__doc__,
     tags=["backup"],
     owner_links={SITE.institute.name: SITE.mail.link},

@@ -34,8 +34,7 @@ from airflow.sdk import DAG
 from include import site_file
 from include.report import Kind
 from inpe_backup import forms
-from inpe_backup.dag_frame import end_with, task_defaults
-from inpe_backup.operators.build_backups_report import BuildBackupsReportOperator
+from inpe_backup.dag_frame import BY_HAND, end_with_report_of, task_defaults
 from inpe_backup.operators.plan_restore import PlanRestoreOperator
 from inpe_backup.operators.restore_day import RestoreDayOperator
 
@@ -47,7 +46,7 @@ with DAG(
     schedule=None,
     catchup=False,
     max_active_runs=4,
-    allowed_run_types=["manual"],  # type: ignore[list-item] # the enum isn't public
+    allowed_run_types=BY_HAND,
     doc_md=__doc__,
     tags=["backup", "restore", "supim"],
     params=forms.restore_day(SITE),
@@ -61,14 +60,4 @@ with DAG(
         map_index_template="{{ task.planned['name'] }}",
         max_active_tis_per_dag=1,
     ).expand(planned=plan.output)
-    report = BuildBackupsReportOperator(
-        task_id="build_report",
-        task_display_name="Write the report",
-        trigger_rule="all_done",
-        kind=Kind.RESTORE,
-        title="RESTORE",
-        plan_task="plan",
-        item_task="restore_day",
-    )
-    [plan, days] >> report
-    end_with(report)
+    end_with_report_of(plan, days, kind=Kind.RESTORE)

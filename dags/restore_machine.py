@@ -35,8 +35,7 @@ from airflow.sdk import DAG
 from include import site_file
 from include.report import Kind
 from inpe_backup import forms
-from inpe_backup.dag_frame import end_with, task_defaults
-from inpe_backup.operators.build_backups_report import BuildBackupsReportOperator
+from inpe_backup.dag_frame import BY_HAND, end_with_report_of, task_defaults
 from inpe_backup.operators.plan_machine_restore import PlanMachineRestoreOperator
 from inpe_backup.operators.restore_machine import RestoreMachineOperator
 
@@ -48,7 +47,7 @@ with DAG(
     schedule=None,
     catchup=False,
     max_active_runs=1,
-    allowed_run_types=["manual"],  # type: ignore[list-item] # the enum isn't public
+    allowed_run_types=BY_HAND,
     doc_md=__doc__,
     tags=["backup", "machines", "restore"],
     params=forms.restore_machine(SITE),
@@ -63,14 +62,4 @@ with DAG(
         task_display_name="Restore the machine",
         map_index_template="{{ task.planned['name'] }}",
     ).expand(planned=plan.output)
-    report = BuildBackupsReportOperator(
-        task_id="build_report",
-        task_display_name="Write the report",
-        trigger_rule="all_done",
-        kind=Kind.RESTORE,
-        title="RESTORE",
-        plan_task="plan_restore",
-        item_task="restore_machine",
-    )
-    [plan, restore] >> report
-    end_with(report)
+    end_with_report_of(plan, restore, kind=Kind.RESTORE)

@@ -30,17 +30,14 @@ task **with its downstream tasks**, so that the report is written again. What is
 
 from datetime import UTC, datetime
 
-from airflow.sdk import DAG, task_group
+from airflow.sdk import DAG
 
 from include import site_file
 from inpe_backup import forms
 from inpe_backup.dag_frame import end_with, task_defaults
 from inpe_backup.operators.build_report import BuildReportOperator
 from inpe_backup.operators.choose_days import ChooseDaysOperator
-from inpe_backup.operators.ensure_space import EnsureSpaceOperator
-from inpe_backup.operators.plan_days import PlanDaysOperator
-from inpe_backup.operators.secure_day import CopyDayOperator, PublishDayOperator, VerifyDayOperator
-from inpe_backup.operators.survey_source import SurveySourceOperator
+from inpe_backup.secured_days import DAY_STEPS, secure_days
 from inpe_backup.timetable import OrdinalDayTimetable
 
 SITE = site_file.current()
@@ -61,37 +58,15 @@ with DAG(
     default_args=task_defaults(SITE, SITE.supim.retry_delay_s),
 ):
     window = ChooseDaysOperator(task_id="julian_window", task_display_name="Choose the days")
-    survey = SurveySourceOperator(
-        task_id="survey", task_display_name="Look at the source", window=window.output
-    )
-    plan = PlanDaysOperator(
-        task_id="plan", task_display_name="Plan each day", window=window.output, looks=survey.output
-    )
-    space = EnsureSpaceOperator(
-        task_id="ensure_space", task_display_name="See that there is room", verdicts=plan.output
-    )
-
-    @task_group(group_id="secure_day", group_display_name="Secure each day")
-    def secure_day(day: str) -> None:
-        """Copy, prove and publish one day."""
-        named = {"day": day, "map_index_template": "{{ task.day }}"}
-        copy = CopyDayOperator(
-            task_id="copy_day", task_display_name="Copy it", max_active_tis_per_dag=1, **named
-        )
-        (
-            copy
-            >> VerifyDayOperator(task_id="verify_day", task_display_name="Prove it", **named)
-            >> PublishDayOperator(task_id="publish_day", task_display_name="Publish it", **named)
-        )
-
+    secured = secure_days(window, plan_task="plan", shown="Secure each day")
     report = BuildReportOperator(
         task_id="build_report",
         task_display_name="Write the report",
         trigger_rule="all_done",
-        window_task=window.task_id,
-        plan_task=plan.task_id,
-        space_task=space.task_id,
-        day_tasks=["secure_day.copy_day", "secure_day.verify_day", "secure_day.publish_day"],
+        window_task="julian_window",
+        plan_task="plan",
+        space_task="ensure_space",
+        day_tasks=DAY_STEPS,
     )
-    [window, survey, plan, space, secure_day.expand(day=space.output)] >> report
+    [window, *secured] >> report
     end_with(report, tell=["vault", "days"], plan_task="plan")

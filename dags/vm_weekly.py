@@ -30,13 +30,11 @@ task **with its downstream tasks**. A machine that this run has imaged already i
 * `Judge the run` alone: it only repeats the report; the cause stands there.
 """
 
-from datetime import timedelta
-
-from airflow.sdk import DAG, CronTriggerTimetable, task_group
+from airflow.sdk import DAG, task_group
 
 from include import site_file
 from inpe_backup import forms
-from inpe_backup.dag_frame import end_with, task_defaults
+from inpe_backup.dag_frame import NO_BACKFILL, at_its_turn, end_with, task_defaults
 from inpe_backup.operators.build_weekly_report import BuildWeeklyReportOperator
 from inpe_backup.operators.ensure_room import EnsureRoomOperator
 from inpe_backup.operators.list_machines import ListMachinesOperator
@@ -57,12 +55,10 @@ STEPS = [
 with DAG(
     dag_id="vm_weekly",
     dag_display_name="vm_weekly · Back up machines",
-    schedule=CronTriggerTimetable(  # switched on, it waits for its next turn: no machine stops at once
-        SITE.machines.schedule, timezone=SITE.institute.timezone, run_immediately=timedelta(0)
-    ),
+    schedule=at_its_turn(SITE, SITE.machines.schedule),  # no machine stops at once
     catchup=False,
     max_active_runs=1,
-    allowed_run_types=["scheduled", "manual"],  # type: ignore[list-item] # no backfill; the enum isn't public
+    allowed_run_types=NO_BACKFILL,
     doc_md=__doc__,
     tags=["backup", "machines"],
     params=forms.vm_weekly(),

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from include.daily_report import Failure
+from include.failure import Failure
 from include.report import Item, Kind, Outcome, Report, State
 from include.site_file import Site
 
@@ -23,7 +23,6 @@ class BackupsRun:
     Args:
         site: the site file.
         kind: an audit, a restore or a drill.
-        title: what the subject calls it.
         started: when it began.
         dry_run: whether it only looked.
         planned: the names of what it was to do, in order.
@@ -36,7 +35,6 @@ class BackupsRun:
 
     site: Site
     kind: Kind
-    title: str
     started: datetime
     dry_run: bool
     planned: Sequence[str]
@@ -50,7 +48,7 @@ class BackupsRun:
         """Write the report."""
         return Report(
             kind=self.kind,
-            title=self.title,
+            title=self.kind.name,
             institute=self.site.institute.name,
             timezone=self.site.institute.timezone,
             dry_run=self.dry_run,

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
 from include.covered_days import CALENDAR_DAYS, coverage, years
-from include.errors import DayIncompleteError, DayMissingError, DayUnusableError, NotSettledError, VaultError
+from include.errors import DayIncompleteError, DayMissingError, DayUnusableError, NotSettledError
 from include.facts import Facts
+from include.failure import Failure
 from include.ordinal_day import OrdinalDay, window
 from include.plan import Action, Verdict, Window
 from include.record import Record
@@ -20,20 +21,6 @@ from include.vault import PublishedDay, Vault
 
 TREND_DAYS = 30
 UNFINISHED_AFTER_S = 2 * 24 * 3600.0
-
-
-class Failure(Facts):
-    """Why a task failed.
-
-    Args:
-        task: its id.
-        error: the name of the error's class.
-        message: its sentence.
-    """
-
-    task: str
-    error: str
-    message: str
 
 
 class Doing(Facts):
@@ -136,7 +123,7 @@ class DailyRun:
         own, doing = verdict.day == self.own, self.doings.get(verdict.day, Doing())
         record = doing.record or (None if doing.failure else self._published_in_silence(published))
         if verdict.action is Action.NOTHING:
-            return _safe(verdict, _record(published) if published else None, own=own)
+            return _safe(verdict, published.readable_record if published else None, own=own)
         if record and record.run != self.run_id:  # another run was faster
             return _safe(verdict, record, own=own)
         if record:
@@ -145,7 +132,7 @@ class DailyRun:
 
     def _published_in_silence(self, published: PublishedDay | None) -> Record | None:
         """Believe the vault: a task that was killed may have published before, in this round of the run."""
-        record = _record(published) if published and not published.damage else None
+        record = published.readable_record if published and not published.damage else None
         ours = record and record.run == self.run_id and record.proofs[-1].when >= self.started
         return record if ours else None
 
@@ -188,7 +175,7 @@ def _recent(published: Iterable[PublishedDay]) -> list[Record]:
     since = (datetime.now(UTC) - timedelta(days=TREND_DAYS)).timestamp()
     # The files' times choose: of ten years, only the last month's records are read.
     young = (found for found in published if found.record_file.stat().st_mtime >= since)
-    return [record for found in young if (record := _record(found))]
+    return [record for found in young if (record := found.readable_record)]
 
 
 def _growth(recent: Iterable[Record]) -> int | None:
@@ -206,13 +193,6 @@ def _copied(recent: Iterable[Record]) -> tuple[CopiedBytes, ...]:
     newest = datetime.now(UTC).date()
     dates = sorted(on for on in by_date if timedelta() <= newest - on <= timedelta(days=TREND_DAYS))
     return tuple(CopiedBytes(on=on, bytes=by_date[on]) for on in dates)
-
-
-def _record(published: PublishedDay) -> Record | None:
-    try:
-        return published.record
-    except VaultError:
-        return None  # told once, by _damaged
 
 
 def _damaged(published: Iterable[PublishedDay]) -> list[str]:

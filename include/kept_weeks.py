@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from include.errors import VaultError
 from include.machines.generation import Generations, PublishedGeneration
 from include.machines.machine_record import MachineRecord
 from include.report import KeptWeeks, WeekState
@@ -120,10 +119,8 @@ def _gap(week: date, kept: set[date], weekly: int, *, wanted: bool) -> WeekState
 
 
 def _held(generation: PublishedGeneration) -> Held:
-    try:
-        return Held(generation, generation.record, generation.proofs.damage)
-    except VaultError:
-        return Held(generation, None)
+    record = generation.readable_record
+    return Held(generation, record, generation.proofs.damage if record else None)
 
 
 def _monday(day: date) -> date:

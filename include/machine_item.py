@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import UTC
 from typing import Any
 
-from include.daily_report import Failure
 from include.errors import MachineNotBackError, MachineNotPossibleError, MachineNotStoppedError, NoSpaceError
 from include.facts import Facts
+from include.failure import Failure
 from include.machines.facts import Frozen, Released
 from include.machines.machine_record import MachineRecord
 from include.machines.plan import Action, Planned

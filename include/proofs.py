@@ -5,7 +5,6 @@ It lies beside the backup, whose own files never change again: ``268.proofs`` be
 """
 
 import os
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,7 +13,6 @@ from typing import Literal
 
 from pydantic import NonNegativeFloat
 
-from include.errors import VaultError
 from include.facts import Facts
 
 
@@ -110,12 +108,3 @@ class ProofLog:
     def damage(self) -> str | None:
         """The same, as a sentence."""
         return f"An audit found it damaged: {self.damaged.how}" if self.damaged else None
-
-
-def unreadable(record_file: Path, read: Callable[[], object]) -> str | None:
-    """Say that a backup's record can't be read, by which it is proven to nobody; None where it can."""
-    try:
-        read()
-    except VaultError:
-        return f"{record_file} can't be read."
-    return None

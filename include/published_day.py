@@ -5,7 +5,7 @@ from pathlib import Path
 
 from include.errors import VaultError
 from include.ordinal_day import OrdinalDay
-from include.proofs import ProofLog, unreadable
+from include.proofs import ProofLog
 from include.record import Record
 
 
@@ -50,7 +50,9 @@ class PublishedDay:
     @property
     def damage(self) -> str | None:
         """What is wrong with it, as a sentence; None as far as anybody knows."""
-        return self.proofs.damage or unreadable(self.record_file, lambda: self.record)
+        if not (told := self.proofs.damage) and not self.readable_record:
+            told = f"{self.record_file} can't be read."
+        return told
 
     @property
     def fingerprint(self) -> str:
@@ -68,3 +70,11 @@ class PublishedDay:
             return Record.model_validate_json(self.record_file.read_bytes())
         except (OSError, ValueError) as damaged:
             raise VaultError(f"The record {self.record_file} can't be read: {damaged}") from damaged
+
+    @property
+    def readable_record(self) -> Record | None:
+        """The same; None where it can't be read, by which it's proven to nobody."""
+        try:
+            return self.record
+        except VaultError:
+            return None

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from include.daily_report import Failure, space_now
+from include.daily_report import space_now
+from include.failure import Failure
 from include.kept_weeks import Calendar, Holdings
 from include.machine_item import MachineCase, MachineDoing, is_of_release
 from include.machines.generation import Generations, to_the_second

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from PIL import Image, ImageDraw
 
 from include.ordinal_day import OrdinalDay
-from include.report.model import Kind, Outcome, Space, State
+from include.report import Kind, Outcome, Space, State
 from include.source import State as SourceState
 from include.standing.facts import (
     DayFacts,

@@ -6,7 +6,6 @@ from datetime import datetime
 from pathlib import Path
 
 from include.audit.finding import missing
-from include.errors import VaultError
 from include.machines.generation import Generations, PublishedGeneration
 from include.proofs import ProofLog
 from include.vault import PublishedDay, Vault
@@ -109,9 +108,8 @@ def _standing(backup: Backup) -> Standing:
     damage, untold = backup.published.damage, backup.proofs.damaged is None
     if not backup.folder.is_dir():
         return Standing(backup, None, missing(backup.folder), untold=untold)
-    try:
-        record = backup.published.record
-    except VaultError:
+    record = backup.published.readable_record
+    if not record:
         return Standing(backup, None, damage, untold=untold)
     audit = backup.proofs.last("audit")
     passed = audit is not None and audit.result == "passed"

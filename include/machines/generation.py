@@ -1,4 +1,4 @@
-"""Generations: where the vault keeps machines, and the only code that knows these paths.
+"""Generations: where the vault keeps machines. Who knows these paths is here or in published_generation.py.
 
     <vault>/vm/<machine>/2026-11-22T05-00-03Z/
         vda.img       each disk as the guest saw it, raw and sparse
@@ -20,7 +20,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 from pydantic import AwareDatetime
@@ -28,115 +28,14 @@ from pydantic import AwareDatetime
 from include.day_backup import write_json
 from include.errors import BackupError, VaultError
 from include.facts import Facts
-from include.machines.generation_name import WRITTEN, folder_name, instant_of, to_the_second
-from include.machines.machine_record import MachineRecord
-from include.proofs import ProofLog, unreadable
-from include.publication import FOLDER_MODE
+from include.machines.generation_name import folder_name, instant_of, to_the_second
+from include.machines.published_generation import PROOFS, GenerationFiles, PublishedGeneration
 from include.vault import Vault
 
 __all__ = [
     "Generations", "PublishedGeneration", "StagedGeneration",
-    "drop", "folder_name", "given_up_in", "instant_of", "to_the_second",
+    "drop", "folder_name", "instant_of", "to_the_second",
 ]  # fmt: skip
-
-_PROOFS = ".proofs"
-
-
-def given_up_in(vault_root: Path) -> Path:
-    """Give the folder of what retention gave up; it need not exist."""
-    return vault_root / ".staging" / "given-up"
-
-
-class _Kept:
-    """The files of a generation, published or in work."""
-
-    @property
-    def data(self) -> Path:
-        """The folder that holds them."""
-        raise NotImplementedError
-
-    def image(self, disk: str) -> Path:
-        """A disk's raw image."""
-        return self.data / f"{folder_name(disk)}.img"
-
-    def chunks(self, disk: str) -> Path:
-        """The SHA-256 of each chunk of a disk."""
-        return self.data / f"{folder_name(disk)}.chunks"
-
-    def file(self, name: str) -> Path:
-        """What isn't a disk, such as ``domain.xml``."""
-        return self.data / folder_name(name)
-
-    @property
-    def record_file(self) -> Path:
-        """What it is, where from, when, how proven."""
-        return self.data / "record.json"
-
-    @property
-    def sums(self) -> Path:
-        """The SHA-256 of every file, this one excepted."""
-        return self.data / "SHA256SUMS"
-
-
-@dataclass(frozen=True, order=True)
-class PublishedGeneration(_Kept):
-    """One generation of a machine in the vault, and its paths."""
-
-    machine: str
-    instant: datetime
-    vault_root: Path
-
-    @property
-    def name(self) -> str:
-        """The folder's name: the instant, to the second, in UTC."""
-        return self.instant.astimezone(UTC).strftime(WRITTEN)
-
-    @property
-    def folder(self) -> Path:
-        """All of it."""
-        return self.vault_root / "vm" / folder_name(self.machine) / self.name
-
-    @property
-    def data(self) -> Path:
-        """All of it."""
-        return self.folder
-
-    @property
-    def given_up(self) -> Path:
-        """Where its folder goes when it's removed; deleting it there may take a while, or be cut off."""
-        return given_up_in(self.vault_root) / f"{self.name} {self.machine}"
-
-    @property
-    def is_lost(self) -> bool:
-        """Whether its folder is gone, and what was found of it is left: not removed by retention."""
-        # In this order: what is just being removed is at one of these places until its proofs are gone.
-        return not self.folder.exists() and not self.given_up.exists() and self.proofs.path.exists()
-
-    @property
-    def proofs(self) -> ProofLog:
-        """What was found of it since it was published."""
-        return ProofLog(self.folder.with_name(f"{self.name}{_PROOFS}"))
-
-    @property
-    def record(self) -> MachineRecord:
-        """The record, read.
-
-        Raises:
-            VaultError: it is missing or damaged.
-        """
-        try:
-            return MachineRecord.model_validate_json(self.record_file.read_bytes())
-        except (OSError, ValueError) as damaged:
-            raise VaultError(f"The record {self.record_file} can't be read: {damaged}") from damaged
-
-    @property
-    def damage(self) -> str | None:
-        """What is wrong with it, as a sentence; None as far as anybody knows."""
-        return self.proofs.damage or unreadable(self.record_file, lambda: self.record)
-
-    def seal(self) -> None:
-        """Make its folder read-only; only after the move, which needs it writable."""
-        self.folder.chmod(FOLDER_MODE)
 
 
 class _Freeze(Facts):
@@ -147,7 +46,7 @@ class _Freeze(Facts):
 
 
 @dataclass(frozen=True)
-class StagedGeneration(_Kept):
+class StagedGeneration(GenerationFiles):
     """A machine's work in progress, and its paths."""
 
     machine: str
@@ -231,7 +130,7 @@ class Generations:
 
     def every(self, machine: str) -> list[PublishedGeneration]:
         """Give the same, and those that have lost their record, or all but what was found of them."""
-        stems = {name.removesuffix(_PROOFS) for name in _names(self._machines / folder_name(machine))}
+        stems = {name.removesuffix(PROOFS) for name in _names(self._machines / folder_name(machine))}
         found = [
             PublishedGeneration(machine, instant, self.vault.root)
             for instant in filter(None, map(instant_of, stems))

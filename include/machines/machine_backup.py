@@ -143,8 +143,10 @@ class MachineBackup:
         return Generations(self.vault)
 
     def _published(self) -> PublishedGeneration | None:
-        mine = (one for one in self._generations.of(self.machine) if _run(one) == self.run)
-        return next(mine, None)
+        for one in self._generations.of(self.machine):
+            if (record := one.readable_record) and record.run == self.run:
+                return one
+        return None
 
     def _proven(self, staged: StagedGeneration) -> MachineRecord | None:
         if published := self._published():
@@ -285,13 +287,6 @@ def _unclean(disks: Iterable[KeptDisk]) -> list[str]:
     return [
         f"{disk.name}, {found.told}" for disk in disks for found in disk.filesystems if found.clean is False
     ]
-
-
-def _run(published: PublishedGeneration) -> str | None:
-    try:
-        return published.record.run
-    except VaultError:
-        return None  # proven to nobody; the report tells
 
 
 def _sha256(path: Path) -> str:

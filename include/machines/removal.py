@@ -24,11 +24,11 @@ from include.locks import kept
 from include.machines.generation import (
     Generations,
     PublishedGeneration,
-    given_up_in,
     instant_of,
     to_the_second,
 )
 from include.machines.machine_record import MachineRecord
+from include.machines.published_generation import given_up_in
 from include.machines.retention import Keep, Kept, decide
 from include.publication import sync
 from include.vault import Vault
@@ -91,7 +91,7 @@ def verdicts(
     Where it's drilled, one goes only once it has booted from a newer one that stays. One whose record can't
     be read is proven to nobody: it counts for nothing, and is left to a person.
     """
-    readable = [generation for generation in generations.of(machine) if _record(generation)]
+    readable = [generation for generation in generations.of(machine) if generation.readable_record]
     found = {generation.instant for generation in readable}
     damaged = {generation.instant for generation in readable if generation.damage}
     drilled = {generation.instant for generation in readable if has_booted(generation)} if drills else None
@@ -109,13 +109,7 @@ def has_booted(generation: PublishedGeneration) -> bool:
 def remove_old(
     vault: Vault, made: Sequence[MachineRecord], keep: Keep, *, drills: AbstractSet[str] = frozenset()
 ) -> list[Removed]:
-    """Remove what retention gives up. For a run's end, and never for a run that failed.
-
-    Args:
-        vault: where.
-        made: what the run published. Machines without a new generation lose nothing.
-        keep: how many stay.
-        drills: the machines of which one goes only once they have booted from a newer one that stays.
+    """Remove what :func:`given_up` says, of the same. For a run's end, and never for a run that failed.
 
     Raises:
         NotYetError: something is being copied.
@@ -218,10 +212,3 @@ def _left(vault: Vault) -> Iterator[tuple[Removed, Callable[[], int]]]:
             reason = "It was given up before, and removing it was cut off."
             gone = PublishedGeneration(machine, instant, vault.root)
             yield Removed(machine=machine, instant=instant, reason=reason), partial(_delete, aside, gone)
-
-
-def _record(generation: PublishedGeneration) -> MachineRecord | None:
-    try:
-        return generation.record
-    except VaultError:
-        return None

@@ -71,7 +71,8 @@ def _draw(sheet: Figure, year: CoveredYear, floor: float, own: OrdinalDay | None
         first = OrdinalDay.of(date(year.year, month, 1)).number
         write(sheet, _LEFT + first // 10 * _CELL, top + 8, f"{date(year.year, month, 1):%b}", fontsize=11)
     for state in Coverage:
-        _mark(plot, state, [number for number, seen in year.by_number.items() if seen is state])
+        numbers = [number for number, seen in year.by_number.items() if seen is state]
+        _mark(plot, state, [number // 10 for number in numbers], [number % 10 for number in numbers])
     if own and own.year == year.year:
         hint = f"day {own.number:03d}: column {own.number // 10:02d}, row {own.number % 10}"
         write(sheet, WIDTH - 16, top + 32, hint, fontsize=11, ha="right")
@@ -80,11 +81,11 @@ def _draw(sheet: Figure, year: CoveredYear, floor: float, own: OrdinalDay | None
     _legend(sheet, year, floor)
 
 
-def _mark(plot: Axes, state: Coverage, numbers: Sequence[int]) -> None:
+def _mark(plot: Axes, state: Coverage, x: Sequence[float], y: Sequence[float]) -> None:
     look = _MARKS[state]
     plot.scatter(
-        [number // 10 for number in numbers],
-        [number % 10 for number in numbers],
+        x,
+        y,
         marker=look.shape,
         s=look.area,
         facecolor=look.fill,
@@ -99,17 +100,7 @@ def _legend(sheet: Figure, year: CoveredYear, floor: float) -> None:
     plot.set(xlim=(0, WIDTH), ylim=(0, 24), xticks=[], yticks=[], facecolor=PAPER)
     counts, left = Counter(year.by_number.values()), float(_LEFT)
     for state in (state for state in Coverage if counts[state]):
-        look = _MARKS[state]
-        edge = None if look.shape == "x" else look.edge
-        plot.scatter(
-            left,
-            13,
-            marker=look.shape,
-            s=look.area,
-            facecolor=look.fill,
-            edgecolor=edge,
-            linewidth=look.stroke,
-        )
+        _mark(plot, state, [left], [13])
         words = f"{counts[state]} {state}"
         write(sheet, left + 11, floor + 9, words, color=SOFT)
         left += 34 + 7.2 * len(words)

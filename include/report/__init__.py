@@ -12,21 +12,9 @@ mail's are gathered by ``pictures.py``. How it looks? ``templates/``, filled by 
 """
 
 from include.report.history import CopiedBytes, CoveredYear, Downtimes
-from include.report.model import (
-    Coverage,
-    CoveredDay,
-    Item,
-    KeptWeeks,
-    Kind,
-    Outcome,
-    Removed,
-    Report,
-    Space,
-    Standstill,
-    State,
-    WeekState,
-)
+from include.report.model import CoveredDay, Item, KeptWeeks, Removed, Report, Space, Standstill
 from include.report.render import render_html, render_text
+from include.report.states import Coverage, Kind, Outcome, State, WeekState
 from include.report.verdict import (
     MADE_BY,
     headline,

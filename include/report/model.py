@@ -21,22 +21,6 @@ from include.facts import Day, Facts, ZoneName
 from include.report.history import CopiedBytes, CoveredYear, Downtimes
 from include.report.states import Coverage, Kind, Outcome, State, Text, WeekState
 
-__all__ = [
-    "Coverage",
-    "CoveredDay",
-    "Item",
-    "KeptWeeks",
-    "Kind",
-    "Outcome",
-    "Removed",
-    "Report",
-    "Space",
-    "Standstill",
-    "State",
-    "Text",
-    "WeekState",
-]
-
 
 class Standstill(Facts):
     """How long a machine stands still for its image, measured or expected.

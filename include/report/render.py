@@ -15,8 +15,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 
 from include import wording
 from include.report import trends
-from include.report.model import Coverage, Item, Outcome, Report, Space, Standstill, State, WeekState
+from include.report.model import Item, Report, Space, Standstill
 from include.report.pictures import content_id
+from include.report.states import Coverage, Outcome, State, WeekState
 from include.report.verdict import (
     MADE_BY,
     by_urgency,

@@ -4,7 +4,8 @@ from collections import Counter
 from collections.abc import Iterable
 
 from include.report.history import CoveredYear, Downtimes
-from include.report.model import Coverage, Report, Space
+from include.report.model import Report, Space
+from include.report.states import Coverage
 from include.wording import counted, duration, size
 
 FEWEST = 3

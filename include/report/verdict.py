@@ -4,7 +4,8 @@ from collections import Counter
 from collections.abc import Iterable
 
 from include.report import words
-from include.report.model import Coverage, Item, Kind, Outcome, Report, State, WeekState
+from include.report.model import Item, Report
+from include.report.states import Coverage, Kind, Outcome, State, WeekState
 from include.wording import counted, duration, size, visible
 
 MADE_BY = "INPE backup"

@@ -3,7 +3,8 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from include.report.model import Item, Kind, Outcome, Report
+from include.report.model import Item, Report
+from include.report.states import Kind, Outcome
 from include.wording import counted
 
 # What is wrong comes first, then what was done, then what needed nothing.

@@ -10,7 +10,8 @@ from pydantic import AwareDatetime, Field, NonNegativeFloat, NonNegativeInt
 
 from include.facts import Day, Facts, ZoneName
 from include.machines.facts import Method
-from include.report.model import Kind, Outcome, Space, State, Text
+from include.report import Kind, Outcome, Space, State
+from include.report.states import Text
 from include.source import State as SourceState
 
 

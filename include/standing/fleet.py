@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from include.report.model import State
+from include.report import State
 from include.standing.facts import GenerationFacts, MachinePart
 from include.standing.view import VaultView
 from include.wording import counted

@@ -47,7 +47,7 @@ class MachineStanding:
     @property
     def part(self) -> MachinePart:
         """All of it but the screen."""
-        records = [record for one in self.generations if (record := _record(one))]
+        records = [record for one in self.generations if (record := one.readable_record)]
         return MachinePart(
             name=self.name,
             host=records[-1].host if records else "",
@@ -98,7 +98,7 @@ class MachineStanding:
     @property
     def _leaving(self) -> LeavingFacts | None:
         """Ask retention, as it will be asked after the next weekly run: only about what can be read."""
-        readable = [one for one in self.generations if _record(one)]
+        readable = [one for one in self.generations if one.readable_record]
         drills = self.section.drill.required
         gone = next_to_go(
             {one.instant for one in readable},
@@ -144,13 +144,6 @@ def _unreadable(generation: PublishedGeneration, why: Exception) -> GenerationFa
         proven=generation.instant,
         damage=damage,
     )
-
-
-def _record(generation: PublishedGeneration) -> MachineRecord | None:
-    try:
-        return generation.record
-    except VaultError:
-        return None
 
 
 def _log(generation: PublishedGeneration) -> list[Found]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from include.report.model import Space
+from include.report import Space
 from include.standing.view import VaultView
 from include.wording import size, span
 

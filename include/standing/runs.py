@@ -3,8 +3,7 @@
 from collections.abc import Iterable
 
 from include.plan import Verdict
-from include.report import Item, Report, State, is_good, summary
-from include.report.model import Outcome
+from include.report import Item, Outcome, Report, State, is_good, summary
 from include.standing.facts import RunPart, SeenDay, SourcePart, TroubledItem
 
 SOURCE, RUNS = "source", "runs"

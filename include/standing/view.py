@@ -11,7 +11,7 @@ from functools import cached_property
 from zoneinfo import ZoneInfo
 
 from include.ordinal_day import OrdinalDay
-from include.report.model import Kind, Outcome, Space
+from include.report import Kind, Outcome, Space
 from include.source import State as SourceState
 from include.standing.facts import (
     DayFacts,

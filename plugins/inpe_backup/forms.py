@@ -101,31 +101,7 @@ def restore_day(site: Site) -> Form:
             "Empty: the folder is this worker's, where the vault is.",
         ),
         "dry_run": _dry_run("proves the days, mails what would be sent or refused, and writes nothing."),
-        "pattern": Param(
-            "*",
-            type="string",
-            minLength=1,
-            section=_MORE,
-            title="Files",
-            description="Which of a day's files: * is all, *.ctl* the descriptors.",
-        ),
-        "revision": Param(
-            None,
-            type=_NUMBER,
-            minimum=1,
-            section=_MORE,
-            title="Revision",
-            description="Which version of a day that changed: 1 is the first, 2 is 268.r2 in the vault. "
-            "Empty: the newest that isn't known to be damaged.",
-        ),
-        "overwrite": Param(
-            default=False,
-            type="boolean",
-            section=_MORE,
-            title="Overwrite",
-            description="Off: where another file has a name that is needed, nothing of that day is written. "
-            "On: it's replaced, and the mail says which.",
-        ),
+        **_more_of_a_day(),
     }
 
 
@@ -158,6 +134,42 @@ def restore_machine(site: Site) -> Form:
         "dry_run": _dry_run(
             "mails what would be written, where, and what stands in the way; changes nothing."
         ),
+        **_more_of_a_machine(site),
+    }
+
+
+def _more_of_a_day() -> Form:
+    return {
+        "pattern": Param(
+            "*",
+            type="string",
+            minLength=1,
+            section=_MORE,
+            title="Files",
+            description="Which of a day's files: * is all, *.ctl* the descriptors.",
+        ),
+        "revision": Param(
+            None,
+            type=_NUMBER,
+            minimum=1,
+            section=_MORE,
+            title="Revision",
+            description="Which version of a day that changed: 1 is the first, 2 is 268.r2 in the vault. "
+            "Empty: the newest that isn't known to be damaged.",
+        ),
+        "overwrite": Param(
+            default=False,
+            type="boolean",
+            section=_MORE,
+            title="Overwrite",
+            description="Off: where another file has a name that is needed, nothing of that day is written. "
+            "On: it's replaced, and the mail says which.",
+        ),
+    }
+
+
+def _more_of_a_machine(site: Site) -> Form:
+    return {
         "new_name": Param(
             None,
             type=_TEXT,

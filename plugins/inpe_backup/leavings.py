@@ -5,7 +5,7 @@ from typing import Any
 
 from airflow.sdk import Context
 
-from include.daily_report import Failure
+from include.failure import Failure
 
 FAILURE = "failure"
 """The XCom key under which a failed task leaves why."""
@@ -35,6 +35,14 @@ class Leavings:
         failed = (task for task in tasks if self._state(task, index) == "failed")
         left = (self._ti.xcom_pull(task, key=FAILURE, map_indexes=index) for task in failed)
         return [Failure.model_validate(failure) for failure in left if failure]
+
+    def failures_of_run(self, needed: str, *others: str) -> list[Failure]:
+        """Give the same of tasks that work for the whole run; also that the needed one left nothing."""
+        told = self.failures([needed, *others])
+        if told or self.result(needed) is not None:
+            return told
+        message = f"The task {needed} ended without a word: see its log, then clear it."
+        return [Failure(task=needed, error="BackupError", message=message)]
 
     def _state(self, task: str, index: int) -> str | None:
         return self._states.get(task if index < 0 else f"{task}_{index}")

@@ -7,7 +7,7 @@ import pytest
 
 from include import site_file
 from include.backups_report import BackupsRun
-from include.daily_report import Failure
+from include.failure import Failure
 from include.report import Item, Kind, Outcome, State, label, overall
 from tests.include.report.facts import backup
 
@@ -17,7 +17,7 @@ WHEN = datetime(2026, 11, 22, 5, 0, 3, tzinfo=UTC)
 def run(kind: str, *planned: str, **facts: object) -> BackupsRun:
     """Give a run of which nothing else is known."""
     site = site_file.load(Path("include/site.yaml"))
-    what = {"site": site, "kind": Kind(kind), "title": "TITLE", "started": WHEN, "dry_run": False}
+    what = {"site": site, "kind": Kind(kind), "started": WHEN, "dry_run": False}
     left: dict[str, object] = {"items": {}, "lost": {}, "failures": []}
     return BackupsRun(**{**what, "planned": planned, **left, **facts})  # type: ignore[arg-type]
 

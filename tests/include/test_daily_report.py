@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from include.daily_report import Doing, Failure
+from include.daily_report import Doing
+from include.failure import Failure
 from include.plan import Action
 from include.record import Record
 from include.report import Item, Outcome, Report, State, overall, subject

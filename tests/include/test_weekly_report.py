@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from include.daily_report import Failure
+from include.failure import Failure
 from include.machines.plan import Action
 from include.report import Outcome, State, headline, overall, subject
 from include.vault import Vault

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from include import site_file
-from include.daily_report import Failure
+from include.failure import Failure
 from include.machines.facts import Disk, Frozen, Released
 from include.machines.machine_record import MachineRecord
 from include.machines.plan import Action, Planned

@@ -8,6 +8,7 @@
     browser.py        Chromium, logged in to it as its admin or as a viewer
     demo.py           all of it together, for people: ``make demo``
     processes.py      how servers are started and, with all their children, ended
+    switched.py       what each of them has of a context manager
 
 ``Institute`` below ties cluster, KVM host, mail server, days and site file together under one folder:
 
@@ -23,14 +24,14 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import yaml
 
 from tests.site.kvm_host import STATE, KvmHost
 from tests.site.smtp import MailServer
 from tests.site.sshd import SshServer
+from tests.site.switched import Switched
 
 __all__ = ["RECIPIENT", "Institute", "KvmHost", "MailServer", "SshServer"]
 
@@ -38,7 +39,7 @@ RECIPIENT = "backup@institute.example"
 
 
 @dataclass
-class Institute:
+class Institute(Switched):
     """The institute's machines, as far as the backup meets them; a context manager.
 
     Args:
@@ -103,15 +104,6 @@ class Institute:
             "AIRFLOW_CONN_SMTP_DEFAULT": json.dumps(self.mail.connection),
             "INPE_BACKUP_SITE": str(self.site_file),
         }
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
     def usual_site(self) -> dict[str, Any]:
         """Give the site file's content: as at a real site, but with a demo's patience."""

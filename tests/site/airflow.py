@@ -14,12 +14,12 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from types import TracebackType
-from typing import IO, Self
+from typing import IO
 
 from tests.site import processes
 from tests.site.airflow_api import AirflowApi, ApiError
 from tests.site.airflow_home import PROJECT, USER, AirflowHome
+from tests.site.switched import Switched
 
 # api-server first: it takes longest to load. The logs lie on this machine's disk, so nobody needs to serve
 # them over the network, at a fixed port that two Airflows on one machine would fight for.
@@ -34,7 +34,7 @@ _STOP_PATIENCE_S = 8.0
 _POLL_S = 0.1
 
 
-class LocalAirflow(AirflowApi):
+class LocalAirflow(Switched, AirflowApi):
     """One Airflow; a context manager, and its own REST client once it's up.
 
     Args:
@@ -117,15 +117,6 @@ class LocalAirflow(AirflowApi):
             text=True,
             check=False,
         )
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
     def _hold_home(self) -> None:
         self.home.folder.mkdir(parents=True, exist_ok=True)

@@ -11,13 +11,13 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 from xml.sax.saxutils import escape, quoteattr
 
 from tests.site import boot_sector, processes
 from tests.site.guests import Boot
 from tests.site.sshd import SshServer
+from tests.site.switched import Switched
 
 URI = "qemu:///system"
 STATE = "/var/lib/libvirt/inpe-backup"  # the agent's folder, below one that is the host's own
@@ -59,7 +59,7 @@ _DISK = """\
     </disk>"""
 
 
-class KvmHost:
+class KvmHost(Switched):
     """One host; a context manager.
 
     Args:
@@ -242,15 +242,6 @@ class KvmHost:
         """Start libvirtd again after it was killed, as a service manager would."""
         self._wait(self._libvirtd_starts, "a place for libvirtd")  # one that was killed may still be dying
         self._wait(self._libvirt_answers, "libvirtd")
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
     @property
     def _running(self) -> "subprocess.Popen[bytes]":

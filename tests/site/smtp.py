@@ -5,13 +5,13 @@ import mailbox
 from email import policy
 from email.message import EmailMessage
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from tests.site.ports import LOOPBACK, kept_port
+from tests.site.switched import Switched
 
 SENDER = "backup@institute.example"
 _READY_S = 10.0
@@ -32,7 +32,7 @@ class _Keeper:
         return "250 kept"
 
 
-class MailServer:
+class MailServer(Switched):
     """An SMTP server on 127.0.0.1 in a thread of this process; a context manager.
 
     Args:
@@ -87,12 +87,3 @@ class MailServer:
         # A Maildir's names don't sort by time within a second; the files' own times do.
         files.sort(key=lambda path: path.stat().st_mtime_ns)
         return [email.message_from_bytes(path.read_bytes(), policy=policy.default) for path in files]
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()

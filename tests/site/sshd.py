@@ -12,11 +12,12 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from types import MappingProxyType, TracebackType
-from typing import Any, Self
+from types import MappingProxyType
+from typing import Any
 
 from tests.site import processes
 from tests.site.ports import LOOPBACK, kept_port
+from tests.site.switched import Switched
 
 _START_PATIENCE_S = 10.0
 _STOP_PATIENCE_S = 0.2  # the listener goes at once, the sessions only when killed
@@ -55,7 +56,7 @@ class MissingProgramError(RuntimeError):
     """A program of the machine is missing; the message has the command that installs it."""
 
 
-class SshServer:
+class SshServer(Switched):
     """One sshd on 127.0.0.1; a context manager.
 
     Args:
@@ -151,15 +152,6 @@ class SshServer:
     def accept_key(self) -> None:
         """Let the key of ``connection`` log in."""
         (self.folder / "authorized_keys").write_text(_public(self.key_file) + "\n", encoding="ascii")
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
     def _make_keys(self) -> None:
         for name in ("host_key", "user_key"):

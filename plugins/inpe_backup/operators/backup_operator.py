@@ -9,8 +9,8 @@ from airflow.sdk import BaseOperator, Context, ExceptionRetryPolicy, RetryAction
 from airflow.sdk.exceptions import AirflowRescheduleException, AirflowSkipException
 
 from include import site_file
-from include.daily_report import Failure
 from include.errors import BackupError, NotYetError, PassingError
+from include.failure import Failure
 from include.ordinal_day import OrdinalDay
 from include.vault import Vault
 from inpe_backup.leavings import FAILURE
@@ -46,6 +46,10 @@ class BackupOperator(BaseOperator):
     @abstractmethod
     def work(self, context: Context) -> Any:
         """Do what the task is for, and return facts for XCom."""
+
+    def say(self, line: str) -> None:
+        """Log how it goes, for what tells it a line at a time."""
+        self.log.info("%s", line)
 
     def own_day(self, context: Context) -> OrdinalDay:
         """Give the day that the run belongs to."""

@@ -9,8 +9,7 @@ from airflow.sdk import Context
 from include.audit.due import Batch
 from include.audit.report import Again, Audited, items, needs_person
 from include.backups_report import BackupsRun
-from include.daily_report import Failure
-from include.errors import VaultError
+from include.failure import Failure
 from include.ordinal_day import OrdinalDay
 from include.pictures import day_maps
 from include.plan import Verdict
@@ -40,9 +39,13 @@ class BuildAuditReportOperator(BuildBackupsReportOperator):
         day_tasks: Sequence[str],
         **kwargs: Any,
     ) -> None:
-        super().__init__(kind=Kind.AUDIT, title="AUDIT", plan_task=plan_task, item_task=audit_task, **kwargs)
+        super().__init__(kind=Kind.AUDIT, plan_task=plan_task, item_task=audit_task, **kwargs)
         self.fetch_tasks = tuple(fetch_tasks)
         self.day_tasks = tuple(day_tasks)
+
+    def report(self, context: Context, left: Leavings) -> Report:
+        """Tell of each backup that was read, with a map of each day that was fetched again."""
+        return day_maps.with_maps(super().report(context, left), self.vault_if_usable())
 
     def _run(self, context: Context, left: Leavings) -> BackupsRun:
         run = super()._run(context, left)
@@ -58,13 +61,6 @@ class BuildAuditReportOperator(BuildBackupsReportOperator):
             items={item.name: item for item in told},
             needs_person=needs_person(list(audited.values()), planned),
         )
-
-    def _report(self, run: BackupsRun) -> Report:
-        try:
-            return day_maps.with_maps(run.report(), self.vault())
-        except VaultError as unusable:
-            self.log.error("%s", unusable)  # noqa: TRY400 - the tasks before failed by it and show it whole
-            return run.report()
 
     def _items(self, left: Leavings, names: list[str]) -> dict[str, Item]:  # noqa: ARG002 - made of more than these
         return {}

@@ -6,62 +6,46 @@ from airflow.sdk import Context
 
 from include import site_file
 from include.backups_report import BackupsRun
-from include.daily_report import Failure
-from include.report import Item, Kind, Report, subject
+from include.report import Item, Kind, Report
 from inpe_backup.leavings import Leavings
-from inpe_backup.operators.backup_operator import BackupOperator
+from inpe_backup.operators.report_operator import ReportOperator
 
 
-class BuildBackupsReportOperator(BackupOperator):
+class BuildBackupsReportOperator(ReportOperator):
     """Write the report, whatever happened before.
 
     Args:
         kind: an audit, a restore or a drill.
-        title: what the subject calls it.
         plan_task: the id of the task that leaves what is to be done, a list of objects with a ``name``.
         item_task: that of the mapped task that leaves an ``Item`` for each of them.
     """
 
-    def __init__(self, *, kind: Kind, title: str, plan_task: str, item_task: str, **kwargs: Any) -> None:
+    def __init__(self, *, kind: Kind, plan_task: str, item_task: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.kind = kind
-        self.title = title
         self.plan_task = plan_task
         self.item_task = item_task
 
-    def work(self, context: Context) -> dict[str, Any]:
-        """Give a ``Report`` as JSON."""
-        run = self._run(context, Leavings(context))
-        report = self._report(run)
-        self.log.info("%s", subject(report, prefix=run.site.mail.subject_prefix))
-        return dict(report.model_dump(mode="json"))
-
-    def _report(self, run: BackupsRun) -> Report:
-        return run.report()
+    def report(self, context: Context, left: Leavings) -> Report:
+        """Tell of each backup that was planned."""
+        return self._run(context, left).report()
 
     def _run(self, context: Context, left: Leavings) -> BackupsRun:
-        run, planned = context["dag_run"], left.result(self.plan_task)
-        names = [one["name"] for one in planned or ()]
+        run = context["dag_run"]
+        names = [one["name"] for one in left.result(self.plan_task) or ()]
         lost = {name: left.failures([self.item_task], index) for index, name in enumerate(names)}
         return BackupsRun(
             site=site_file.current(),
             kind=Kind(self.kind),
-            title=self.title,
             started=run.start_date or run.run_after,
             dry_run=context["params"].get("dry_run", False),
             planned=names,
             items=self._items(left, names),
             lost={name: failures[0] for name, failures in lost.items() if failures},
-            failures=self._failures(left, planned),
+            failures=left.failures_of_run(self.plan_task),
             run_url=context["ti"].log_url.split("/tasks/")[0],
         )
 
     def _items(self, left: Leavings, names: list[str]) -> dict[str, Item]:
         items = {name: left.result(self.item_task, index) for index, name in enumerate(names)}
         return {name: Item.model_validate(item) for name, item in items.items() if item}
-
-    def _failures(self, left: Leavings, planned: Any) -> list[Failure]:
-        if planned is not None or (told := left.failures([self.plan_task])):
-            return [] if planned is not None else told
-        message = f"The task {self.plan_task} ended without a word: see its log, then clear it."
-        return [Failure(task=self.plan_task, error="BackupError", message=message)]

@@ -7,19 +7,18 @@ from airflow.sdk import Context
 
 from include import site_file
 from include.daily_report import DailyRun, Doing
-from include.errors import InvalidDayError, VaultError
+from include.errors import InvalidDayError
 from include.ordinal_day import OrdinalDay
 from include.pictures import day_maps
 from include.plan import Verdict, Window
 from include.record import Record
-from include.report import subject
-from include.vault import Vault
+from include.report import Report
 from inpe_backup.leavings import Leavings
-from inpe_backup.operators.backup_operator import BackupOperator
+from inpe_backup.operators.report_operator import ReportOperator
 from inpe_backup.run_day import day_at
 
 
-class BuildReportOperator(BackupOperator):
+class BuildReportOperator(ReportOperator):
     """Write the daily report, whatever happened before.
 
     Args:
@@ -38,21 +37,12 @@ class BuildReportOperator(BackupOperator):
         self.space_task = space_task
         self.day_tasks = tuple(day_tasks)
 
-    def work(self, context: Context) -> dict[str, Any]:
-        """Give a ``Report`` as JSON."""
-        run, vault = self._run(context, Leavings(context)), self._vault_if_usable()
-        report = day_maps.with_maps(run.report(vault), vault)
-        self.log.info("%s", subject(report, prefix=run.site.mail.subject_prefix))
-        return dict(report.model_dump(mode="json"))
+    def report(self, context: Context, left: Leavings) -> Report:
+        """Tell of the run's days, with a map of each that it secured."""
+        vault = self.vault_if_usable()
+        return day_maps.with_maps(self._run(context, left).report(vault), vault)
 
-    def _vault_if_usable(self) -> Vault | None:
-        try:
-            return self.vault()
-        except VaultError as unusable:
-            self.log.error("%s", unusable)  # noqa: TRY400 - the tasks before failed by it and show it whole
-            return None
-
-    def _run(self, context: Context, left: "Leavings") -> DailyRun:
+    def _run(self, context: Context, left: Leavings) -> DailyRun:
         run, window = context["dag_run"], left.result(self.window_task)
         return DailyRun(
             site=site_file.current(),
@@ -75,11 +65,11 @@ class BuildReportOperator(BackupOperator):
             run_after, zone = context["dag_run"].run_after, site.institute.zone
             return day_at(run_after, zone=zone, lag_days=site.supim.lag_days)
 
-    def _doings(self, left: "Leavings") -> dict[OrdinalDay, Doing]:
+    def _doings(self, left: Leavings) -> dict[OrdinalDay, Doing]:
         days = left.result(self.space_task) or ()
         return {OrdinalDay.parse(day): self._doing(left, index) for index, day in enumerate(days)}
 
-    def _doing(self, left: "Leavings", index: int) -> Doing:
+    def _doing(self, left: Leavings, index: int) -> Doing:
         record = left.result(self.day_tasks[-1], index)
         failures = [] if record else left.failures(self.day_tasks, index)
         return Doing(

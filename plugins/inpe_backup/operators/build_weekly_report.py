@@ -6,20 +6,18 @@ from typing import Any
 from airflow.sdk import Context
 
 from include import site_file
-from include.daily_report import Failure
-from include.errors import VaultError
+from include.failure import Failure
 from include.machines.facts import Frozen, Released
 from include.machines.machine_record import MachineRecord
 from include.machines.plan import Planned
 from include.machines.removal import Removed
-from include.report import subject
-from include.vault import Vault
+from include.report import Report
 from include.weekly_report import MachineDoing, WeeklyRun
 from inpe_backup.leavings import Leavings
-from inpe_backup.operators.backup_operator import BackupOperator
+from inpe_backup.operators.report_operator import ReportOperator
 
 
-class BuildWeeklyReportOperator(BackupOperator):
+class BuildWeeklyReportOperator(ReportOperator):
     """Write the weekly report, whatever happened before.
 
     Args:
@@ -44,19 +42,9 @@ class BuildWeeklyReportOperator(BackupOperator):
         self.machine_tasks = tuple(machine_tasks)
         self.remove_task = remove_task
 
-    def work(self, context: Context) -> dict[str, Any]:
-        """Give a ``Report`` as JSON."""
-        run = self._run(context, Leavings(context))
-        report = run.report(self._vault_if_usable())
-        self.log.info("%s", subject(report, prefix=run.site.mail.subject_prefix))
-        return dict(report.model_dump(mode="json"))
-
-    def _vault_if_usable(self) -> Vault | None:
-        try:
-            return self.vault()
-        except VaultError as unusable:
-            self.log.error("%s", unusable)  # noqa: TRY400 - the tasks before failed by it and show it whole
-            return None
+    def report(self, context: Context, left: Leavings) -> Report:
+        """Tell of the hosts' machines."""
+        return self._run(context, left).report(self.vault_if_usable())
 
     def _run(self, context: Context, left: Leavings) -> WeeklyRun:
         run, site = context["dag_run"], site_file.current()
@@ -74,16 +62,9 @@ class BuildWeeklyReportOperator(BackupOperator):
             lost_hosts=self._lost(lists, left),
             doings=self._doings(left),
             removed=None if removed is None else [Removed.model_validate(one) for one in removed],
-            failures=self._failures(left),
+            failures=left.failures_of_run(self.machines_task, self.remove_task),
             run_url=context["ti"].log_url.split("/tasks/")[0],
         )
-
-    def _failures(self, left: Leavings) -> list[Failure]:
-        told = left.failures([self.machines_task, self.remove_task])
-        if told or left.result(self.machines_task) is not None:
-            return told
-        message = f"The task {self.machines_task} ended without a word: see its log, then clear it."
-        return [Failure(task=self.machines_task, error="BackupError", message=message)]
 
     def _lost(self, lists: Mapping[str, Any], left: Leavings) -> dict[str, Failure | None]:
         why = {host: left.failures([self.list_task], index) for index, host in enumerate(lists)}

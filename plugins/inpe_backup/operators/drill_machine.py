@@ -46,7 +46,7 @@ class DrillMachineOperator(BackupOperator):
         how, run = site_file.current().machines.drill_of(due.name), context["dag_run"].run_id
         if how is None:
             raise ConfigError(f"The site file says now that {due.name} isn't booted. Clear the plan, too.")
-        return MachineDrill(generations, generation, how, machine_host, run, self.log.info)
+        return MachineDrill(generations, generation, how, machine_host, run, self.say)
 
 
 def _rehearsed(due: DueDrill) -> Item:

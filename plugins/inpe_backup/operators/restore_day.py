@@ -36,7 +36,7 @@ class RestoreDayOperator(BackupOperator):
             day=OrdinalDay.parse(self.planned["name"]),
             reserve_bytes=site_file.current().vault.reserve,
             run=context["dag_run"].run_id,
-            say=lambda line: self.log.info("%s", line),
+            say=self.say,
         ).restore()
         for warning in item.warnings:
             self.log.warning("%s", warning)

@@ -46,5 +46,5 @@ class RestoreMachineOperator(BackupOperator):
             wish=wish,
             generation=chosen.generation,
             run=run,
-            say=lambda line: self.log.info("%s", line),
+            say=self.say,
         )

@@ -33,7 +33,7 @@ class _SecureDayOperator(BackupOperator):
                 reserve_bytes=site.vault.reserve,
                 recheck_s=site.supim.recheck_s,
                 give_up_at=run.run_after + timedelta(seconds=site.supim.give_up_after_s),
-                say=lambda line: self.log.info("%s", line),
+                say=self.say,
             )
             record = self.step(backup)
         return record.model_dump(mode="json") if record else None

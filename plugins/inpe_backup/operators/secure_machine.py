@@ -31,7 +31,7 @@ class _SecureMachineOperator(BackupOperator):
             uuid=self.machine["uuid"],
             run=context["dag_run"].run_id,
             reserve_bytes=site_file.current().vault.reserve,
-            say=lambda line: self.log.info("%s", line),
+            say=self.say,
         )
         facts = self.step(backup)
         return facts.model_dump(mode="json") if facts else None

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from include.report.model import Space
+from include.report import Space
 
 SPARK_WIDTH, SPARK_HEIGHT = 60, 18
 _STEP = 5

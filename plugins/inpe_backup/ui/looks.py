@@ -12,7 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from include import wording
-from include.report.model import State
+from include.report import State
 from include.standing.coverage import DayState, Year
 from include.standing.facts import DrillFacts
 from include.standing.fleet import JudgedMachine, MachineState
@@ -34,7 +34,6 @@ LEGEND = {
 }
 _OPEN_YEARS = 2
 _SHOWN_RUNS = 30
-_MANY_DAYS = 60
 
 
 @dataclass(frozen=True)

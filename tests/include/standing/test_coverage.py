@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from include.ordinal_day import OrdinalDay
-from include.report.model import Kind, Outcome, State
+from include.report import Kind, Outcome, State
 from include.source import State as SourceState
 from include.standing.coverage import DayState, Step, gaps, standing, years
 from include.standing.facts import DayFacts, DaysPart, Part, RunPart, SeenDay, SourcePart, TroubledItem

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from include.ordinal_day import OrdinalDay
-from include.report.model import Kind, State
+from include.report import Kind, State
 from include.source import State as SourceState
 from include.standing.coverage import years
 from include.standing.facts import DaysPart, MachinePart, Part, SeenDay, SourcePart

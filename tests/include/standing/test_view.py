@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 from include.ordinal_day import OrdinalDay
-from include.report.model import Kind, Outcome, State
+from include.report import Kind, Outcome, State
 from include.source import State as SourceState
 from include.standing.facts import DaysPart, MachinesPart, Part, RunPart, SeenDay, SourcePart, TroubledItem
 from include.standing.view import VaultView, fold

@@ -8,7 +8,7 @@ from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-unt
 from playwright.sync_api import Page, expect
 
 from include.ordinal_day import OrdinalDay
-from include.report.model import Kind
+from include.report import Kind
 from include.standing.facts import DaysPart, MachinesPart, Part
 from tests import published
 from tests.dags import Daily
