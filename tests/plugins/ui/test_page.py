@@ -7,6 +7,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from include.ordinal_day import OrdinalDay
+from include.standing.facts import DaysPart
 from tests.dags import DAG, Daily, await_
 from tests.plugins.ui.page import cell, open_framed, open_page
 from tests.published import rules, said
@@ -110,6 +111,14 @@ def test_an_old_view_is_told_as_old(daily: Daily, admin: Page, usual: datetime) 
     open_page(admin, daily.airflow)
     expect(admin.get_by_role("heading", level=1)).to_contain_text("Nothing is known since")
     expect(admin.locator(".needs li").first).to_contain_text("5 days old. Run publish_facts")
+
+
+def test_a_slow_task_hides_nothing_newer(daily: Daily, admin: Page, usual: datetime) -> None:
+    """What it read before others read, and published after them, isn't shown."""
+    old = DaysPart(year=newest(usual).year, days=())
+    publish(daily.airflow, [said(old, usual - timedelta(hours=3))])
+    open_page(admin, daily.airflow)
+    expect(admin.get_by_role("heading", level=1)).to_have_text(re.compile("10 days are not safe"))
 
 
 def test_several_vaults_have_a_page_each(daily: Daily, admin: Page, usual: datetime) -> None:
