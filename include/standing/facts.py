@@ -87,7 +87,8 @@ class GenerationFacts(Facts):
         instant: whose state it holds.
         bytes: what it takes on the vault's disk, as if it shared nothing.
         sent_bytes: what came over the wire for it.
-        downtime_s: how long the machine was down for it; None where it wasn't stopped.
+        method: how its disks were frozen; ``unknown`` where its record can't be read.
+        downtime_s: how long the machine was down for it; None where it wasn't stopped, or nobody knows.
         proven: when every byte of it was last found good.
         booted: whether the machine has booted from it.
         damage: what is wrong with it, as a sentence.
@@ -96,7 +97,7 @@ class GenerationFacts(Facts):
     instant: AwareDatetime
     bytes: NonNegativeInt
     sent_bytes: NonNegativeInt
-    method: Method
+    method: Method | Literal["unknown"]
     downtime_s: NonNegativeFloat | None
     proven: AwareDatetime
     booted: bool = False

@@ -86,8 +86,10 @@ def machine_row(machine: JudgedMachine, known: Standing) -> MachineRow:
 
 
 def _downtime(machine: JudgedMachine) -> str:
-    last = machine.newest.downtime_s if machine.newest else None
-    return "not stopped" if last is None else wording.duration(last)
+    newest = machine.newest
+    if newest is None or newest.method == "unknown":
+        return "not known"
+    return "not stopped" if newest.downtime_s is None else wording.duration(newest.downtime_s)
 
 
 def drill(last: DrillFacts | None, now: datetime) -> str:

@@ -179,6 +179,16 @@ def test_what_cant_be_read_of_a_machine_is_its_damage_and_spoils_no_other(vault:
     assert told["none"] == [f"{none.record_file} is missing."]
 
 
+def test_of_what_cant_be_read_nobody_says_how_it_was_made(vault: Vault) -> None:
+    """A method would be a guess; what can be read says its own."""
+    machines.lay(vault, instant=INSTANT - WEEK)
+    spoil(machines.lay(vault).record_file)
+    assert [(one.method, one.downtime_s is None) for one in machine(vault).generations] == [
+        ("cold", False),
+        ("unknown", True),
+    ]
+
+
 def test_the_last_drill_is_that_of_any_generation(vault: Vault) -> None:
     """A try that came to nothing counts only where nothing else is known."""
     older, newer = machines.lay(vault, instant=INSTANT - WEEK), machines.lay(vault)

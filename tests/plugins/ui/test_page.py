@@ -7,10 +7,10 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from include.ordinal_day import OrdinalDay
-from include.standing.facts import DaysPart
+from include.standing.facts import DaysPart, MachinesPart
 from tests.dags import DAG, Daily, await_
 from tests.plugins.ui.page import cell, open_framed, open_page
-from tests.published import rules, said
+from tests.published import machine, rules, said
 from tests.site.publish import publish
 
 pytestmark = [pytest.mark.xdist_group("ui"), pytest.mark.usefixtures("usual")]
@@ -90,11 +90,26 @@ def test_a_machine_shows_its_screen_and_its_downtimes(daily: Daily, admin: Page)
     expect(admin.locator(".fleet tbody tr:visible")).to_have_count(1)
     expect(admin.locator("#found")).to_have_text("1 of 8")
     admin.get_by_role("button", name="maq2", exact=True).click()
-    machine = admin.get_by_role("dialog")
-    expect(machine).to_contain_text("budget 60.0 s")
-    picture = machine.get_by_alt_text("The screen of maq2 in its last drill")
+    record = admin.get_by_role("dialog")
+    expect(record).to_contain_text("budget 60.0 s")
+    picture = record.get_by_alt_text("The screen of maq2 in its last drill")
     expect(picture).to_be_visible()
     await_(lambda: picture.evaluate("image => image.naturalWidth") == 320, "the picture")
+
+
+def test_of_an_image_without_a_record_nothing_is_made_up(daily: Daily, admin: Page, usual: datetime) -> None:
+    """Neither how it was made, nor how long the machine was down for it."""
+    good = machine("maq1", usual, weeks=1)
+    spoiled = {"method": "unknown", "downtime_s": None, "bytes": 0, "damage": "record.json is missing."}
+    images = tuple(image.model_copy(update=spoiled) for image in good.generations)
+    part = MachinesPart(machines=(good.model_copy(update={"generations": images}),))
+    publish(daily.airflow, [said(part, usual)])
+    open_page(admin, daily.airflow)
+    expect(admin.locator(".fleet tbody tr")).to_contain_text("not known")
+    admin.locator(".fleet th button").click()
+    record = admin.get_by_role("dialog")
+    expect(record).to_contain_text("its record can't be read")
+    expect(record).to_contain_text("not known; budget 60.0 s")
 
 
 def test_where_nothing_was_published_the_page_says_what_to_do(daily: Daily, admin: Page) -> None:
