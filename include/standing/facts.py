@@ -11,6 +11,7 @@ from pydantic import AwareDatetime, Field, NonNegativeFloat, NonNegativeInt
 from include.facts import Day, Facts, ZoneName
 from include.machines.facts import Method
 from include.report.model import Kind, Outcome, Space, State, Text
+from include.section import WeeklyCron
 from include.source import State as SourceState
 
 
@@ -22,6 +23,7 @@ class VaultPart(Facts):
         lag_days: how many days ago the newest day that is due was.
         proof_age_days: days within which every byte is to be proven again.
         keeps_days: days that the source keeps a day, where the site file says so.
+        machines_schedule: when machines are imaged, as a weekly cron line in that zone; None: not told.
         space: the room, and where it is going.
     """
 
@@ -30,6 +32,7 @@ class VaultPart(Facts):
     lag_days: NonNegativeInt
     proof_age_days: NonNegativeFloat
     keeps_days: NonNegativeInt | None = None
+    machines_schedule: WeeklyCron | None = None
     space: Space
 
 

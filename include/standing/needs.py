@@ -183,7 +183,7 @@ def _troubles(machine: JudgedMachine) -> Iterator[tuple[Urgency, str]]:
     if machine.state is MachineState.EMPTY:
         yield Urgency.LOOK_NOW, "has no image at all."
     if machine.state is MachineState.LATE:
-        yield Urgency.TO_DO, "wasn't imaged for more than a week."
+        yield Urgency.TO_DO, "wasn't imaged by the last weekly run."
     if machine.drill_failed:
         yield Urgency.LOOK_NOW, "did not boot from its image in the last drill."
     if machine.over_budget:

@@ -103,6 +103,7 @@ def test_the_vault_is_told_with_the_rules_and_its_room(vault: Vault) -> None:
     """By the site file."""
     whole = reading(vault).whole
     assert (whole.zone, whole.lag_days, whole.proof_age_days) == ("America/Sao_Paulo", 2, 30)
+    assert whole.machines_schedule == "0 2 * * 0"
     assert 0 < whole.space.free_bytes <= whole.space.total_bytes
     assert whole.space.path == str(vault.root)
 
