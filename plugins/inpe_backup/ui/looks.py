@@ -141,7 +141,7 @@ def content(known: Standing, others: list[Standing], dags: Mapping[str, DagModel
         "machines": [machine_row(machine, known) for machine in known.machines],
         "next_weekly": next_run(dags.get("vm_weekly"), known.view.zone),
         "next_daily": next_run(dags.get("supim_daily"), known.view.zone),
-        "room": charts.room(known.view.room),
+        "room": charts.room(known.view.room, known.view.zone),
         "runs": known.view.runs[:_SHOWN_RUNS],
         "paused": " ".join(name for name, dag in dags.items() if dag.is_paused),
     }

@@ -1,6 +1,8 @@
 """What people see on the page and do with it, in a real Chromium."""
 
+import itertools
 import re
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import pytest
@@ -110,6 +112,22 @@ def test_of_an_image_without_a_record_nothing_is_made_up(daily: Daily, admin: Pa
     record = admin.get_by_role("dialog")
     expect(record).to_contain_text("its record can't be read")
     expect(record).to_contain_text("not known; budget 60.0 s")
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+def test_the_room_has_sizes_and_dates_that_can_be_read(
+    daily: Daily, another: Callable[..., Page], width: int
+) -> None:
+    """In any window: none is drawn over another, or cut off."""
+    page = another(viewport={"width": width, "height": 900})
+    open_page(page, daily.airflow)
+    sizes, dates = (page.locator(".room .axis").nth(axis).locator("text:visible") for axis in (0, 1))
+    assert sizes.all_text_contents() == ["0", "5.0 TB", "10 TB"]
+    assert dates.count() == (3 if width == 360 else 5)
+    boxes = [label.bounding_box() for label in dates.all()]
+    places = [(box["x"], box["x"] + box["width"]) for box in boxes if box]
+    assert all(one[1] + 8 < other[0] for one, other in itertools.pairwise(places))
+    assert places[-1][1] <= width
 
 
 def test_where_nothing_was_published_the_page_says_what_to_do(daily: Daily, admin: Page) -> None:
