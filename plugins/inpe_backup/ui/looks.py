@@ -13,7 +13,7 @@ from markupsafe import Markup
 
 from include import wording
 from include.report.model import State
-from include.standing.coverage import DayState, Year
+from include.standing.coverage import Year
 from include.standing.facts import DrillFacts
 from include.standing.fleet import JudgedMachine, MachineState
 from include.standing.needs import Standing, Urgency
@@ -22,19 +22,17 @@ from inpe_backup.ui import cells, charts
 HERE = Path(__file__).parent
 SIGNS = {Urgency.GOOD: "✓", Urgency.TO_DO: "!", Urgency.LOOK_NOW: "✗"}
 LEGEND = {
-    DayState.PROVEN: ("v", "proven"),
-    DayState.REVISED: ("r", "revised"),
-    DayState.DUE: ("d", "due for audit"),
-    DayState.AT_SOURCE: ("s", "missing, still at the source"),
-    DayState.FAILED: ("f", "copy failed"),
-    DayState.DAMAGED: ("b", "damaged"),
-    DayState.UNKNOWN: ("u", "not looked for"),
-    DayState.LOST: ("l", "lost, not at the source"),
-    DayState.NOT_DUE: ("n", "not yet due"),
+    "Safe": {"v": "proven", "r": "revised", "d": "due for audit"},
+    "Not safe": {
+        "s": "missing, still at the source",
+        "f": "copy failed",
+        "b": "damaged",
+        "u": "not looked for",
+    },
+    "Other": {"l": "lost, not at the source", "n": "not yet due"},
 }
 _OPEN_YEARS = 2
 _SHOWN_RUNS = 30
-_MANY_DAYS = 60
 
 
 @dataclass(frozen=True)
@@ -69,9 +67,9 @@ def machine_row(machine: JudgedMachine, known: Standing) -> MachineRow:
         sign="✗" if bad else "✓",
         tone="bad" if bad else "good",
         newest=f"{newest.instant.astimezone(zone):%Y-%m-%d}" if newest else "none",
-        age=age(known.now - newest.instant) if newest else "",
+        age=f"{age(known.now - newest.instant)} ago" if newest else "",
         proven=("" if not newest else "due: " if machine.proof_due else "")
-        + (age(known.now - newest.proven) if newest else "–"),  # noqa: RUF001 - an en dash: nothing
+        + (f"{age(known.now - newest.proven)} ago" if newest else "–"),  # noqa: RUF001 - an en dash: nothing
         drill=drill(part.drill, known.now),
         screen=quote(part.name, safe="") if part.name in known.view.screens else "",
         spark=charts.spark(machine.downtimes, part.budget_s),
@@ -97,7 +95,7 @@ def drill(last: DrillFacts | None, now: datetime) -> str:
     if last is None:
         return "never"
     signs = {State.PASSED: "✓", State.FAILED: "✗", State.NOT_CHECKED: "?"}
-    return f"{signs[last.result]} {age(now - last.when)}"
+    return f"{signs[last.result]} {age(now - last.when)} ago"
 
 
 def age(passed: timedelta) -> str:
@@ -174,8 +172,6 @@ def _environment() -> Environment:
     environment.globals |= {
         "signs": SIGNS,
         "legend": LEGEND,
-        "chart": charts,
-        "Urgency": Urgency,
     }
     return environment
 

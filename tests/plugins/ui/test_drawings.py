@@ -9,6 +9,7 @@ import pytest
 from include.ordinal_day import OrdinalDay
 from include.standing.coverage import DayStanding, DayState, Step, Year
 from inpe_backup.ui import cells, charts
+from inpe_backup.ui.looks import LEGEND
 from tests.published import NOW, rules
 
 ZONE = ZoneInfo("America/Sao_Paulo")
@@ -61,6 +62,13 @@ def test_the_tab_key_enters_a_year_once_at_its_newest_day_due() -> None:
 def test_ten_years_of_cells_weigh_little() -> None:
     """Most of them are five characters."""
     assert sum(len(cells.rows(year(number))) for number in range(2016, 2026)) < 30_000
+
+
+def test_the_legend_says_of_each_sign_whether_the_day_is_safe() -> None:
+    """As it is judged; a backup helps with all that isn't."""
+    for state, name in cells.CLASSES.items():
+        [group] = [group for group, looks in LEGEND.items() if (name or "v") in looks]
+        assert (group == "Safe", group == "Not safe") == (state.safe, state.mendable)
 
 
 def test_downtimes_beyond_the_budget_are_drawn_apart() -> None:

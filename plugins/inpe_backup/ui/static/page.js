@@ -184,7 +184,7 @@ async function showMachine(name) {
       ["Proven", last && `${moment(last.proven)}, ${ago(last.proven)}`],
       ["Downtimes", make("span", {}, `${made.slice(-12).map(down).join(", ")}; budget ${seconds(known.budget_s)}`)],
       ["Drill", known.drill ? `${known.drill.result}, ${ago(known.drill.when)}: ${known.drill.how}` : "never booted from an image"],
-      ["Leaves next", known.leaving ? `${moment(known.leaving.instant)}: ${known.leaving.reason}` : "nothing"],
+      ["Removed next", known.leaving ? `${moment(known.leaving.instant)}: ${known.leaving.reason}` : "nothing"],
     ]),
     known.screen ? make("img", { src: screenOf(name), alt: `The screen of ${name} in its last drill` }) : null,
     make("div", { class: "actions" },
