@@ -17,7 +17,7 @@ class InpeBackupPlugin(AirflowPlugin):
     external_views = [  # noqa: RUF012 - as above
         {
             "name": "Backups",
-            "href": "/backups/",
+            "href": "backups/",  # relative: Airflow may be served below a path
             "url_route": "backups",
             "destination": "nav",
         }

@@ -59,6 +59,7 @@ def rules(used: int = 6_100_000_000_000, *, keeps_days: int | None = 90) -> Vaul
         lag_days=LAG_DAYS,
         proof_age_days=30,
         keeps_days=keeps_days,
+        machines_schedule="0 2 * * 0",
         space=space,
     )
 

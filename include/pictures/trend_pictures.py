@@ -56,8 +56,9 @@ def _draw_row(sheet: Figure, row: Downtimes, floor: float, span: tuple[datetime,
     plot.scatter(*_columns(over), marker="X", s=46, color=VERMILION, zorder=3)
     name = row.name if len(row.name) <= _NAME else f"{row.name[: _NAME - 1]}…"
     write(sheet, 8, floor + 18, name, color=INK)
-    told = f"{duration(row.seconds[-1])} of {duration(row.budget_s)}"
-    write(sheet, 440, floor + 18, told, color=VERMILION if row.seconds[-1] > row.budget_s else SOFT)
+    late = row.seconds[-1] > row.budget_s
+    write(sheet, 440, floor + 24, duration(row.seconds[-1]), color=VERMILION if late else INK)
+    write(sheet, 440, floor + 9, f"of {duration(row.budget_s)}", fontsize=11)
 
 
 def _columns(points: Sequence[tuple[float, float]]) -> tuple[list[float], list[float]]:

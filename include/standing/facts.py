@@ -12,6 +12,7 @@ from include.facts import Day, Facts, ZoneName
 from include.machines.facts import Method
 from include.report import Kind, Outcome, Space, State
 from include.report.states import Text
+from include.section import WeeklyCron
 from include.source import State as SourceState
 
 
@@ -23,6 +24,7 @@ class VaultPart(Facts):
         lag_days: how many days ago the newest day that is due was.
         proof_age_days: days within which every byte is to be proven again.
         keeps_days: days that the source keeps a day, where the site file says so.
+        machines_schedule: when machines are imaged, as a weekly cron line in that zone; None: not told.
         space: the room, and where it is going.
     """
 
@@ -31,6 +33,7 @@ class VaultPart(Facts):
     lag_days: NonNegativeInt
     proof_age_days: NonNegativeFloat
     keeps_days: NonNegativeInt | None = None
+    machines_schedule: WeeklyCron | None = None
     space: Space
 
 
@@ -88,7 +91,8 @@ class GenerationFacts(Facts):
         instant: whose state it holds.
         bytes: what it takes on the vault's disk, as if it shared nothing.
         sent_bytes: what came over the wire for it.
-        downtime_s: how long the machine was down for it; None where it wasn't stopped.
+        method: how its disks were frozen; ``unknown`` where its record can't be read.
+        downtime_s: how long the machine was down for it; None where it wasn't stopped, or nobody knows.
         proven: when every byte of it was last found good.
         booted: whether the machine has booted from it.
         damage: what is wrong with it, as a sentence.
@@ -97,7 +101,7 @@ class GenerationFacts(Facts):
     instant: AwareDatetime
     bytes: NonNegativeInt
     sent_bytes: NonNegativeInt
-    method: Method
+    method: Method | Literal["unknown"]
     downtime_s: NonNegativeFloat | None
     proven: AwareDatetime
     booted: bool = False

@@ -5,12 +5,14 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from include.report import State
+from include.section import next_week
 from include.standing.facts import GenerationFacts, MachinePart
 from include.standing.view import VaultView
 from include.wording import counted
 
-OVERDUE = timedelta(days=9)
-"""A weekly image that is older than this is late, not only due."""
+WEEK = timedelta(weeks=1)
+PATIENCE = timedelta(days=2)
+"""How long after the start of a weekly run an image that it was to replace is late; never within a week."""
 
 LAST_RUNS = 12
 
@@ -65,7 +67,7 @@ class JudgedMachine:
     def weekly_bytes(self) -> int | None:
         """What came over the wire for it in a week, over the last runs; None: not known yet."""
         last = self.part.generations[-LAST_RUNS:]
-        weeks = (last[-1].instant - last[0].instant) / timedelta(weeks=1) if last else 0
+        weeks = (last[-1].instant - last[0].instant) / WEEK if last else 0
         return round(sum(made.sent_bytes for made in last[1:]) / weeks) if weeks > 0 else None
 
 
@@ -81,8 +83,15 @@ def _judged(part: MachinePart, view: VaultView, now: datetime) -> JudgedMachine:
     due = newest.proven < now - timedelta(days=view.rules.proof_age_days)
     if newest.damage:
         return JudgedMachine(part, MachineState.DAMAGED, newest.damage, proof_due=due)
-    age = now - newest.instant
-    if age > OVERDUE:
-        told = f"Its newest image is {counted(age.days, 'day')} old."
+    due_on = _due(newest.instant, view)
+    if now > max(due_on + PATIENCE, newest.instant + WEEK):
+        age = counted((now - newest.instant).days, "day")
+        told = f"Its newest image is {age} old; the next one was due on {due_on:%Y-%m-%d}."
         return JudgedMachine(part, MachineState.LATE, told, proof_due=due)
     return JudgedMachine(part, MachineState.SAFE, "Its newest image is proven.", proof_due=due)
+
+
+def _due(instant: datetime, view: VaultView) -> datetime:
+    """Give when the weekly run after an image starts."""
+    made, schedule = instant.astimezone(view.zone), view.rules.machines_schedule
+    return next_week(schedule, made) if schedule else made + WEEK

@@ -139,7 +139,7 @@ def _unreadable(generation: PublishedGeneration, why: Exception) -> GenerationFa
         instant=generation.instant,
         bytes=0,
         sent_bytes=0,
-        method="offline",  # nobody knows; of this one there is no downtime to show
+        method="unknown",
         downtime_s=None,
         proven=generation.instant,
         damage=damage,

@@ -110,7 +110,11 @@ class Standing:
         safe = self.days(*(state for state in DayState if state.safe))
         due = sum(len(year.days) for year in self.calendar) - self.days(DayState.NOT_DUE)
         lost = self.days(DayState.LOST)
-        gone = f"; {counted(lost, 'day')} the source did not have" if lost else ""
+        gone = (
+            f"; {counted(lost, 'day')} lost: the source did not have {'it' if lost == 1 else 'them'}"
+            if lost
+            else ""
+        )
         good = sum(machine.state is MachineState.SAFE for machine in self.machines)
         told = f"{safe:,} of {counted(due, 'day')} proven in the vault{gone}"
         return f"{told}. {good:,} of {counted(len(self.machines), 'machine')} with a new, proven image."
@@ -183,7 +187,7 @@ def _troubles(machine: JudgedMachine) -> Iterator[tuple[Urgency, str]]:
     if machine.state is MachineState.EMPTY:
         yield Urgency.LOOK_NOW, "has no image at all."
     if machine.state is MachineState.LATE:
-        yield Urgency.TO_DO, "wasn't imaged for more than a week."
+        yield Urgency.TO_DO, "wasn't imaged by the last weekly run."
     if machine.drill_failed:
         yield Urgency.LOOK_NOW, "did not boot from its image in the last drill."
     if machine.over_budget:

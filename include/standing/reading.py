@@ -68,6 +68,7 @@ class Reading:
             lag_days=self.site.supim.lag_days,
             proof_age_days=self.site.audit.proof_age_days,
             keeps_days=self.site.supim.source.keeps_days,
+            machines_schedule=self.site.machines.schedule,
             space=space_now(self.vault, self._published, self.site.vault.reserve),
         )
 

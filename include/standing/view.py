@@ -1,4 +1,4 @@
-"""One frozen view of each vault, folded from what DAGs published, oldest first.
+"""One frozen view of each vault, folded from what DAGs published, in the order in which it was read.
 
 Of the vault, its years and its machines the newest word counts whole. What the source held and what runs did
 are histories: of each day the latest look counts, of each run the last word; the vault's room is kept by day.
@@ -133,9 +133,7 @@ class _Folding:
     room: dict[OrdinalDay, tuple[datetime, Space]] = field(default_factory=dict)
 
     def add(self, published: Published) -> None:
-        part = published.part
-        if published.taken >= self.taken:
-            self.path, self.taken = published.path, published.taken
+        part, self.path, self.taken = published.part, published.path, published.taken
         match part:
             case VaultPart():
                 self.rules = part
@@ -169,16 +167,17 @@ class _Folding:
 
 
 def fold(events: Iterable[Published], screens: Iterable[tuple[str, str]] = ()) -> tuple[VaultView, ...]:
-    """Fold what was published, oldest first, into a view of each vault, by path.
+    """Fold what was published into a view of each vault, by path.
 
-    A vault whose own part was never published isn't told: nothing could be judged without its rules.
+    What was read later counts, even where a slow task published it earlier than another one what it had read
+    before. A vault whose own part was never published isn't told: nothing could be judged without its rules.
 
     Args:
-        events: what was published.
+        events: what was published, oldest first.
         screens: vault and machine of pictures that weren't read.
     """
     vaults: dict[str, _Folding] = {}
-    for published in events:
+    for published in sorted(events, key=lambda one: one.taken):
         vaults.setdefault(published.vault, _Folding(published.path, published.taken)).add(published)
     for vault, name in screens:
         if vault in vaults:

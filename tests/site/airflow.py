@@ -42,6 +42,7 @@ class LocalAirflow(Switched, AirflowApi):
         env: variables for its processes, such as connections; they win over the settings made here.
         dags_folder: a folder of DAG files beside the project's own.
         project_dags: False leaves the project's own DAGs out.
+        below: the path below which it's served, such as ``/airflow``, as behind a proxy of many things.
     """
 
     def __init__(
@@ -51,9 +52,10 @@ class LocalAirflow(Switched, AirflowApi):
         env: Mapping[str, str] | None = None,
         dags_folder: Path | None = None,
         project_dags: bool = True,
+        below: str = "",
     ) -> None:
         folders = [PROJECT / "dags"] * project_dags + [dags_folder] * (dags_folder is not None)
-        self.home = AirflowHome(home, [folder for folder in folders if folder], env or {})
+        self.home = AirflowHome(home, [folder for folder in folders if folder], env or {}, below)
         self._services: dict[str, subprocess.Popen[bytes]] = {}
         self._lock: IO[bytes] | None = None
         super().__init__("", USER, "")

@@ -44,10 +44,14 @@ class AirflowHome:
         folder: where everything lies.
         dags_folders: the folders of DAG files.
         env: variables that win over the settings made here.
+        below: the path below which everything is served, such as ``/airflow``.
     """
 
-    def __init__(self, folder: Path, dags_folders: Sequence[Path], env: Mapping[str, str]) -> None:
+    def __init__(
+        self, folder: Path, dags_folders: Sequence[Path], env: Mapping[str, str], below: str = ""
+    ) -> None:
         self.folder = folder.resolve()
+        self._below = below
         self._bundles = json.dumps([_bundle(path.resolve()) for path in dags_folders])
         self._env = dict(env)
         self.port = 0
@@ -57,7 +61,7 @@ class AirflowHome:
     @property
     def url(self) -> str:
         """Where the web page and the API are."""
-        return f"http://{LOOPBACK}:{self.port}"
+        return f"http://{LOOPBACK}:{self.port}{self._below}"
 
     @property
     def mark(self) -> str:

@@ -114,6 +114,7 @@ def _vault(known: Standing) -> Json:
         "lag_days": view.rules.lag_days,
         "proof_age_days": view.rules.proof_age_days,
         "keeps_days": view.rules.keeps_days,
+        "machines_schedule": view.rules.machines_schedule,
         "years": [year.number for year in known.calendar],
     }
 

@@ -1,15 +1,18 @@
 """Small drawings as SVG paths: no style, no script, nothing from outside but numbers."""
 
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
 from typing import NamedTuple
+from zoneinfo import ZoneInfo
 
 from include.report import Space
+from include.wording import size
 
 SPARK_WIDTH, SPARK_HEIGHT = 60, 18
 _STEP = 5
 ROOM_WIDTH, ROOM_HEIGHT = 720, 180
 _MOST_POINTS = 120
+_TICKS = 5  # the most on an axis
 
 
 class Spark(NamedTuple):
@@ -36,17 +39,29 @@ def spark(downtimes: Sequence[float | None], budget_s: float) -> Spark:
     return Spark(within, beyond, SPARK_HEIGHT - round(budget_s / most * SPARK_HEIGHT))
 
 
+class Tick(NamedTuple):
+    """A label of an axis: where it stands, in the chart's units or in percent, and what it says."""
+
+    at: float
+    says: str
+
+
 class Room(NamedTuple):
-    """The vault's room over time: what is used as an area and a line; where the reserve begins; the size."""
+    """The vault's room over time: what is used as an area and a line; where the reserve begins; both axes.
+
+    Args:
+        sizes: ticks from zero to the size of the vault.
+        dates: ticks from the first day to the last.
+    """
 
     area: str
     line: str
     reserve: float
-    first: datetime
-    last: datetime
+    sizes: tuple[Tick, ...]
+    dates: tuple[Tick, ...]
 
 
-def room(points: Sequence[tuple[datetime, Space]]) -> Room | None:
+def room(points: Sequence[tuple[datetime, Space]], zone: ZoneInfo) -> Room | None:
     """Draw what was used; None where it was measured on fewer than two days."""
     if len(points) < 2:  # noqa: PLR2004 - a line has two ends
         return None
@@ -60,7 +75,24 @@ def room(points: Sequence[tuple[datetime, Space]]) -> Room | None:
     ]
     line = "M" + "L".join(spots)
     area = f"{line}V{ROOM_HEIGHT}H0Z"
-    return Room(area, line, _height(1 - space.reserve_bytes / total), first, last)
+    reserve = _height(1 - space.reserve_bytes / total)
+    return Room(area, line, reserve, tuple(_sizes(total)), tuple(_dates(first, last, zone)))
+
+
+def _sizes(total: int) -> Iterator[Tick]:
+    """Give round sizes, not more than fit."""
+    power = 10 ** (len(str(total)) - 1)
+    step = next(step for step in (power / 5, power / 2, power, power * 2, power * 5) if total / step < _TICKS)
+    for number in range(int(total / step) + 1):
+        yield Tick(_height(number * step / total), size(number * step) if number else "0")
+
+
+def _dates(first: datetime, last: datetime, zone: ZoneInfo) -> Iterator[Tick]:
+    """Give dates, evenly spaced; of a few days only both ends."""
+    parts = _TICKS - 1 if last - first >= timedelta(days=_TICKS) else 1
+    for number in range(parts + 1):
+        when = first + (last - first) * number / parts
+        yield Tick(100 * number / parts, f"{when.astimezone(zone):%Y-%m-%d}")
 
 
 def _height(share: float) -> float:

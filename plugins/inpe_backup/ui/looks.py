@@ -13,7 +13,7 @@ from markupsafe import Markup
 
 from include import wording
 from include.report import State
-from include.standing.coverage import DayState, Year
+from include.standing.coverage import Year
 from include.standing.facts import DrillFacts
 from include.standing.fleet import JudgedMachine, MachineState
 from include.standing.needs import Standing, Urgency
@@ -22,15 +22,14 @@ from inpe_backup.ui import cells, charts
 HERE = Path(__file__).parent
 SIGNS = {Urgency.GOOD: "✓", Urgency.TO_DO: "!", Urgency.LOOK_NOW: "✗"}
 LEGEND = {
-    DayState.PROVEN: ("v", "proven"),
-    DayState.REVISED: ("r", "revised"),
-    DayState.DUE: ("d", "due for audit"),
-    DayState.AT_SOURCE: ("s", "missing, still at the source"),
-    DayState.FAILED: ("f", "copy failed"),
-    DayState.DAMAGED: ("b", "damaged"),
-    DayState.UNKNOWN: ("u", "not looked for"),
-    DayState.LOST: ("l", "lost, not at the source"),
-    DayState.NOT_DUE: ("n", "not yet due"),
+    "Safe": {"v": "proven", "r": "revised", "d": "due for audit"},
+    "Not safe": {
+        "s": "missing, still at the source",
+        "f": "copy failed",
+        "b": "damaged",
+        "u": "not looked for",
+    },
+    "Other": {"l": "lost, not at the source", "n": "not yet due"},
 }
 _OPEN_YEARS = 2
 _SHOWN_RUNS = 30
@@ -68,9 +67,9 @@ def machine_row(machine: JudgedMachine, known: Standing) -> MachineRow:
         sign="✗" if bad else "✓",
         tone="bad" if bad else "good",
         newest=f"{newest.instant.astimezone(zone):%Y-%m-%d}" if newest else "none",
-        age=age(known.now - newest.instant) if newest else "",
+        age=f"{age(known.now - newest.instant)} ago" if newest else "",
         proven=("" if not newest else "due: " if machine.proof_due else "")
-        + (age(known.now - newest.proven) if newest else "–"),  # noqa: RUF001 - an en dash: nothing
+        + (f"{age(known.now - newest.proven)} ago" if newest else "–"),  # noqa: RUF001 - an en dash: nothing
         drill=drill(part.drill, known.now),
         screen=quote(part.name, safe="") if part.name in known.view.screens else "",
         spark=charts.spark(machine.downtimes, part.budget_s),
@@ -85,8 +84,10 @@ def machine_row(machine: JudgedMachine, known: Standing) -> MachineRow:
 
 
 def _downtime(machine: JudgedMachine) -> str:
-    last = machine.newest.downtime_s if machine.newest else None
-    return "not stopped" if last is None else wording.duration(last)
+    newest = machine.newest
+    if newest is None or newest.method == "unknown":
+        return "not known"
+    return "not stopped" if newest.downtime_s is None else wording.duration(newest.downtime_s)
 
 
 def drill(last: DrillFacts | None, now: datetime) -> str:
@@ -94,7 +95,7 @@ def drill(last: DrillFacts | None, now: datetime) -> str:
     if last is None:
         return "never"
     signs = {State.PASSED: "✓", State.FAILED: "✗", State.NOT_CHECKED: "?"}
-    return f"{signs[last.result]} {age(now - last.when)}"
+    return f"{signs[last.result]} {age(now - last.when)} ago"
 
 
 def age(passed: timedelta) -> str:
@@ -138,7 +139,7 @@ def content(known: Standing, others: list[Standing], dags: Mapping[str, DagModel
         "machines": [machine_row(machine, known) for machine in known.machines],
         "next_weekly": next_run(dags.get("vm_weekly"), known.view.zone),
         "next_daily": next_run(dags.get("supim_daily"), known.view.zone),
-        "room": charts.room(known.view.room),
+        "room": charts.room(known.view.room, known.view.zone),
         "runs": known.view.runs[:_SHOWN_RUNS],
         "paused": " ".join(name for name, dag in dags.items() if dag.is_paused),
     }
@@ -171,8 +172,6 @@ def _environment() -> Environment:
     environment.globals |= {
         "signs": SIGNS,
         "legend": LEGEND,
-        "chart": charts,
-        "Urgency": Urgency,
     }
     return environment
 

@@ -20,6 +20,7 @@ from include.wording import visible
 PREFIX = "backup_facts/"
 _HISTORIES = ("source", "runs", "vault")
 _REMEMBERED = 400  # events of each history
+_RECENT = 3  # of each other part: the last one may tell of an earlier look than the one before it
 
 
 def newest_event(session: Session) -> int:
@@ -36,7 +37,7 @@ class Facts:
         self._event = -1
         self._views: tuple[VaultView, ...] = ()
         self._parts: dict[int, Published | None] = {}
-        self._screens: dict[tuple[str, str], int] = {}
+        self._screens: dict[tuple[str, str], list[int]] = {}
 
     def views(self, session: Session) -> tuple[VaultView, ...]:
         """Give the view of each vault."""
@@ -59,9 +60,9 @@ class Facts:
     def screen(self, session: Session, vault: str, name: str) -> ScreenPart | None:
         """Give the last picture of a machine's screen."""
         self.views(session)
-        event = self._screens.get((vault, name))
-        found = published(session.scalar(select(AssetEvent.extra).where(AssetEvent.id == event)))
-        return found.part if found and isinstance(found.part, ScreenPart) else None
+        recent = [part for _, part in _parts(session, self._screens.get((vault, name), [])) if part]
+        newest = max(recent, key=lambda part: part.taken, default=None)
+        return newest.part if newest and isinstance(newest.part, ScreenPart) else None
 
     def _read(self, session: Session) -> tuple[VaultView, ...]:
         wanted, self._screens = _wanted(session)
@@ -72,20 +73,19 @@ class Facts:
         return fold([part for part in known if part is not None], self._screens)
 
 
-def _wanted(session: Session) -> tuple[list[int], dict[tuple[str, str], int]]:
+def _wanted(session: Session) -> tuple[list[int], dict[tuple[str, str], list[int]]]:
     """Give the events that count, and those of screens, which are read when asked for."""
     wanted: list[int] = []
-    screens: dict[tuple[str, str], int] = {}
-    for asset, name, newest in session.execute(_newest_of_each()):
+    screens: dict[tuple[str, str], list[int]] = {}
+    for name, event, place in session.execute(_newest_of_each()):
         vault, _, key = name.removeprefix(PREFIX).partition("/")
         kind, _, rest = key.partition("/")
+        if place > (_REMEMBERED if kind in _HISTORIES else _RECENT):
+            continue
         if kind == "screens":
-            screens[_name(vault), _name(rest)] = newest
-        elif kind in _HISTORIES:
-            last = select(AssetEvent.id).where(AssetEvent.asset_id == asset).order_by(AssetEvent.id.desc())
-            wanted.extend(session.scalars(last.limit(_REMEMBERED)))
+            screens.setdefault((_name(vault), _name(rest)), []).append(event)
         else:
-            wanted.append(newest)
+            wanted.append(event)
     return wanted, screens
 
 
@@ -94,13 +94,17 @@ def _name(encoded: str) -> str:
     return visible(os.fsdecode(unquote_to_bytes(encoded)))
 
 
-def _newest_of_each() -> Select[int, str, int]:
-    return (
-        select(AssetModel.id, AssetModel.name, func.max(AssetEvent.id))
+def _newest_of_each() -> Select[str, int, int]:
+    """Ask for the last events of each part: its asset's name, the event, its place from the end, from 1."""
+    place = func.row_number().over(partition_by=AssetEvent.asset_id, order_by=AssetEvent.id.desc())
+    all_of_them = (
+        select(AssetModel.name, AssetEvent.id, place.label("place"))
         .join(AssetEvent, AssetModel.id == AssetEvent.asset_id)
         .where(AssetModel.name.startswith(PREFIX, autoescape=True))
-        .group_by(AssetModel.id, AssetModel.name)
+        .subquery()
     )
+    name, event, last = all_of_them.c
+    return select(name, event, last).where(last <= _REMEMBERED).order_by(event)
 
 
 def _parts(session: Session, events: list[int]) -> Iterator[tuple[int, Published | None]]:

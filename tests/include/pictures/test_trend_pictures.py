@@ -1,6 +1,10 @@
 """Trends: each point is drawn, and what is too long stands out by its shape and its colour."""
 
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
+
+import numpy as np
+import pytest
 
 from include.pictures.canvas import BLUE, VERMILION
 from include.pictures.trend_pictures import copied, downtime
@@ -33,6 +37,22 @@ def test_each_machine_has_a_row() -> None:
 
     assert three.height == one.height + 2 * 2 * 46
     assert len(downtime(odd * 3)) < 60_000
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda: copied([CopiedBytes(on=NEWEST - timedelta(days=9), bytes=999 * 10**12)], NEWEST),
+        lambda: copied([CopiedBytes(on=NEWEST, bytes=1)], date(2028, 2, 29)),
+        lambda: downtime([row(1, 2, 86_399, budget_s=71_999, name="W" * 30)]),
+    ],
+    ids=["much", "little", "downtime"],
+)
+def test_nothing_is_cut_off_at_an_edge(draw: Callable[[], bytes]) -> None:
+    """Dates, sizes and durations end before it, however long they are."""
+    dots = np.array(opened(draw()))
+    dots[8:-8, 8:-8] = 255
+    assert dots.min() > 240
 
 
 def test_images_of_one_instant_are_drawn() -> None:

@@ -1,6 +1,7 @@
 """What needs a person, and how the page begins; the machines and the room it's judged from."""
 
 from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -93,7 +94,7 @@ def test_a_dag_that_is_switched_off_needs_somebody() -> None:
             MachineState.DAMAGED,
             "damaged newest image",
         ),
-        (machine("maq1", NOW - timedelta(days=8)), MachineState.LATE, "wasn't imaged for more than a week"),
+        (machine("maq1", NOW - timedelta(days=8)), MachineState.LATE, "wasn't imaged by the last weekly run"),
         (
             machine("maq1", NOW, weeks=0 + 1).model_copy(update={"generations": ()}),
             MachineState.EMPTY,
@@ -107,6 +108,41 @@ def test_a_machine_that_needs_somebody(part: MachinePart, state: MachineState, s
     known = judged(held(0), part)
     assert known.machines[0].state is state
     assert says in known.needs[0].sentence
+
+
+SUNDAY = datetime(2026, 11, 15, 2, tzinfo=ZoneInfo("America/Sao_Paulo"))
+
+
+@pytest.mark.parametrize(
+    ("made", "late_from"),
+    [
+        (SUNDAY + timedelta(minutes=40), SUNDAY + timedelta(days=9)),
+        (SUNDAY + timedelta(hours=40), SUNDAY + timedelta(days=9)),
+        (SUNDAY - timedelta(days=1), SUNDAY + timedelta(days=6)),
+        (SUNDAY + timedelta(days=3), SUNDAY + timedelta(days=10)),
+    ],
+    ids=["by the run", "late in a long run", "by hand the day before", "by hand in between"],
+)
+def test_a_machine_is_late_by_the_weekly_schedule(made: datetime, late_from: datetime) -> None:
+    """Two days after the start of the run that should have imaged it again, and never within a week."""
+    part = changed(machine("maq1", NOW), instant=made)
+    before, after = (
+        judged(held(0), part, now=late_from + timedelta(minutes=minutes)).machines[0] for minutes in (-1, 1)
+    )
+    assert (before.state, after.state) == (MachineState.SAFE, MachineState.LATE)
+    assert after.sentence.endswith("old; the next one was due on 2026-11-22.") or made < SUNDAY
+
+
+def test_where_no_schedule_was_told_an_image_is_late_after_nine_days() -> None:
+    """Facts that are older than this software don't have it."""
+    part = machine("maq1", NOW)
+    made = part.generations[-1].instant
+    old = rules(keeps_days=90).model_copy(update={"machines_schedule": None})
+    states = [
+        judged(old, held(0), part, now=made + timedelta(days=9, minutes=minutes)).machines[0].state
+        for minutes in (-1, 1)
+    ]
+    assert states == [MachineState.SAFE, MachineState.LATE]
 
 
 def test_a_machine_that_did_not_boot_is_urgent() -> None:

@@ -103,6 +103,7 @@ def test_the_vault_is_told_with_the_rules_and_its_room(vault: Vault) -> None:
     """By the site file."""
     whole = reading(vault).whole
     assert (whole.zone, whole.lag_days, whole.proof_age_days) == ("America/Sao_Paulo", 2, 30)
+    assert whole.machines_schedule == "0 2 * * 0"
     assert 0 < whole.space.free_bytes <= whole.space.total_bytes
     assert whole.space.path == str(vault.root)
 
@@ -177,6 +178,16 @@ def test_what_cant_be_read_of_a_machine_is_its_damage_and_spoils_no_other(vault:
     assert f"The record {half.record_file} can't be read" in told["half"][0]
     assert told["half"][1] == ""
     assert told["none"] == [f"{none.record_file} is missing."]
+
+
+def test_of_what_cant_be_read_nobody_says_how_it_was_made(vault: Vault) -> None:
+    """A method would be a guess; what can be read says its own."""
+    machines.lay(vault, instant=INSTANT - WEEK)
+    spoil(machines.lay(vault).record_file)
+    assert [(one.method, one.downtime_s is None) for one in machine(vault).generations] == [
+        ("cold", False),
+        ("unknown", True),
+    ]
 
 
 def test_the_last_drill_is_that_of_any_generation(vault: Vault) -> None:

@@ -52,6 +52,19 @@ def test_of_a_year_the_newest_word_counts_whole() -> None:
     assert [each.number for each in view(days(267, 268), days(268)).days] == [268]
 
 
+def test_what_was_read_later_counts_whenever_it_was_published() -> None:
+    """A task that is slow tells last of what it read first: of days, the source, machines, and the vault."""
+    early: list[Part] = [rules(1), days(267), source(SourceState.COMPLETE), machine("maq1", NOW, weeks=3)]
+    late: list[Part] = [rules(2), days(268), source(SourceState.MISSING), machine("maq1", NOW, weeks=4)]
+    told = [said(part, NOW, path="/now") for part in late]
+    [found] = fold([*told, *(said(part, NOW - HOUR, path="/before") for part in early)])
+    assert (found.taken, found.path, found.rules.space.used_bytes) == (NOW, "/now", 2)
+    assert [space.used_bytes for _, space in found.room] == [2]
+    assert [each.number for each in found.days] == [268]
+    assert found.seen[DAY].state is SourceState.MISSING
+    assert len(found.machines["maq1"].generations) == 4
+
+
 def test_of_a_day_at_the_source_the_latest_look_counts() -> None:
     """And it says when that was."""
     seen = view(source(SourceState.COMPLETE), source(SourceState.MISSING)).seen[DAY]

@@ -2,11 +2,17 @@
 
 import re
 from datetime import timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
 
 from include.ordinal_day import OrdinalDay
 from include.standing.coverage import DayStanding, DayState, Step, Year
 from inpe_backup.ui import cells, charts
+from inpe_backup.ui.looks import LEGEND
 from tests.published import NOW, rules
+
+ZONE = ZoneInfo("America/Sao_Paulo")
 
 
 def year(number: int, first: int = 1, length: int = 365, state: DayState = DayState.PROVEN) -> Year:
@@ -58,6 +64,13 @@ def test_ten_years_of_cells_weigh_little() -> None:
     assert sum(len(cells.rows(year(number))) for number in range(2016, 2026)) < 30_000
 
 
+def test_the_legend_says_of_each_sign_whether_the_day_is_safe() -> None:
+    """As it is judged; a backup helps with all that isn't."""
+    for state, name in cells.CLASSES.items():
+        [group] = [group for group, looks in LEGEND.items() if (name or "v") in looks]
+        assert (group == "Safe", group == "Not safe") == (state.safe, state.mendable)
+
+
 def test_downtimes_beyond_the_budget_are_drawn_apart() -> None:
     """And the budget's line sinks as far as they go beyond it."""
     drawn = charts.spark([30, None, 120], 60)
@@ -73,11 +86,46 @@ def test_a_downtime_of_nothing_is_still_seen() -> None:
 def test_the_room_is_drawn_against_all_of_the_vault() -> None:
     """12 TB are the whole height; the reserve takes 5 % of it."""
     points = [(NOW - timedelta(days=9), rules(3 * 10**12).space), (NOW, rules(6 * 10**12).space)]
-    drawn = charts.room(points)
+    drawn = charts.room(points, ZONE)
     assert drawn
     assert (drawn.line, drawn.reserve) == ("M0 135.0L720 90.0L720 90.0", 9.0)
 
 
 def test_one_measurement_is_no_line() -> None:
     """Nor is none."""
-    assert charts.room([(NOW, rules().space)]) is None
+    assert charts.room([(NOW, rules().space)], ZONE) is None
+
+
+@pytest.mark.parametrize(
+    ("total", "ticks"),
+    [
+        (12 * 10**12, ["0", "5.0 TB", "10 TB"]),
+        (8 * 10**12, ["0", "2.0 TB", "4.0 TB", "6.0 TB", "8.0 TB"]),
+        (10**12, ["0", "500 GB", "1.0 TB"]),
+        (1_999 * 10**9, ["0", "500 GB", "1.0 TB", "1.5 TB"]),
+        (999 * 10**9, ["0", "200 GB", "400 GB", "600 GB", "800 GB"]),
+    ],
+)
+def test_the_rooms_axis_has_a_few_round_sizes(total: int, ticks: list[str]) -> None:
+    """From nothing at the bottom, as far as the vault goes."""
+    space = rules().space.model_copy(update={"used_bytes": total // 2, "free_bytes": total - total // 2})
+    drawn = charts.room([(NOW - timedelta(days=9), space), (NOW, space)], ZONE)
+    assert drawn
+    assert [tick.says for tick in drawn.sizes] == ticks
+    assert drawn.sizes[0].at == charts.ROOM_HEIGHT
+    assert all(0 <= tick.at <= charts.ROOM_HEIGHT for tick in drawn.sizes)
+
+
+@pytest.mark.parametrize(
+    ("days", "dates"),
+    [
+        (40, ["2026-10-15", "2026-10-25", "2026-11-04", "2026-11-14", "2026-11-24"]),
+        (2, ["2026-11-22", "2026-11-24"]),
+    ],
+)
+def test_the_rooms_axis_has_a_few_dates_each_once(days: int, dates: list[str]) -> None:
+    """In the institute's zone, where it's the evening before."""
+    now = NOW.replace(hour=1)
+    drawn = charts.room([(now - timedelta(days=days), rules().space), (now, rules().space)], ZONE)
+    assert drawn
+    assert [tick.says for tick in drawn.dates] == dates

@@ -32,7 +32,7 @@ HOSTILE = [
 def test_axe_finds_nothing_wrong(
     daily: Daily, another: Callable[..., Page], usual: datetime, theme: str
 ) -> None:
-    """In either theme: the page, a day's record, and the form."""
+    """In either theme: the page, the records of a day and of a machine, and the forms."""
     page = another(color_scheme=theme)
     open_page(page, daily.airflow)
     _is_accessible(page)
@@ -41,6 +41,15 @@ def test_axe_finds_nothing_wrong(
     _is_accessible(page)
     page.get_by_role("dialog").get_by_role("button", name="Back it up …").click()
     expect(page.get_by_role("dialog", name="Back up days")).to_be_visible()
+    _is_accessible(page)
+    page.keyboard.press("Escape")
+    cell(page, str(OrdinalDay.of(usual.date()) - 42)).click()
+    page.get_by_role("dialog").get_by_role("button", name="Restore it …").click()
+    expect(page.get_by_role("dialog", name="Restore days")).to_contain_text("restore_day proves")
+    _is_accessible(page)
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="maq2", exact=True).click()
+    expect(page.get_by_role("dialog")).to_contain_text("Restore: open its DAG")
     _is_accessible(page)
 
 

@@ -1,15 +1,18 @@
 """What people see on the page and do with it, in a real Chromium."""
 
+import itertools
 import re
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import pytest
 from playwright.sync_api import Page, expect
 
 from include.ordinal_day import OrdinalDay
+from include.standing.facts import DaysPart, MachinesPart
 from tests.dags import DAG, Daily, await_
 from tests.plugins.ui.page import cell, open_framed, open_page
-from tests.published import rules, said
+from tests.published import machine, rules, said
 from tests.site.publish import publish
 
 pytestmark = [pytest.mark.xdist_group("ui"), pytest.mark.usefixtures("usual")]
@@ -89,11 +92,42 @@ def test_a_machine_shows_its_screen_and_its_downtimes(daily: Daily, admin: Page)
     expect(admin.locator(".fleet tbody tr:visible")).to_have_count(1)
     expect(admin.locator("#found")).to_have_text("1 of 8")
     admin.get_by_role("button", name="maq2", exact=True).click()
-    machine = admin.get_by_role("dialog")
-    expect(machine).to_contain_text("budget 60.0 s")
-    picture = machine.get_by_alt_text("The screen of maq2 in its last drill")
+    record = admin.get_by_role("dialog")
+    expect(record).to_contain_text("budget 60.0 s")
+    picture = record.get_by_alt_text("The screen of maq2 in its last drill")
     expect(picture).to_be_visible()
     await_(lambda: picture.evaluate("image => image.naturalWidth") == 320, "the picture")
+
+
+def test_of_an_image_without_a_record_nothing_is_made_up(daily: Daily, admin: Page, usual: datetime) -> None:
+    """Neither how it was made, nor how long the machine was down for it."""
+    good = machine("maq1", usual, weeks=1)
+    spoiled = {"method": "unknown", "downtime_s": None, "bytes": 0, "damage": "record.json is missing."}
+    images = tuple(image.model_copy(update=spoiled) for image in good.generations)
+    part = MachinesPart(machines=(good.model_copy(update={"generations": images}),))
+    publish(daily.airflow, [said(part, usual)])
+    open_page(admin, daily.airflow)
+    expect(admin.locator(".fleet tbody tr")).to_contain_text("not known")
+    admin.locator(".fleet th button").click()
+    record = admin.get_by_role("dialog")
+    expect(record).to_contain_text("its record can't be read")
+    expect(record).to_contain_text("not known; budget 60.0 s")
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+def test_the_room_has_sizes_and_dates_that_can_be_read(
+    daily: Daily, another: Callable[..., Page], width: int
+) -> None:
+    """In any window: none is drawn over another, or cut off."""
+    page = another(viewport={"width": width, "height": 900})
+    open_page(page, daily.airflow)
+    sizes, dates = (page.locator(".room .axis").nth(axis).locator("text:visible") for axis in (0, 1))
+    assert sizes.all_text_contents() == ["0", "5.0 TB", "10 TB"]
+    assert dates.count() == (3 if width == 360 else 5)
+    boxes = [label.bounding_box() for label in dates.all()]
+    places = [(box["x"], box["x"] + box["width"]) for box in boxes if box]
+    assert all(one[1] + 8 < other[0] for one, other in itertools.pairwise(places))
+    assert places[-1][1] <= width
 
 
 def test_where_nothing_was_published_the_page_says_what_to_do(daily: Daily, admin: Page) -> None:
@@ -110,6 +144,14 @@ def test_an_old_view_is_told_as_old(daily: Daily, admin: Page, usual: datetime) 
     open_page(admin, daily.airflow)
     expect(admin.get_by_role("heading", level=1)).to_contain_text("Nothing is known since")
     expect(admin.locator(".needs li").first).to_contain_text("5 days old. Run publish_facts")
+
+
+def test_a_slow_task_hides_nothing_newer(daily: Daily, admin: Page, usual: datetime) -> None:
+    """What it read before others read, and published after them, isn't shown."""
+    old = DaysPart(year=newest(usual).year, days=())
+    publish(daily.airflow, [said(old, usual - timedelta(hours=3))])
+    open_page(admin, daily.airflow)
+    expect(admin.get_by_role("heading", level=1)).to_have_text(re.compile("10 days are not safe"))
 
 
 def test_several_vaults_have_a_page_each(daily: Daily, admin: Page, usual: datetime) -> None:

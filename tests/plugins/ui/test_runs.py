@@ -9,7 +9,9 @@ from playwright.sync_api import Page, expect
 
 from include.ordinal_day import OrdinalDay
 from include.standing.facts import DayFacts, DaysPart, Part
-from tests.dags import DAG, Daily, Run, await_
+from tests.dags import DAG, GREEN, Daily, Run, await_
+from tests.dags.restore import DAG as RESTORE
+from tests.dags.restore import target
 from tests.plugins.ui.page import cell, open_framed, open_page
 from tests.published import day, rules, said
 from tests.site.publish import publish
@@ -21,8 +23,9 @@ DAYS = [OrdinalDay(2019, number) for number in (363, 364, 365)]
 
 @pytest.fixture(scope="module", autouse=True)
 def switched_on(daily: Daily) -> None:
-    """Switch the DAG on, for these tests alone: from now on it runs, and publishes, by itself too."""
-    daily.airflow.unpause(DAG)
+    """Switch the DAGs on, for these tests alone: from now on one runs, and publishes, by itself too."""
+    for dag in (DAG, RESTORE):
+        daily.airflow.unpause(dag)
 
 
 @pytest.fixture(scope="module")
@@ -88,3 +91,34 @@ def test_one_day_is_run_by_itself_and_leads_to_its_run(daily: Daily, admin: Page
     [run] = [run for run in daily.runs("manual") if run.day == "2018-100"]
     expect(link).to_have_text(run.run_id)
     assert run.facts["conf"] == {"dry_run": True}
+
+
+def test_a_day_is_restored_from_its_record(daily: Daily, admin: Page, backfilled: list[Run]) -> None:
+    """Here for a look alone: the run proves the day, sees the target, and writes nothing."""
+    assert {run.end() for run in backfilled} == {GREEN}
+    day, folder = str(DAYS[1]), target(daily, "from the page")
+    frame = open_framed(admin, daily.airflow)
+    frame.locator("summary", has_text="2019").click()  # nothing is to be done in that year: it's folded
+    cell(frame, day).click()
+    frame.get_by_role("button", name="Restore it …").click()
+    form = frame.get_by_role("dialog", name="Restore days")
+    expect(form.get_by_label("First day")).to_have_value(day)
+    form.get_by_label("Folder").fill(str(folder))
+    form.get_by_label("Dry run").check()
+    expect(form).to_contain_text(f"Dry run. restore_day proves {day} in the vault")
+    form.get_by_role("button", name="Restore", exact=True).click()
+    link = form.get_by_role("link")
+    run = Run(daily.airflow, daily.institute, link.inner_text(), RESTORE)
+    link.click()
+    expect(admin).to_have_url(re.compile(f"/dags/{RESTORE}/runs/manual"))
+
+    assert run.end() == GREEN, run.states()
+    assert run.facts["conf"] == {
+        "day": day,
+        "folder": str(folder),
+        "pattern": "*",
+        "overwrite": False,
+        "dry_run": True,
+    }
+    assert "1 would be restored" in run.subject
+    assert list(folder.iterdir()) == []

@@ -173,17 +173,18 @@ async function showMachine(name) {
   show(name, make("p", {}, "…"));
   let known;
   try { known = await get(api(`machines/${encodeURIComponent(name)}`)); } catch (wrong) { show(name, make("p", {}, wrong.message)); return; }
-  const made = known.generations, last = made[made.length - 1], seconds = (s) => (s === null ? "not stopped" : `${s.toFixed(1)} s`);
+  const made = known.generations, last = made[made.length - 1], seconds = (s) => `${s.toFixed(1)} s`;
+  const down = (image) => (image.method === "unknown" ? "not known" : image.downtime_s === null ? "not stopped" : seconds(image.downtime_s));
   show(`${name} · ${known.state}`,
     make("p", {}, known.sentence),
     facts([
       ["Host", known.host],
       ["Images", `${made.length}`],
-      ["Newest", last && `${moment(last.instant)}, ${last.method}, ${size(last.bytes)}`],
+      ["Newest", last && `${moment(last.instant)}, ${last.method === "unknown" ? "its record can't be read" : `${last.method}, ${size(last.bytes)}`}`],
       ["Proven", last && `${moment(last.proven)}, ${ago(last.proven)}`],
-      ["Downtimes", make("span", {}, `${made.slice(-12).map((one) => seconds(one.downtime_s)).join(", ")}; budget ${seconds(known.budget_s)}`)],
+      ["Downtimes", make("span", {}, `${made.slice(-12).map(down).join(", ")}; budget ${seconds(known.budget_s)}`)],
       ["Drill", known.drill ? `${known.drill.result}, ${ago(known.drill.when)}: ${known.drill.how}` : "never booted from an image"],
-      ["Leaves next", known.leaving ? `${moment(known.leaving.instant)}: ${known.leaving.reason}` : "nothing"],
+      ["Removed next", known.leaving ? `${moment(known.leaving.instant)}: ${known.leaving.reason}` : "nothing"],
     ]),
     known.screen ? make("img", { src: screenOf(name), alt: `The screen of ${name} in its last drill` }) : null,
     make("div", { class: "actions" },
