@@ -1,4 +1,4 @@
-"""Which machines a run boots: those whose newest sound image wasn't booted yet, longest undrilled first."""
+"""Which machines a run boots: first those whose newest sound image wasn't yet, then the longest undrilled."""
 
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
@@ -43,8 +43,8 @@ def known(generations: Generations, is_off: Callable[[str], bool]) -> list[Undri
 
 def due(machines: Iterable[Undrilled], per_run: int) -> list[DueDrill]:
     """Give what a run does, in order: at most ``per_run`` of them."""
-    waiting = [one for one in machines if one.generation and not one.passed and not one.off]
-    waiting.sort(key=lambda one: (one.last or _NEVER, one.name))
+    waiting = [one for one in machines if one.generation and not one.off]
+    waiting.sort(key=lambda one: (one.passed, one.last or _NEVER, one.name))
     return [_due(one, one.generation) for one in waiting[:per_run] if one.generation]
 
 

@@ -11,7 +11,7 @@ from inpe_backup.operators.backup_operator import BackupOperator
 
 
 class PlanDrillsOperator(BackupOperator):
-    """Choose those whose newest sound image wasn't booted yet, or the one that was asked for."""
+    """Choose those whose newest sound image wasn't booted yet, then others, or the one that was asked for."""
 
     def work(self, context: Context) -> list[dict[str, Any]]:
         """Give a ``DueDrill`` as JSON for each."""

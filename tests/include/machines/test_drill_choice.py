@@ -38,11 +38,18 @@ def test_the_longest_undrilled_comes_first_and_before_it_what_never_was() -> Non
     ]
 
 
-def test_what_has_booted_what_has_no_image_and_what_is_off_isnt_booted() -> None:
+def test_what_has_no_image_and_what_is_off_isnt_booted() -> None:
     """They take nobody's place either."""
-    others = [machine("a", passed=True), machine("b", generation=None), machine("c", off=True)]
+    others = [machine("b", generation=None), machine("c", off=True)]
     assert chosen(*others, machine("d"), per_run=1) == ["d"]
     assert chosen(*others) == []
+
+
+def test_a_newest_image_that_was_booted_already_comes_after_all_others() -> None:
+    """So a run without anything new boots the longest undrilled again, and isn't empty."""
+    machines = [machine("a", OLD, passed=True), machine("b", NEW, passed=True), machine("c", NEW)]
+    assert chosen(*machines) == ["c", "a", "b"]
+    assert chosen(*machines, per_run=1) == ["c"]
 
 
 def test_one_that_is_asked_for_is_booted_whether_it_was_before_or_not() -> None:
