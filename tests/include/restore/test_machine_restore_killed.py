@@ -39,7 +39,7 @@ def test_a_swap_killed_at_any_step_says_what_each_disk_holds_and_goes_on(
     kvm.plan_fault(step, "agent")
 
     with pytest.raises(HostNotReadyError, match=f"cut off at the step {step}") as refused:
-        bringing.in_place("maq1", f"killed at {step}", keep_old=keep_old)
+        bringing.in_place("maq1", f"killed at {step}, {keep_old}", keep_old=keep_old)
 
     assert kvm.fault_sprung()
     for disk, content in seen(bringing).items():
@@ -47,7 +47,7 @@ def test_a_swap_killed_at_any_step_says_what_each_disk_holds_and_goes_on(
         is_new = content == new[disk] or step == f"commit {disk}"  # then with what lies beside it
         assert f"{disk} is the {'restored' if is_new else 'old'} one, complete" in str(refused.value)
     assert "Don't start the machine" in survey_problems(bringing)
-    restored = bringing.in_place("maq1", f"killed at {step}", keep_old=keep_old)
+    restored = bringing.in_place("maq1", f"killed at {step}, {keep_old}", keep_old=keep_old)
     assert seen(bringing) == new
     kept = sorted((kvm.folder / "disks").glob("*.before-restore-*"))
     assert sorted(map(Path, restored.swapped.kept)) == kept

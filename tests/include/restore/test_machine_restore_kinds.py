@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from include.errors import ConfigError, MachineNotPossibleError
-from tests.include.restore.bringing_back import Rehearsal, write_noise
+from tests.include.restore.bringing_back import Rehearsal, mounted, write_noise
 
 pytestmark = pytest.mark.xdist_group("kvm")
 
@@ -163,6 +163,28 @@ def test_a_disk_whose_old_content_may_go_is_written_over(
     assert disk.stat().st_ino == inode
     assert restored.swapped.kept == ()
     assert bringing.left_behind() == []
+
+
+def test_a_disk_isnt_written_over_where_it_has_no_room_to_grow(bringing: Rehearsal) -> None:
+    """Its holes take room when they are filled: that is known before it's touched."""
+    with mounted(bringing, "10M") as small:
+        special = Special(bringing, Path(small) / "maq5.img")
+        try:
+            special.disk.write_bytes(os.urandom(6 << 20))
+            content = special.disk.read_bytes()
+            bringing.image("maq5", "full of data")
+            special.disk.write_bytes(b"")
+            os.truncate(special.disk, len(content))
+            with pytest.raises(
+                MachineNotPossibleError, match=r"may grow by 0.01 GB\. The machine wasn't touched"
+            ):
+                bringing.in_place("maq5", keep_old=False)
+            assert special.disk.read_bytes() == bytes(len(content))
+            bringing.kvm.run("mount", "-o", "remount,size=20M", small)
+            assert bringing.in_place("maq5", keep_old=False).sent_bytes == 0
+            assert special.disk.read_bytes() == content
+        finally:
+            special.remove()
 
 
 def test_a_disk_that_has_another_name_too_isnt_written_over(bringing: Rehearsal, special: Special) -> None:
