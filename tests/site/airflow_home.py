@@ -26,8 +26,8 @@ _SETTINGS = {
     "CORE__PARALLELISM": "8",
     "SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.25",
     "WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
-    # A new DAG file shows within seconds, not minutes; one that is known isn't read again and again: each time
-    # loads all of Airflow, and several of these Airflows share a machine.
+    # A new DAG file shows within seconds, not minutes. One that is known isn't read again and again: that
+    # loads all of Airflow each time, and several of these share a machine.
     "DAG_PROCESSOR__REFRESH_INTERVAL": "2",
     "DAG_PROCESSOR__BUNDLE_REFRESH_CHECK_INTERVAL": "1",
     "DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "120",
