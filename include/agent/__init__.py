@@ -14,7 +14,7 @@
     exports   where frozen disks can be read
     serve     sends them, chunk by chunk (wire, nbd, reading)
     restoring what is to be restored; target: where to, and what stands in the way
-    receive   takes disks, chunk by chunk, into new ones beside the old (new_disk, nbd_write)
+    receive   takes disks, chunk by chunk, into new ones beside the old (new_disk, nbd_write, restore_room)
     swap      puts them to their places, step by step; standing: how far that got; overlay: written over
     drill     a machine booted from its image (drill_definition, drill_devices, sights)
     drill_end its end, whoever died

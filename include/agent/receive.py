@@ -27,19 +27,19 @@ begun stays for the next try.
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from . import exports, new_disk
+from . import new_disk
 from .errors import AgentError, BusyError, NotRestoredError, UsageError
 from .folder import MachineFolder, State, held, read_json, write_json
 from .nbd import LARGEST_READ, Export, NbdError
 from .nbd_write import all_written
 from .reading import Part, blocks, sha256
+from .restore_room import restore_room
 from .restoring import Restore
 from .target import Target, look, programs_there
 from .virsh import Virsh
@@ -102,21 +102,6 @@ def _held(state: State, restore: Restore) -> Iterator[tuple[MachineFolder, Path]
             raise BusyError(f"{restore.name} is being restored by somebody else. Come again.")
         with restore_room(folder, restore) as room:
             yield folder, room
-
-
-@contextmanager
-def restore_room(folder: MachineFolder, restore: Restore) -> Iterator[Path]:
-    """Give a room to who holds the restore; what dead ones left goes, and what is in it afterwards."""
-    for left in folder.restore_rooms():
-        exports.end_processes(str(left))
-        shutil.rmtree(left, ignore_errors=True)
-    exports.end_marked(f".restoring-{restore.token}")
-    room = folder.make_restore_room()
-    try:
-        yield room
-    finally:
-        exports.end_processes(str(room))
-        shutil.rmtree(room, ignore_errors=True)
 
 
 def _introduction(targets: list[Target]) -> dict[str, Any]:

@@ -18,7 +18,8 @@ from . import kept, moving, overlay
 from .errors import AgentError, BusyError, LibvirtError, NotPossibleError, NotRestoredError
 from .folder import MachineFolder, State, held, read_json, write_json
 from .journal import now
-from .receive import restore_room, seen, told
+from .receive import seen, told
+from .restore_room import restore_room
 from .restoring import Restore
 from .standing import Piece, pieces, standing
 from .target import Target, look, require_off
