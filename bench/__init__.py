@@ -1,17 +1,17 @@
-"""HOW FAST: our ways beside what people would use instead, in one run; ``make bench``.
+"""BENCH: how fast the project is beside the tools that people would use instead, in one run; ``make bench``.
 
-    day_copy.py          a day copied, proven and published; against rsync, and scp with sha256sum
-    dag_cost.py          what importing the DAG costs, and a run with nothing to do
+    day_copy.py          a day copied, verified and published; against rsync, and scp with sha256sum
+    dag_cost.py          the import of the DAG, and a run with nothing to do
     vault_listing.py     ten years of days, listed
-    audit.py             a vault read again; against nothing but reading and hashing
-    machine_downtime.py  how long a machine is down to be imaged; against a bare restart, and the old scripts
-    machine_image.py     a disk imaged whole; against the wire itself, scp, rsync, nbdcopy and borg
-    machine_delta.py     the same a week later; against rsync, borg and restic
-    machine_guest.py     what the guest itself notices of it
-    machine_restore.py   a damaged machine restored in place; against scp of its image
-    page.py              the page in the web UI, with ten years of days and 500 machines
+    scrub.py             a vault read again; against bare reading and hashing
+    vm_downtime.py       how long a VM is down for its backup; against a bare restart, and the old scripts
+    vm_image.py          a full image of a disk; against bare SSH, scp, rsync, nbdcopy and borg
+    vm_delta.py          the same a week later; against rsync, borg and restic
+    vm_guest.py          how fast the guest writes meanwhile
+    vm_restore.py        a damaged VM restored in place; against scp of its image
+    page.py              the page in the web UI, with ten years of days and 500 VMs
 
-`make bench B="day_copy machine_image"` measures these parts alone; others keep their rows in results.json
-and results.md.
-Medians, and ratios: seconds are this machine's. A row that doesn't hold stays in the table.
+`make bench B="day_copy vm_image"` measures these parts alone; the others keep their rows in results.json and
+results.md. All values are medians; seconds depend on this machine. A row that misses its limit stays in the
+table.
 """

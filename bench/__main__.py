@@ -1,4 +1,4 @@
-"""``make bench``: measure, print, write results.json and results.md; named parts only, if any are named."""
+"""``make bench``: measure, print, and write results.json and results.md; all parts, or those named."""
 
 import json
 import logging
@@ -10,16 +10,16 @@ from pathlib import Path
 from typing import Any
 
 from bench import (
-    audit,
     dag_cost,
     day_copy,
-    machine_delta,
-    machine_downtime,
-    machine_guest,
-    machine_image,
-    machine_restore,
     page,
+    scrub,
     vault_listing,
+    vm_delta,
+    vm_downtime,
+    vm_guest,
+    vm_image,
+    vm_restore,
 )
 from bench.row import Row
 from bench.table import markdown
@@ -31,37 +31,37 @@ PARTS = {
         (vault_listing, 5),
         (day_copy, 5),
         (dag_cost, 5),
-        (audit, 5),
-        (machine_downtime, 3),
-        (machine_image, 3),
-        (machine_delta, 3),
-        (machine_guest, 3),
-        (machine_restore, 3),
+        (scrub, 5),
+        (vm_downtime, 3),
+        (vm_image, 3),
+        (vm_delta, 3),
+        (vm_guest, 3),
+        (vm_restore, 3),
         (page, 15),
     )
 }
 
 
-def main(wanted: Iterable[str]) -> None:
-    """Measure what is wanted; other parts keep their rows in the results."""
-    logging.disable(logging.WARNING)  # what the servers tell of each connection is no measurement
-    kept = _kept()
+def main(parts: Iterable[str]) -> None:
+    """Measure these parts; the others keep their rows in the results."""
+    logging.disable(logging.WARNING)  # of the servers, about each connection
+    results = _last_results()
     _print(("what", "ours", "against", "theirs", "ratio", "limit", "holds"))
-    for part in wanted:
-        kept[part] = []
+    for part in parts:
+        results[part] = []
         for row in _rows(part):
-            kept[part].append({"part": part, **row.facts()})
+            results[part].append({"part": part, **row.fields()})
             _print(row.cells())
-    rows = [row for part in PARTS for row in kept.get(part, [])]
+    rows = [row for part in PARTS for row in results.get(part, [])]
     RESULTS.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
     RESULTS.with_suffix(".md").write_text(markdown(rows), encoding="utf-8")
 
 
-def _kept() -> dict[str, list[dict[str, Any]]]:
-    kept: dict[str, list[dict[str, Any]]] = {}
+def _last_results() -> dict[str, list[dict[str, Any]]]:
+    results: dict[str, list[dict[str, Any]]] = {}
     for row in json.loads(RESULTS.read_bytes()) if RESULTS.exists() else []:
-        kept.setdefault(row["part"], []).append(row)
-    return kept
+        results.setdefault(row["part"], []).append(row)
+    return results
 
 
 def _rows(part: str) -> Iterator[Row]:
@@ -77,5 +77,5 @@ def _print(cells: Iterable[str]) -> None:
 
 if __name__ == "__main__":
     if unknown := set(sys.argv[1:]) - PARTS.keys():
-        sys.exit(f"There is no {', '.join(sorted(unknown))} here. There are: {', '.join(PARTS)}.")
+        sys.exit(f"Unknown: {', '.join(sorted(unknown))}. Choose from: {', '.join(PARTS)}.")
     main(sys.argv[1:] or PARTS)

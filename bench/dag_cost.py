@@ -1,4 +1,4 @@
-"""What the daily DAG costs Airflow: to import, and to run when there is nothing to do."""
+"""What the daily DAG costs Airflow: its import, and a run with nothing to do."""
 
 import os
 import statistics
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bench.row import Row
 from include.ordinal_day import OrdinalDay
-from include.vault import Vault
+from include.vault.vault import Vault
 from tests.site import Institute, supim
 from tests.site.airflow import LocalAirflow
 from tests.site.airflow_home import PROJECT
@@ -19,7 +19,7 @@ EMPTY_DAGS = Path(__file__).with_name("empty_dag")
 DAY = OrdinalDay(2026, 268)
 IMPORT_LIMIT_S = 0.05
 
-# What the DAG file and its operators use of Airflow and its providers, then the DAG file itself.
+# Imports what the DAG file and its operators use of Airflow and its providers, then times the DAG file.
 _IMPORTS = """
 from time import perf_counter
 import airflow.exceptions, airflow.sdk.exceptions, airflow.timetables.trigger
@@ -45,7 +45,7 @@ def rows(scratch: Path, rounds: int) -> Iterator[Row]:
 def _import_s(scratch: Path) -> float:
     environment = {
         **os.environ,
-        "PYTHONDONTWRITEBYTECODE": "",  # a DAG processor and a worker keep their bytecode
+        "PYTHONDONTWRITEBYTECODE": "",  # DAG processors and workers write bytecode
         "PYTHONPYCACHEPREFIX": str(scratch / "bytecode"),
         "PYTHONPATH": os.pathsep.join([str(PROJECT), str(PROJECT / "plugins")]),
         "AIRFLOW_HOME": str(scratch / "import"),
@@ -81,9 +81,9 @@ def _run_s(airflow: LocalAirflow, dag: str) -> float:
     run = airflow.trigger(dag, partition_key=str(DAY))
     done = airflow.wait_for_run(dag, run["dag_run_id"])
     if done["state"] != "success":
-        raise RuntimeError(f"{dag} ended as {done['state']}: nothing was measured.")
-    return (_moment(done["end_date"]) - _moment(done["start_date"])).total_seconds()
+        raise RuntimeError(f"Nothing was measured: {dag} ended as {done['state']}.")
+    return (_instant(done["end_date"]) - _instant(done["start_date"])).total_seconds()
 
 
-def _moment(written: str) -> datetime:
+def _instant(written: str) -> datetime:
     return datetime.fromisoformat(written)

@@ -1,4 +1,4 @@
-"""A day, copied over SSH on loopback: ours with its proof, and what people would type instead."""
+"""A day copied over SSH on loopback: ours with verification, against commands that people would use."""
 
 import json
 import os
@@ -13,11 +13,11 @@ from pathlib import Path
 from unittest.mock import patch
 
 from bench.row import Row, medians
-from include.day_backup import DayBackup
+from include.days.backup import DayBackup
+from include.days.source import Source
 from include.ordinal_day import FolderPattern, OrdinalDay
-from include.source import Source
-from include.vault import Vault
-from inpe_backup.ssh import SshDoor
+from include.vault.vault import Vault
+from inpe_backup.ssh_transport import SshTransport
 from tests.site.sshd import SshServer
 
 DAY = OrdinalDay(2026, 268)
@@ -35,10 +35,10 @@ def rows(scratch: Path, rounds: int) -> Iterator[Row]:
         with patch.dict(os.environ, environment):
             for shape, (files, size) in SHAPES.items():
                 source = _write_day(scratch / "source", files, size)
-                ways = _Ways(source, scratch / "copies", options, cluster.port)
-                took = medians({"ours": ways.ours, "rsync": ways.rsync, "scp": ways.scp}, rounds)
+                copies = _Copies(source, scratch / "copies", options, cluster.port)
+                took = medians({"ours": copies.ours, "rsync": copies.rsync, "scp": copies.scp}, rounds)
                 shutil.rmtree(scratch / "source")
-                name = f"{shape}: copied, proven, published"
+                name = f"{shape}: copied, verified, published"
                 yield Row(name, took["ours"], "rsync -a", took["rsync"], 1.25)
                 yield Row(name, took["ours"], "scp -r, sha256sum at both ends", took["scp"], 1.0)
 
@@ -46,14 +46,14 @@ def rows(scratch: Path, rounds: int) -> Iterator[Row]:
 def _write_day(root: Path, files: int, size: int) -> Path:
     folder = root / FolderPattern("{year}/{day:03d}").folder(DAY)
     folder.mkdir(parents=True)
-    noise = random.Random(1)  # noqa: S311 - data that no link compresses
+    noise = random.Random(1)  # noqa: S311 - incompressible data
     for number in range(files):
         (folder / f"step{number}").write_bytes(noise.randbytes(size))
     return folder
 
 
-class _Ways:
-    """The ways to copy one day; each call makes a new copy, and what was there before is removed first."""
+class _Copies:
+    """Copies of one day, by different tools; each call removes the last copy and makes a new one."""
 
     def __init__(self, source: Path, copies: Path, ssh_options: list[str], port: int) -> None:
         self._source = source
@@ -63,24 +63,24 @@ class _Ways:
         self._numbers = count()
 
     def ours(self) -> None:
-        """Copy, prove, publish."""
-        vault = Vault.create(self._fresh())
+        """Copy, verify, publish."""
+        vault = Vault.create(self._new_folder())
         root = str(self._source.parents[1])
-        with Source(SshDoor(CONNECTION), root, FolderPattern("{year}/{day:03d}"), False, None) as source:  # noqa: FBT003
+        with Source(SshTransport(CONNECTION), root, FolderPattern("{year}/{day:03d}"), False, None) as source:  # noqa: FBT003
             backup = DayBackup(vault, source, DAY, "bench", 0, 0, datetime.now(UTC), lambda _line: None)
             backup.copy()
-            backup.prove()
+            backup.verify()
             backup.publish()
 
     def rsync(self) -> None:
-        """Copy, trusting that it went well."""
+        """Copy without verification."""
         shell = shlex.join(["ssh", *self._options, "-p", self._port])
-        into = f"{self._fresh()}/"
+        into = f"{self._new_folder()}/"
         subprocess.run(["rsync", "-a", "-e", shell, f"127.0.0.1:{self._source}/", into], check=True)
 
     def scp(self) -> None:
-        """Copy as the scripts did, and hash both ends."""
-        into = self._fresh()
+        """Copy as the old scripts did, and compare the SHA-256 of both ends."""
+        into = self._new_folder()
         scp = ["scp", "-q", "-r", *self._options, "-P", self._port, f"127.0.0.1:{self._source}", str(into)]
         subprocess.run(scp, check=True)
         there = f"cd {shlex.quote(str(self._source))} && find . -type f -exec sha256sum {{}} +"
@@ -89,7 +89,7 @@ class _Ways:
         check = ["sha256sum", "--check", "--quiet"]
         subprocess.run(check, input=sums, cwd=into / self._source.name, check=True)
 
-    def _fresh(self) -> Path:
+    def _new_folder(self) -> Path:
         shutil.rmtree(self._copies, ignore_errors=True)
         folder = self._copies / str(next(self._numbers))
         folder.mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""Disks to measure with: raw, sparse, full of what nothing compresses; and what a week changes in them."""
+"""Disks to measure with: raw, sparse, with incompressible data; and the changes of a week."""
 
 import random
 from collections.abc import Iterator
@@ -6,13 +6,13 @@ from pathlib import Path
 
 CHUNK_BYTES = 1 << 20
 _EXTENT_BYTES = 16 << 20
-_CLUSTER_BYTES, _CLUSTERS, _CLUSTER_AT = 2 << 20, 16, 3_500_000
-_PLACE_BYTES, _PLACES, _PLACE_AT = 128 << 10, 64, 9_700_000
+_LARGE_BYTES, _LARGE_COUNT, _LARGE_AT = 2 << 20, 16, 3_500_000
+_SMALL_BYTES, _SMALL_COUNT, _SMALL_AT = 128 << 10, 64, 9_700_000
 
 
 def fill(disk: Path, size: int, data: int) -> None:
-    """Make a disk of a size; the data lie in it evenly, 16 MiB and then a hole."""
-    noise = random.Random(1)  # noqa: S311 - data that no link compresses
+    """Make a disk of a size with evenly distributed data: 16 MiB, then a hole."""
+    noise = random.Random(1)  # noqa: S311 - incompressible data
     with disk.open("wb") as file:
         file.truncate(size)
         for start in _extents(size, data):
@@ -21,15 +21,15 @@ def fill(disk: Path, size: int, data: int) -> None:
 
 
 def change(disk: Path, data: int) -> int:
-    """Do to a filled disk what a week does: 16 places of 2 MiB are new, and 64 of 128 KiB.
+    """Change a filled disk as a week does: overwrite 16 extents of 2 MiB, and 64 of 128 KiB.
 
     Returns:
-        how many bytes the chunks have that differ now.
+        the size of the chunks that differ now, in bytes.
     """
-    noise = random.Random(2)  # noqa: S311 - data that no link compresses
+    noise = random.Random(2)  # noqa: S311 - incompressible data
     changed = set[int]()
     with disk.open("r+b") as file:
-        for start, length in _places(disk.stat().st_size, data):
+        for start, length in _changes(disk.stat().st_size, data):
             file.seek(start)
             file.write(noise.randbytes(length))
             changed.update(range(start // CHUNK_BYTES, (start + length - 1) // CHUNK_BYTES + 1))
@@ -41,9 +41,9 @@ def _extents(size: int, data: int) -> Iterator[int]:
     return (number * (size // count) for number in range(count))
 
 
-def _places(size: int, data: int) -> Iterator[tuple[int, int]]:
+def _changes(size: int, data: int) -> Iterator[tuple[int, int]]:
     extents = list(_extents(size, data))
-    for start in extents[:: len(extents) // _CLUSTERS][:_CLUSTERS]:
-        yield start + _CLUSTER_AT, _CLUSTER_BYTES
-    for start in extents[:: len(extents) // _PLACES][:_PLACES]:
-        yield start + _PLACE_AT, _PLACE_BYTES
+    for start in extents[:: len(extents) // _LARGE_COUNT][:_LARGE_COUNT]:
+        yield start + _LARGE_AT, _LARGE_BYTES
+    for start in extents[:: len(extents) // _SMALL_COUNT][:_SMALL_COUNT]:
+        yield start + _SMALL_AT, _SMALL_BYTES

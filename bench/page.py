@@ -1,4 +1,4 @@
-"""The page in Airflow's web UI, with ten years of days and 500 machines: server time, and weight."""
+"""The page in Airflow's web UI, with ten years of days and 500 VMs: server time, and size."""
 
 import re
 import urllib.request
@@ -7,26 +7,26 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bench.row import Row, medians
-from tests import published
+from tests import sample_status
 from tests.site.airflow import LocalAirflow
 from tests.site.publish import publish
 
-YEARS, MACHINES = 10, 500
+YEARS, VMS = 10, 500
 LIMIT_S, LIMIT_KB = 0.3, 500
 
 
 def rows(scratch: Path, rounds: int) -> Iterator[Row]:
-    """Ask a real api-server for the page, as a browser does, and count what it sends."""
+    """Request the page from a real api-server, as a browser does."""
     with LocalAirflow(scratch / "airflow", project_dags=False) as airflow:
-        publish(airflow, published.vault(datetime.now(UTC), years=YEARS, machines=MACHINES))
+        publish(airflow, sample_status.vault(datetime.now(UTC), years=YEARS, vms=VMS))
         token = airflow.log_in()
         page = _fetch(airflow.url + "/backups/", token)
-        if page.count(b"<tr><th scope=row><b") != MACHINES or page.count(b"<table class=cal") != YEARS:
-            raise AssertionError("The page isn't whole: nothing was measured.")
+        if page.count(b"<tr><th scope=row><b") != VMS or page.count(b"<table class=cal") != YEARS:
+            raise AssertionError("Nothing was measured: the page is incomplete.")
         took = medians({"ours": lambda: _fetch(airflow.url + "/backups/", token)}, rounds)
-        yield Row("the page, 10 years and 500 machines", took["ours"], "the limit", LIMIT_S, 1.0)
-        weight = (len(page) + sum(_parts(airflow.url, page, token))) / 1000
-        yield Row("its weight with style and script", weight, "the limit", LIMIT_KB, 1.0, "kB")
+        yield Row("the page, 10 years and 500 VMs", took["ours"], "the limit", LIMIT_S, 1.0)
+        size = (len(page) + sum(_parts(airflow.url, page, token))) / 1000
+        yield Row("its weight with style and script", size, "the limit", LIMIT_KB, 1.0, "kB")
 
 
 def _parts(url: str, page: bytes, token: str) -> Iterator[int]:
@@ -35,7 +35,7 @@ def _parts(url: str, page: bytes, token: str) -> Iterator[int]:
 
 
 def _fetch(url: str, token: str) -> bytes:
-    request = urllib.request.Request(url, headers={"Authorization": f"Bearer {token}"})  # noqa: S310 - our own
+    request = urllib.request.Request(url, headers={"Authorization": f"Bearer {token}"})  # noqa: S310 - http, to our own server
     with urllib.request.urlopen(request) as answer:  # noqa: S310 - see above
         content: bytes = answer.read()
     return content

@@ -1,4 +1,4 @@
-"""One measurement beside another."""
+"""A measurement beside another, and how to measure."""
 
 import statistics
 import time
@@ -8,15 +8,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Row:
-    """What was measured, and the limit that it is held against.
+    """A measurement of ours beside another.
 
     Args:
-        name: what was done.
-        ours: what it took, the median.
-        against: what else was done.
-        theirs: what that took, the median; of a fixed limit, the limit.
-        limit: the most that ``ours / theirs`` may be; None where it's only told.
-        unit: what ``ours`` and ``theirs`` are counted in.
+        name: what was measured.
+        ours: the median.
+        against: what it is compared with.
+        theirs: the median of that, or a fixed limit.
+        limit: the maximum of ``ours / theirs``; None where there is none.
+        unit: of ``ours`` and ``theirs``.
     """
 
     name: str
@@ -28,16 +28,16 @@ class Row:
 
     @property
     def ratio(self) -> float:
-        """Ours by theirs."""
+        """``ours / theirs``."""
         return self.ours / self.theirs
 
     @property
     def holds(self) -> bool | None:
-        """Whether the limit is kept; None where there is none."""
+        """Whether the limit is met; None where there is none."""
         return None if self.limit is None else self.ratio <= self.limit
 
-    def facts(self) -> dict[str, str | float | bool | None]:
-        """Give the row as it stands in results.json."""
+    def fields(self) -> dict[str, str | float | bool | None]:
+        """Return the row as written to results.json."""
         rounded = {"ours": self.ours, "theirs": self.theirs, "ratio": self.ratio}
         return {
             "name": self.name,
@@ -49,39 +49,40 @@ class Row:
         }
 
     def cells(self) -> tuple[str, ...]:
-        """Give the row as it's printed."""
+        """Return the row as printed."""
         measured = (f"{self.ours:.3f} {self.unit}", self.against, f"{self.theirs:.3f} {self.unit}")
         limit = "" if self.limit is None else f"{self.limit:.2f}"
         holds = {None: "", True: "yes", False: "NO"}[self.holds]
         return (self.name, *measured, f"{self.ratio:.2f}", limit, holds)
 
 
-def timed(way: Callable[[], object], before: Callable[[], object] = lambda: None) -> Callable[[], float]:
-    """Make a way into one that gives its seconds; what comes before it isn't counted."""
+def timed(action: Callable[[], object], before: Callable[[], object] = lambda: None) -> Callable[[], float]:
+    """Return a function that times an action in seconds, after a preparation that isn't timed."""
 
     def measure() -> float:
         before()
         began = time.perf_counter()
-        way()
+        action()
         return time.perf_counter() - began
 
     return measure
 
 
-def medians(ways: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, float]:
-    """Time each way; see :func:`in_turn`."""
-    return in_turn({name: timed(way) for name, way in ways.items()}, rounds)
+def medians(actions: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, float]:
+    """Return the median seconds of each action; see :func:`in_turn`."""
+    return in_turn({name: timed(action) for name, action in actions.items()}, rounds)
 
 
-def in_turn(ways: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, float]:
-    """Measure each way in turn, round after round, so that the machine's moods hit all alike.
+def in_turn(measurements: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, float]:
+    """Return the median of each measurement.
 
-    The first round warms caches and isn't counted.
+    They are made in turn, so that changes in the machine's load affect all alike. The first round fills
+    caches and isn't counted.
     """
-    found: dict[str, list[float]] = {name: [] for name in ways}
+    values: dict[str, list[float]] = {name: [] for name in measurements}
     for counted in [False] + [True] * rounds:
-        for name, way in ways.items():
-            measured = way()
+        for name, measure in measurements.items():
+            value = measure()
             if counted:
-                found[name].append(measured)
-    return {name: statistics.median(measured) for name, measured in found.items()}
+                values[name].append(value)
+    return {name: statistics.median(measured) for name, measured in values.items()}

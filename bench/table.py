@@ -1,4 +1,4 @@
-"""What was measured, as a page to read."""
+"""The results as a Markdown page."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -15,7 +15,7 @@ SHA-256 over all that is imaged take longer than a wire inside one machine; at 1
 
 
 def markdown(rows: Iterable[Mapping[str, Any]]) -> str:
-    """Give the rows of results.json as a page."""
+    """Return the rows of results.json as a page."""
     return _HEAD + "".join(f"| {' | '.join(_cells(row))} |\n" for row in rows)
 
 

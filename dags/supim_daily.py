@@ -1,46 +1,56 @@
-"""### SUPIM, every day.
+"""### SUPIM days, every day.
 
-Secures the day's simulation: copied from the cluster over SSH, proven by SHA-256 at both ends and by its own
-descriptors, published in the vault under its year and day. A scheduled run also looks again at the two days
-before its own, and closes older gaps that the source can still fill. A run of the past, by backfill or by
-hand, secures its own day only. Switched on, it begins at once with the newest day that is due.
+Copies the day's simulation from the cluster over SSH, verifies it by SHA-256 at both ends and by its own
+GrADS descriptors, and publishes it in the vault under its year and Julian day. A scheduled run also checks
+the two days before its own, and copies older days that are missing and that the source still has. A run of
+the past, by backfill or by hand, backs up its own day only. Switched on, it begins at once with the newest
+day that is due.
 
-**It never** writes over a published day (a changed day becomes a revision beside it), changes anything at
-the source, or removes anything.
+**It never** overwrites a published day (a changed day becomes a revision beside it), changes anything at the
+source, or removes anything.
 
 #### By hand
 
 **Trigger** with the day as partition key (Advanced Options), such as `2026-268`, or in the field **day**.
-**Backfill** any range of dates. With **dry run** it looks, plans, mails what it would do, and changes
+**Backfill** any range of dates. With **dry run** it surveys, plans, mails what it would do, and changes
 nothing.
 
 #### When it fails
 
-The mail says what happened; so does the task's log, as its last line. Mend the cause, then clear the failed
-task **with its downstream tasks**, so that the report is written again. What is copied already is kept.
+The mail says what happened; so does the last line of the task's log. Fix the cause, then clear the failed
+task **with its downstream tasks**, so that the report is built again. What is copied already is kept.
 
-* `Look at the source` or `Copy it`, **can't be reached**: the network or the cluster. It was tried again
-  three times.
+* `Survey source` or `Copy day`, **can't be reached**: the network or the cluster. It was retried three times.
 * **refuses the connection's key**, **another host key**: the connection `supim_cluster`.
-* **is missing**, **time steps are complete**: the simulation didn't finish. Run it, then clear.
-* `See that there is room`: the vault needs room, the message says how much.
+* **has no folder**, **time steps are complete**: the simulation didn't finish. Run it, then clear.
+* `Check free space`: the vault needs more; the message says how much.
 * **holds no vault marker**: the backup disk isn't mounted.
-* `Judge the run` alone: it only repeats the report; the cause stands there.
+* `Check result` alone: it only repeats the report; the cause is there.
 """
 
 from datetime import UTC, datetime
 
-from airflow.sdk import DAG
+from airflow.sdk import DAG, task_group
 
-from include import site_file
-from inpe_backup import forms
-from inpe_backup.dag_frame import end_with, task_defaults
-from inpe_backup.operators.build_report import BuildReportOperator
-from inpe_backup.operators.choose_days import ChooseDaysOperator
-from inpe_backup.secured_days import DAY_STEPS, secure_days
+from include.config import site_file
+from include.results.states import Kind
+from inpe_backup import params
+from inpe_backup.dag_defaults import default_args
+from inpe_backup.operators.days.check_free_space import CheckFreeSpaceForDaysOperator
+from inpe_backup.operators.days.choose_days import ChooseDaysOperator
+from inpe_backup.operators.days.copy_day import CopyDayOperator
+from inpe_backup.operators.days.plan_days import PlanDaysOperator
+from inpe_backup.operators.days.publish_day import PublishDayOperator
+from inpe_backup.operators.days.survey_source import SurveySourceOperator
+from inpe_backup.operators.days.verify_day import VerifyDayOperator
+from inpe_backup.operators.report.build_report import BuildReportOperator
+from inpe_backup.operators.report.check_result import CheckResultOperator
+from inpe_backup.operators.report.email_report import EmailReportOperator
+from inpe_backup.operators.vault.refresh_status import RefreshStatusOperator
 from inpe_backup.timetable import OrdinalDayTimetable
 
 SITE = site_file.current()
+CLUSTER = SITE.supim.source.ssh_conn_id
 
 with DAG(
     dag_id="supim_daily",
@@ -48,25 +58,62 @@ with DAG(
     schedule=OrdinalDayTimetable(
         SITE.supim.schedule, timezone=SITE.institute.timezone, lag_days=SITE.supim.lag_days
     ),
-    start_date=datetime(2016, 1, 1, tzinfo=UTC),  # long past: switched on, the newest day due runs at once
+    start_date=datetime(2016, 1, 1, tzinfo=UTC),  # in the past: switched on, the newest day due runs at once
     catchup=False,
-    max_active_runs=4,  # a run that waits for its day keeps no other from running; days are locked, not runs
+    max_active_runs=4,  # a run may wait for its day while others work; days are locked, not runs
     doc_md=__doc__,
     tags=["backup", "supim"],
-    params=forms.supim_daily(SITE),
+    params=params.supim_daily(SITE),
     owner_links={SITE.institute.name: SITE.mail.link},
-    default_args=task_defaults(SITE, SITE.supim.retry_delay_s),
+    default_args=default_args(SITE, SITE.supim.retry_delay_s),
 ):
-    window = ChooseDaysOperator(task_id="julian_window", task_display_name="Choose the days")
-    secured = secure_days(window, plan_task="plan", shown="Secure each day")
+    choose = ChooseDaysOperator(task_id="choose_days", task_display_name="Choose days")
+    survey = SurveySourceOperator(
+        task_id="survey_source", task_display_name="Survey source", ssh_conn_id=CLUSTER, window=choose.output
+    )
+    plan = PlanDaysOperator(
+        task_id="plan_days", task_display_name="Plan days", window=choose.output, source_days=survey.output
+    )
+    space = CheckFreeSpaceForDaysOperator(
+        task_id="check_free_space", task_display_name="Check free space", plans=plan.output
+    )
+
+    @task_group(group_id="back_up_day", group_display_name="Back up each day")
+    def back_up_day(day: str) -> None:
+        """Copy one day, verify it and publish it."""
+        shared = {"day": day, "map_index_template": "{{ task.day }}"}
+        copy = CopyDayOperator(
+            task_id="copy_day",
+            task_display_name="Copy day",
+            ssh_conn_id=CLUSTER,
+            max_active_tis_per_dag=1,
+            **shared,
+        )
+        verify = VerifyDayOperator(
+            task_id="verify_day", task_display_name="Verify day", ssh_conn_id=CLUSTER, **shared
+        )
+        publish = PublishDayOperator(task_id="publish_day", task_display_name="Publish day", **shared)
+        copy >> verify >> publish
+
     report = BuildReportOperator(
         task_id="build_report",
-        task_display_name="Write the report",
-        trigger_rule="all_done",
-        window_task="julian_window",
-        plan_task="plan",
-        space_task="ensure_space",
-        day_tasks=DAY_STEPS,
+        task_display_name="Build report",
+        kind=Kind.DAYS,
+        tasks={step: f"back_up_day.{step}" for step in ("copy_day", "verify_day", "publish_day")},
     )
-    [window, *secured] >> report
-    end_with(report, tell=["vault", "days"], plan_task="plan")
+    email = EmailReportOperator(
+        task_id="email_report", task_display_name="Email report", report=report.output
+    )
+    result = CheckResultOperator(
+        task_id="check_result", task_display_name="Check result", report=report.output
+    )
+    status = RefreshStatusOperator(
+        task_id="refresh_status",
+        task_display_name="Update status page",
+        parts=["vault", "days"],
+        plan_task="plan_days",
+    )
+
+    days = back_up_day.expand(day=space.output)
+    choose >> survey >> plan >> space >> days >> report >> email
+    [choose, survey, plan, space] >> report >> [result, status]

@@ -1,115 +1,120 @@
-"""### Virtual machines, every week.
+"""### VMs, every week.
 
-Images each machine of the KVM hosts: stopped, started again within seconds by its own host, and imaged while
-it runs again; only what changed since last week crosses the network. The image is read back from the disk,
-proven by SHA-256 and published; old generations go once their successors are proven. One machine of a host is
-down at a time, and the next isn't stopped until the last is proven back.
+Images each VM of the KVM hosts: stopped, started again within seconds by its own host, and imaged while it
+runs again; only what changed since last week crosses the network. The image is read back from the disk,
+verified by SHA-256 and published; old generations are removed once their successors are verified. One VM of a
+host is down at a time; the next isn't stopped until the last runs and its backup has ended.
 
-**It never** leaves a machine off that ran (its host starts it, whatever becomes of this run), starts one that
-was off, writes over an image, or removes a machine's newest one; a run that isn't good removes nothing.
+**It never** leaves a VM off that was running (a watchdog on the host restarts it, whatever happens to this
+run), starts one that was off, overwrites an image, or removes a VM's newest one. A failed run removes none.
 
 #### By hand
 
-**Trigger** images all machines **now**. With **dry run** it looks, mails what it would do and how long each
-machine would be down, and touches nothing. Weeks can't be backfilled: a past instant of a machine is gone.
+**Trigger** images all VMs **now**. With **dry run** it lists them, mails what it would do and how long each
+VM would be down, and touches nothing. VM backups can't be backfilled.
 
 #### When it fails
 
-The mail says what happened; so does the task's log, as its last line. Mend the cause, then clear the failed
-task **with its downstream tasks**. A machine that this run has imaged already isn't stopped again.
+The mail says what happened; so does the last line of the task's log. Fix the cause, then clear the failed
+task **with its downstream tasks**. A VM that this run has imaged already isn't stopped again.
 
-* `Hold its disks`, **isn't proven to run**: **look at the machine now**. No other of its host was stopped
-  after it.
-* `Hold its disks`, **didn't shut down**: its guest ignored the power button and was left running; its host
-  starts it again if it goes down late. Shut it down by hand once, or let the site file `destroy` such guests.
-* `Hold its disks`, **can't be backed up**: the sentence says what of its disks can't be read.
-* `List each host's machines`, **matches no machine**: `machines.hosts` in the site file. Other hosts'
-  machines were imaged.
-* `See that there is room`: the vault needs room, the message says how much. No machine was stopped.
-* `Bring its image here`, **isn't frozen any more**: the host has let go of the disks; clear `Hold its disks`.
-* `Judge the run` alone: it only repeats the report; the cause stands there.
+* `Stop, snapshot, start`, **no sign of**, **can't be started**: **look at the VM now**; no other is stopped.
+* `Stop, snapshot, start`, **didn't shut down**: its guest ignored the power button and was left running; its
+  host starts it again if it goes down late. Shut it down by hand once, or set `on_timeout: destroy`.
+* `Stop, snapshot, start`, **can't be backed up**: the message says why, such as a disk that can't be read.
+* `List VMs`, **matches no VM**: `vms.hosts` in the site file. Other hosts' VMs are imaged.
+* `Check free space`: the vault needs more; the message says how much. No VM was stopped.
+* `Transfer image`, **No backup of this VM is open**, **was started**: clear `Stop, snapshot, start`.
+* `Check result` alone: it only repeats the report; the cause is there.
 """
 
 from airflow.sdk import DAG, task_group
 
-from include import site_file
-from inpe_backup import forms
-from inpe_backup.dag_frame import NO_BACKFILL, at_its_turn, end_with, task_defaults
-from inpe_backup.operators.build_weekly_report import BuildWeeklyReportOperator
-from inpe_backup.operators.ensure_room import EnsureRoomOperator
-from inpe_backup.operators.list_machines import ListMachinesOperator
-from inpe_backup.operators.remove_old import RemoveOldOperator
-from inpe_backup.operators.secure_machine import (
-    FreezeMachineOperator,
-    PublishImageOperator,
-    PullImageOperator,
-    ReleaseMachineOperator,
-    VerifyImageOperator,
-)
+from include.config import site_file
+from include.results.states import Kind
+from inpe_backup import params
+from inpe_backup.dag_defaults import NO_BACKFILL, cron_schedule, default_args
+from inpe_backup.operators.report.build_report import BuildReportOperator
+from inpe_backup.operators.report.check_result import CheckResultOperator
+from inpe_backup.operators.report.email_report import EmailReportOperator
+from inpe_backup.operators.vault.refresh_status import RefreshStatusOperator
+from inpe_backup.operators.vms.apply_retention import ApplyRetentionOperator
+from inpe_backup.operators.vms.begin_backup import BeginBackupOperator
+from inpe_backup.operators.vms.check_free_space import CheckFreeSpaceForVmsOperator
+from inpe_backup.operators.vms.end_backup import EndBackupOperator
+from inpe_backup.operators.vms.list_vms import ListVmsOperator
+from inpe_backup.operators.vms.publish_image import PublishImageOperator
+from inpe_backup.operators.vms.transfer_image import TransferImageOperator
+from inpe_backup.operators.vms.verify_image import VerifyImageOperator
 
 SITE = site_file.current()
-STEPS = [
-    f"secure_machine.{step}" for step in ("freeze", "pull_image", "verify_image", "publish_image", "release")
-]
+STEPS = ("begin_backup", "transfer_image", "verify_image", "publish_image", "end_backup")
 
 with DAG(
     dag_id="vm_weekly",
-    dag_display_name="vm_weekly · Back up machines",
-    schedule=at_its_turn(SITE, SITE.machines.schedule),  # no machine stops at once
+    dag_display_name="vm_weekly · Back up VMs",
+    schedule=cron_schedule(SITE, SITE.vms.schedule),  # switched on, it stops no VM at once
     catchup=False,
     max_active_runs=1,
     allowed_run_types=NO_BACKFILL,
     doc_md=__doc__,
-    tags=["backup", "machines"],
-    params=forms.vm_weekly(),
+    tags=["backup", "vms"],
+    params=params.vm_weekly(),
     owner_links={SITE.institute.name: SITE.mail.link},
-    default_args=task_defaults(SITE, SITE.machines.retry_delay_s),
+    default_args=default_args(SITE, SITE.vms.retry_delay_s),
 ):
-    every = {
-        "task_id": "list_machines",
-        "task_display_name": "List each host's machines",
-        "map_index_template": "{{ task.host }}",
-    }
-    machines = ListMachinesOperator.partial(**every).expand(
-        host=[host.connection for host in SITE.machines.hosts]
+    list_vms = ListVmsOperator.partial(
+        task_id="list_vms", task_display_name="List VMs", map_index_template="{{ task.ssh_conn_id }}"
+    ).expand(ssh_conn_id=[host.ssh_conn_id for host in SITE.vms.hosts])
+    space = CheckFreeSpaceForVmsOperator(
+        task_id="check_free_space",
+        task_display_name="Check free space",
+        trigger_rule="all_done",  # a host that can't be reached doesn't stop the backup of other hosts' VMs
+        list_task="list_vms",
     )
-    room = EnsureRoomOperator(
-        task_id="ensure_space",
-        task_display_name="See that there is room",
-        trigger_rule="all_done",
-        list_task="list_machines",
-    )
-    remove = RemoveOldOperator(
-        task_id="remove_old",
-        task_display_name="Remove old images",
+
+    retention = ApplyRetentionOperator(
+        task_id="apply_retention",
+        task_display_name="Apply retention",
         trigger_rule="none_failed",
-        list_task="list_machines",
-        machines_task="ensure_space",
-        machine_tasks=STEPS,
+        list_task="list_vms",
+        vms_task="check_free_space",
+        publish_task="back_up_vm.publish_image",
     )
-    report = BuildWeeklyReportOperator(
+    report = BuildReportOperator(
         task_id="build_report",
-        task_display_name="Write the report",
-        trigger_rule="all_done",
-        list_task="list_machines",
-        machines_task="ensure_space",
-        machine_tasks=STEPS,
-        remove_task="remove_old",
+        task_display_name="Build report",
+        kind=Kind.VMS,
+        tasks={step: f"back_up_vm.{step}" for step in STEPS},
     )
 
-    @task_group(group_id="secure_machine", group_display_name="Secure each machine")
-    def secure_machine(machine: dict[str, str]) -> None:
-        """Freeze one machine, bring its image here, prove and publish it, and let go of it."""
-        named = {"machine": machine, "map_index_template": "{{ task.machine['name'] }}"}
-        freeze = FreezeMachineOperator(task_id="freeze", task_display_name="Hold its disks", **named)
-        held = named | {"frozen": freeze.output}
-        pull = PullImageOperator(task_id="pull_image", task_display_name="Bring its image here", **held)
-        verify = VerifyImageOperator(task_id="verify_image", task_display_name="Prove it", **held)
-        publish = PublishImageOperator(task_id="publish_image", task_display_name="Publish it", **held)
-        release = ReleaseMachineOperator(task_id="release", task_display_name="Let go of it", **named)
-        release.as_teardown(on_failure_fail_dagrun=True)
-        freeze >> pull >> verify >> publish >> release >> [remove, report]
+    @task_group(group_id="back_up_vm", group_display_name="Back up each VM")
+    def back_up_vm(ssh_conn_id: str, vm: dict[str, str]) -> None:
+        """Begin one VM's backup on its host, transfer its image, verify and publish it, end the backup."""
+        shared = {"ssh_conn_id": ssh_conn_id, "vm": vm, "map_index_template": "{{ task.vm['name'] }}"}
+        begin = BeginBackupOperator(
+            task_id="begin_backup", task_display_name="Stop, snapshot, start", end_task="end_backup", **shared
+        )
+        image = shared | {"begun": begin.output}
+        transfer = TransferImageOperator(
+            task_id="transfer_image", task_display_name="Transfer image", **image
+        )
+        verify = VerifyImageOperator(task_id="verify_image", task_display_name="Verify image", **image)
+        publish = PublishImageOperator(task_id="publish_image", task_display_name="Publish image", **image)
+        end = EndBackupOperator(task_id="end_backup", task_display_name="End backup job", **shared)
+        begin >> transfer >> verify >> publish >> end.as_teardown(on_failure_fail_dagrun=True)
+        end >> [retention, report]  # a task after a group doesn't wait for the group's teardown
 
-    machines >> room >> secure_machine.expand(machine=room.output) >> remove
-    [machines, room, remove] >> report
-    end_with(report, tell=["vault", "machines"])
+    email = EmailReportOperator(
+        task_id="email_report", task_display_name="Email report", report=report.output
+    )
+    result = CheckResultOperator(
+        task_id="check_result", task_display_name="Check result", report=report.output
+    )
+    status = RefreshStatusOperator(
+        task_id="refresh_status", task_display_name="Update status page", parts=["vault", "vms"]
+    )
+
+    vms = back_up_vm.expand_kwargs(space.output)
+    list_vms >> space >> vms >> retention >> report >> email
+    [list_vms, space, vms] >> report >> [result, status]

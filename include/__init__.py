@@ -1,12 +1,17 @@
-"""WHAT IT MEANS: the backup itself, in plain Python and without Airflow.
+"""The backup in plain Python, without Airflow. Each package imports only those below it in this list.
 
-Want to change what a day is, or how its folder is named? ``ordinal_day.py``. What a site decides?
-``site_file.py`` and ``site.yaml``. Which days a run sees to, and what it does about each? ``plan.py``.
-How the source is asked? ``source.py``, answered by ``source_agent.py`` there. When a day is complete?
-``supim.py``, by ``grads.py``. How it is copied, proven and published? ``day_backup.py``, with
-``transfer.py``, ``listing.py`` and ``publication.py``. Where it lies? ``vault.py``. What people are
-told? ``daily_report.py``, ``weekly_report.py`` (each machine's part: ``machine_item.py``; the table of
-weeks: ``kept_weeks.py``) and ``report/``. What is read again, and when? ``audit/``. How days and machines
-are brought back? ``restore/``. What can be done from a terminal? ``cli/``. Virtual machines?
-``machines/``, and ``agent/`` at their host. What can go wrong? ``errors.py``.
+cli/         the command ``inpe-backup``
+report/      the mails
+status/      the state of the vault, its days and VMs: the same for the web page, the mail and the command
+restore/     restores of days and VMs
+boot_test/   boots VMs from their images
+scrub/       reads the vault's backups again and verifies them
+days/        SUPIM days: survey, plan, backup, published days
+vms/         VMs: plan, host, transfer, images, backup, generations, retention, removal
+results/     what tasks leave for the reports
+vault/       the vault's folder: marker, locks, free space, verification log; knows neither days nor VMs
+config/      the site file and its sections
+remote/      connections to hosts: commands, streams, rsync, programs sent there
+agent/       runs on KVM hosts; imports nothing from the other packages
+errors, names, models, text, ordinal_day   used by all packages but agent/
 """

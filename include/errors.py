@@ -1,42 +1,44 @@
-"""Everything that can go wrong, as one tree.
+"""Every error of the backup, in one tree.
 
-BackupError                  a sentence for people: what happened, how much, what to do
-├── ConfigError              the site file or a connection is wrong; a person must mend it
-├── InvalidDayError          a text that names no day of the calendar
-├── VaultError               the vault can't be trusted or used
-│   ├── VaultUnmarkedError   no marker: not a vault, or its disk isn't mounted
-│   ├── NoSpaceError         the room isn't there
-│   └── DamagedError         a backup isn't as it was published
-├── SourceRefusedError       the source said no: key, host key, permission
-├── DayError                 this day can't be secured now; others can
-│   ├── DayMissingError      the source doesn't have it
-│   ├── DayIncompleteError   the source has only a part of it
-│   ├── DayUnusableError     a person must mend something at the source
-│   └── DayNotProvenError    the copy can't be proven to be the day
-├── HostError                a KVM host refuses, or lacks something; a person must mend it
-├── MachineError             this machine can't be secured now; others can
-│   ├── MachineNotPossibleError  it can't be backed up this way; nothing was touched
-│   ├── MachineNotStoppedError   its guest ignored the shutdown; it was left running
-│   ├── MachineNotImagedError    there is no proven image; it does what it did before
-│   ├── ImageGoneError           the host doesn't hold the frozen disks any more
-│   ├── MachineNotRestoredError  it couldn't be brought back; says what each of its disks holds
-│   └── MachineNotBackError      it isn't proven to run again: look now
-├── RestoreError             it can't be brought back so; nothing of it was written
-│   ├── NotInVaultError      the vault doesn't hold it
-│   ├── TargetError          where it was to go can't take it
-│   └── TargetOccupiedError  something else has its name there
-├── TooLateError             a run comes so late that it must not stop machines
-├── RunNotGoodError          a run's report says that something isn't safe
-└── PassingError             waiting may mend it; the only branch that is retried
-    ├── SourceUnreachableError   network, time-out, a server that went away
-    ├── HostNotReadyError        libvirt is away, or a call to it was cut off
-    ├── NotSettledError          the day changed while it was copied
-    └── NotYetError              not before ``retry_in_s``: incomplete, or somebody else is at it
+BackupError                      a message for people: what happened, how much, what to do
+├── ConfigError                  the site file or an Airflow connection is wrong
+├── InvalidDayError              the text isn't a day of the calendar
+├── VaultError                   the vault can't be used
+│   ├── VaultUnmarkedError       it has no marker: it isn't a vault, or its disk isn't mounted
+│   ├── NoSpaceError             it has too little free space
+│   └── DamagedError             a backup in it differs from what was published
+├── SourceRefusedError           the source refuses the key, shows another host key, or denies a permission
+├── DayError                     this day can't be backed up now; other days can
+│   ├── DayMissingError          the source doesn't have it
+│   ├── DayIncompleteError       the source has only part of it
+│   ├── DayUnusableError         somebody must fix it at the source
+│   └── DayNotVerifiedError      its copy fails verification
+├── HostError                    a KVM host refuses, or lacks something that somebody must install or fix
+├── VmError                      this VM can't be backed up now; other VMs can
+│   ├── VmNotPossibleError       it can't be backed up this way; nothing was touched
+│   ├── VmWithheldError          it was left alone, because another VM of its host isn't seen to be back
+│   ├── VmNotStoppedError        it ignored the shutdown and was left running
+│   ├── VmNotImagedError         there is no verified image; the VM is in the state it was in before
+│   ├── VmDisksChangedError      it was off, and was started or written to while its disks were read
+│   ├── ImageGoneError           the host has no open backup of it any more
+│   ├── VmNotRestoredError       the restore failed; the message lists what each disk holds
+│   └── VmNotBackError           it isn't seen to run; somebody must look now
+├── RestoreError                 the backup can't be restored as requested; nothing was overwritten
+│   ├── NotInVaultError          the vault doesn't have it
+│   ├── TargetError              the target can't take it
+│   └── TargetOccupiedError      the target has something else under its name
+├── TooLateError                 it is too late in a scheduled run to stop VMs
+├── RunFailedError               the run's report lists something that isn't safe
+└── TransientError               waiting may help; only this branch is retried
+    ├── SourceUnreachableError   network, timeout, or a server that disconnected
+    ├── HostNotReadyError        libvirt is down, or a call to it was interrupted
+    ├── NotSettledError          the day changed at the source during its copy
+    └── RescheduleError          try again later: the day is incomplete, or another run is busy
 """
 
 
 class BackupError(Exception):
-    """Says what happened, how much, and what to do."""
+    """The base of all errors; its message is what happened, how much, and what to do."""
 
 
 class ConfigError(BackupError):
@@ -44,11 +46,11 @@ class ConfigError(BackupError):
 
 
 class InvalidDayError(BackupError, ValueError):
-    """A text that names no day of the calendar."""
+    """The text isn't a day of the calendar."""
 
 
 class VaultError(BackupError):
-    """The vault can't be trusted or used."""
+    """The vault can't be used."""
 
 
 class VaultUnmarkedError(VaultError):
@@ -56,35 +58,40 @@ class VaultUnmarkedError(VaultError):
 
 
 class NoSpaceError(VaultError):
-    """The room isn't there."""
+    """The vault has too little free space."""
 
 
 class DamagedError(VaultError):
-    """What the vault gives back of a backup isn't what was published."""
+    """A backup in the vault differs from what was published."""
 
 
 class SourceRefusedError(BackupError):
-    """The source said no: the key, the host key, or a permission."""
+    """The source refuses the key, shows another host key, or denies a permission."""
 
 
 class DayError(BackupError):
-    """This day can't be secured now; others can."""
+    """This day can't be backed up now; other days can."""
 
 
 class DayMissingError(DayError):
-    """The source doesn't have the day, and waiting for it has ended."""
+    """The source doesn't have the day, and the time to wait for it is over."""
 
 
 class DayIncompleteError(DayError):
-    """The source has only a part of the day, and waiting for the rest has ended."""
+    """The source has only part of the day, and the time to wait for the rest is over."""
 
 
 class DayUnusableError(DayError):
-    """The source has the day in a way that a person must mend."""
+    """The source has the day in a form that somebody must fix."""
 
 
-class DayNotProvenError(DayError):
-    """The copy can't be proven to be the day; ``found`` says what is wrong with the vault's, if that is."""
+class DayNotVerifiedError(DayError):
+    """The copy of the day fails verification.
+
+    Args:
+        message: for people.
+        found: what is wrong with the vault's own copy; empty if the vault's copy isn't the cause.
+    """
 
     def __init__(self, message: str, *, found: str = "") -> None:
         super().__init__(message)
@@ -92,80 +99,93 @@ class DayNotProvenError(DayError):
 
 
 class HostError(BackupError):
-    """A KVM host refuses, or lacks something that a person must give it."""
+    """A KVM host refuses, or lacks something that somebody must install or fix."""
 
 
-class MachineError(BackupError):
-    """This machine can't be secured now; others can."""
+class VmError(BackupError):
+    """This VM can't be backed up now; other VMs can."""
 
 
-class MachineNotPossibleError(MachineError):
-    """The machine can't be backed up this way; nothing was touched."""
+class VmNotPossibleError(VmError):
+    """The VM can't be backed up this way; nothing was touched."""
 
 
-class MachineNotStoppedError(MachineError):
-    """The guest ignored the shutdown and was left running; its host guards it."""
+class VmWithheldError(VmError):
+    """The VM was left alone, because another VM of its host isn't seen to be back."""
 
 
-class MachineNotImagedError(MachineError):
-    """There is no proven image; the machine does what it did before."""
+class VmNotStoppedError(VmError):
+    """The guest ignored the shutdown and was left running; the host's watchdog guards it."""
 
 
-class ImageGoneError(MachineError):
-    """The host doesn't hold the frozen disks any more; only a new freeze can give an image."""
+class VmNotImagedError(VmError):
+    """There is no verified image; the VM is in the state it was in before."""
 
 
-class MachineNotRestoredError(MachineError):
-    """The machine couldn't be brought back; says what each of its disks holds."""
+class VmDisksChangedError(VmError):
+    """The VM was off, and was started, or a disk written to, while its disks were read: there is no image."""
 
 
-class MachineNotBackError(MachineError):
-    """The machine isn't proven to run again: a person must look at it now."""
+class ImageGoneError(VmError):
+    """The host has no open backup of the VM any more; only a new backup can give an image."""
+
+
+class VmNotRestoredError(VmError):
+    """The restore of the VM failed; the message lists what each of its disks holds."""
+
+
+class VmNotBackError(VmError):
+    """The VM isn't seen to run again: somebody must look at it now."""
 
 
 class RestoreError(BackupError):
-    """A backup can't be brought back so."""
+    """A backup can't be restored as requested."""
 
 
 class NotInVaultError(RestoreError):
-    """The vault doesn't hold what is asked for."""
+    """The vault doesn't have the requested backup."""
 
 
 class TargetError(RestoreError):
-    """Where a backup was to go can't take it: full, read-only, refused, or a vault."""
+    """The target of a restore can't take it: full, read-only, refused, or a vault."""
 
 
 class TargetOccupiedError(RestoreError):
-    """Something else has a name there that is to be restored."""
+    """The target of a restore has something else under a name that is to be restored."""
 
 
 class TooLateError(BackupError):
-    """A scheduled run comes so late that it must not stop machines."""
+    """It is too late in a scheduled run to stop VMs."""
 
 
-class RunNotGoodError(BackupError):
-    """A run's report says that something isn't safe."""
+class RunFailedError(BackupError):
+    """The report of a run lists something that isn't safe."""
 
 
-class PassingError(BackupError):
-    """Waiting may mend it: the only branch of errors worth a retry."""
+class TransientError(BackupError):
+    """Waiting may help: only this branch of errors is retried."""
 
 
-class SourceUnreachableError(PassingError):
-    """The source can't be reached, or went away."""
+class SourceUnreachableError(TransientError):
+    """The source can't be reached, or disconnected."""
 
 
-class HostNotReadyError(PassingError):
-    """The host's libvirt is away, or a call to it was cut off."""
+class HostNotReadyError(TransientError):
+    """The host's libvirt is down, or a call to it was interrupted."""
 
 
-class NotSettledError(PassingError):
-    """The day changed at the source while it was being copied."""
+class NotSettledError(TransientError):
+    """The day changed at the source during its copy, or its copy differs from it."""
 
 
-class NotYetError(PassingError):
-    """Not now: look again in ``retry_in_s`` seconds."""
+class RescheduleError(TransientError):
+    """Not now: try again later.
 
-    def __init__(self, message: str, *, retry_in_s: float) -> None:
+    Args:
+        message: for people.
+        retry_in_s: seconds to wait; None: nobody knows how long another run stays busy, so the waits grow.
+    """
+
+    def __init__(self, message: str, *, retry_in_s: float | None = None) -> None:
         super().__init__(message)
         self.retry_in_s = retry_in_s

@@ -1,28 +1,42 @@
-"""Names from outside: the one way by which they become part of a path, or of a sentence."""
+"""Names from outside, made safe to use in a path or in a message; all of them go through here."""
 
 import os
+from collections.abc import Iterable
+from fnmatch import fnmatchcase
 from urllib.parse import quote
 
 from include.errors import BackupError
-from include.wording import visible
+from include.text import visible
 
 
 def checked(path: str) -> str:
-    """Give back a relative path from outside, once it is known to stay below the folder it is joined to.
+    """Return a relative path from outside unchanged if it stays below the folder that it is joined to.
 
     Raises:
-        BackupError: an absolute path, or a part that is empty, ``.``, ``..`` or holds a NUL.
+        BackupError: the path is absolute, or has a part that is empty, ``.``, ``..`` or contains a NUL.
     """
     if any(part in ("", ".", "..") or "\0" in part for part in path.split("/")):
-        raise BackupError(f"{shown(path)} came from outside as a path and leads out of its folder: refused.")
+        raise BackupError(f"The path {shown(path)} leads out of its folder. It was refused.")
     return path
 
 
 def encoded(name: str) -> str:
-    """Give a name from outside, whatever it holds, as plain ASCII without a slash: percent-encoded."""
+    """Percent-encode a name from outside: plain ASCII without a slash."""
     return quote(os.fsencode(name), safe="")
 
 
 def shown(name: str) -> str:
-    r"""Give a name from outside as it can stand in a sentence: quoted, with every odd byte visible."""
+    r"""Quote a name from outside for a message, with every unprintable byte escaped."""
     return "'" + visible(name).replace("'", "\\'") + "'"
+
+
+def matches(name: str, pattern: str) -> bool:
+    """Return whether a shell pattern matches a name; a name such as ``web[1]`` also matches itself."""
+    return name == pattern or fnmatchcase(name, pattern)
+
+
+def named(paths: Iterable[str], most: int = 3) -> str:
+    """Quote the first paths and count the rest, for a message: ``'a', 'b', 'c' and 4 more``."""
+    every = list(paths)
+    rest = f" and {len(every) - most} more" if len(every) > most else ""
+    return ", ".join(shown(path) for path in every[:most]) + rest

@@ -1,7 +1,7 @@
-"""Ordinal dates, the institute's "Julian days": the one place that knows how long a year is.
+"""Ordinal dates, which the institute calls "Julian days".
 
-Written ``2026-268`` (ISO 8601 ordinal date: year, day of the year from 001 to 366). The astronomers'
-Julian Day Number is something else.
+They are written ``2026-268`` (ISO 8601 ordinal date: year, day of the year from 001 to 366). The Julian Day
+Number of astronomy is something else.
 """
 
 import calendar
@@ -27,7 +27,7 @@ class OrdinalDay:
         number: day of the year, 1 to 365, or 366 in a leap year.
 
     Raises:
-        InvalidDayError: there is no such day.
+        InvalidDayError: the calendar has no such day.
     """
 
     year: int
@@ -43,10 +43,11 @@ class OrdinalDay:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read the one written form, ``2026-268``: four digits, a hyphen, three digits.
+        """Parse ``2026-268``: four digits, a hyphen, three digits.
 
         Raises:
-            InvalidDayError: any other form (``2026-68``, ``2026-09-25``), or no such day.
+            InvalidDayError: the text has another form (``2026-68``, ``2026-09-25``), or the calendar has no
+                such day.
         """
         written = _WRITTEN.fullmatch(text)
         if not written:
@@ -57,7 +58,7 @@ class OrdinalDay:
 
     @classmethod
     def of(cls, moment: date) -> Self:
-        """Give the day that a date, or an aware datetime in its own zone, falls on."""
+        """Return the day of a date, or of an aware datetime in its own zone."""
         return cls(moment.year, moment.timetuple().tm_yday)
 
     @property
@@ -79,12 +80,12 @@ class OrdinalDay:
 
 
 def days_in(year: int) -> int:
-    """Give the length of a Gregorian year, 365 or 366."""
+    """Return the number of days in a Gregorian year, 365 or 366."""
     return 366 if calendar.isleap(year) else 365
 
 
 def window(last: OrdinalDay, length: int) -> list[OrdinalDay]:
-    """Give ``length`` days in a row that end with ``last``, oldest first."""
+    """Return ``length`` consecutive days that end with ``last``, oldest first."""
     return [last - back for back in reversed(range(length))]
 
 
@@ -93,7 +94,7 @@ class FolderPattern:
     """How the source names a day's folder, for example ``{year}/{day:03d}`` or ``{year}/{day}``.
 
     Raises:
-        ValueError: not a relative path that gives each day a folder of its own.
+        ValueError: the pattern isn't a relative path, or doesn't give each day a folder of its own.
     """
 
     text: str
@@ -113,13 +114,13 @@ class FolderPattern:
             )
 
     def folder(self, day: OrdinalDay) -> str:
-        """Give the day's folder, relative to the source's root."""
+        """Return the day's folder, relative to the source's root."""
         return self.text.format(year=day.year, day=day.number)
 
     def candidates(self, day: OrdinalDay) -> list[str]:
-        """Give the folders that may hold the day: first as the pattern says, then in the other paddings.
+        """Return the folders that may hold the day: the pattern's own first, then the other paddings.
 
-        The replaced scripts wrote ``03`` in some branches and ``3`` in others; sources hold both.
+        The scripts before this project wrote ``03`` in some branches and ``3`` in others; sources hold both.
         """
         paddings = (
             re.sub(r"\{day[^}]*\}", padding, self.text) for padding in ("{day:03d}", "{day:02d}", "{day}")
@@ -128,7 +129,7 @@ class FolderPattern:
         return list(dict.fromkeys([self.folder(day), *others]))
 
     def days(self, folders: Iterable[str]) -> dict[str, OrdinalDay]:
-        """Read a listing of folders: those that are days, in any padding, and which."""
+        """Map each folder that is a day's, in any padding, to its day; leave the others out."""
         return {folder: day for folder in folders if (day := self._day(folder))}
 
     def _day(self, folder: str) -> OrdinalDay | None:

@@ -1,4 +1,4 @@
-"""Tells Airflow what this project adds to it. It only registers: every Airflow process imports this file."""
+"""Registers what this project adds to Airflow, and no more: every Airflow process imports this file."""
 
 from typing import Any
 
@@ -24,8 +24,8 @@ class InpeBackupPlugin(AirflowPlugin):
     ]
 
     @property
-    def fastapi_apps(self) -> list[dict[str, Any]]:  # type: ignore[override] # only the api-server asks for it
-        """The page's app; imported here so that no other process pays for it."""
+    def fastapi_apps(self) -> list[dict[str, Any]]:  # type: ignore[override] # only the api-server reads it
+        """The status page's app, imported late: no other process needs it."""
         from inpe_backup.ui.app import URL_PREFIX, create_app  # noqa: PLC0415 - see above
 
         return [{"app": create_app(), "url_prefix": URL_PREFIX, "name": "INPE backup"}]

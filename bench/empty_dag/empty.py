@@ -12,7 +12,7 @@ def step(_before: object = None) -> list[str]:
 
 
 @task_group
-def secure_day(day: str) -> None:
+def back_up_day(day: str) -> None:
     """Stand for the three steps of a day."""
     (
         step.override(task_id="copy_day")(day)
@@ -26,12 +26,12 @@ with DAG(
     schedule=OrdinalDayTimetable("30 6 * * *", timezone="America/Sao_Paulo", lag_days=2),
     catchup=False,
 ):
-    window = step.override(task_id="julian_window")()
-    survey = step.override(task_id="survey")(window)
-    plan = step.override(task_id="plan")(survey)
-    space = step.override(task_id="ensure_space")(plan)
+    window = step.override(task_id="choose_days")()
+    survey = step.override(task_id="survey_source")(window)
+    plan = step.override(task_id="plan_days")(survey)
+    space = step.override(task_id="check_free_space")(plan)
     report = step.override(task_id="build_report", trigger_rule="all_done")(space)
-    secure_day.expand(day=space) >> report
+    back_up_day.expand(day=space) >> report
     step.override(task_id="email_report")(report)
-    step.override(task_id="verdict")(report)
-    step.override(task_id="publish_facts", trigger_rule="all_done")(report)
+    step.override(task_id="check_result")(report)
+    step.override(task_id="refresh_status", trigger_rule="all_done")(report)

@@ -1,29 +1,24 @@
-"""What runs on a KVM host: one file (a zip that Python runs), standard library only, Python 3.8 and later.
+"""The agent: the program that runs on a KVM host. It begins, sends and ends backups, boot-tests and restores.
 
-    __main__  the command line: survey, freeze, serve, drill, release, status, and those of restores
-    job       the freeze as a process of its own; who asks again finds it
-    check     what stands in the way
-    freeze    the methods: cold, live, copy, offline
-    steps     its steps, timed
-    kept      what belongs to a machine beside its disks
-    lease     the promise that a machine runs again
-    watch     who keeps it: the watcher
-    scratch   the room for what guests overwrite meanwhile
-    release   everything put back; repairs what a dead run left
-    proof     signs of life
-    exports   where frozen disks can be read
-    serve     sends them, chunk by chunk (wire, nbd, reading)
-    restoring what is to be restored; target: where to, and what stands in the way
-    receive   takes disks, chunk by chunk, into new ones beside the old (new_disk, nbd_write, restore_room)
-    swap      puts them to their places, step by step; standing: how far that got; overlay: written over
-    drill     a machine booted from its image (drill_definition, drill_devices, sights)
-    drill_end its end, whoever died
-    survey    what the host has (domain)
-    journal   each step, on disk before it's taken
-    folder    the agent's folder, and its locks
-    virsh     the one door to libvirt
-    detach    processes that outlive who asked for them
-    errors    what can go wrong, with exit statuses
+It is shipped as one file (a zip that Python runs), needs only Python 3.8 and its standard library, and
+controls libvirt through virsh. Where to find what:
 
-Its modules import each other relatively: together they are one program, wherever its file lies.
+    __main__      the command line
+    survey        what the host has: VMs, disks, problems (domain: parses a domain's XML;
+                  restart_changes: compares the running definition with the persistent one;
+                  started_memory: what libvirt makes of a definition's memory)
+    backup/       a VM's backup: begin, send, end; its health check and restart watchdog
+    boot_test/    boots a VM from its image in the vault, in a temporary domain
+    restore/      checks a restore, receives its disks, and swaps them into place
+    disks/        exports, reads and writes disks over NBD; makes new ones
+    allow_list, allowed_elements   what may stay of a definition that another host wrote
+    firmware      the definition, NVRAM and TPM state of a VM
+    wire          the binary protocol with the vault's worker
+    state_folder  the agent's files on the host, and its locks
+    journal       the write-ahead journal of backups and restores
+    virsh         libvirt
+    qemu_account  the account that QEMU runs as: what belongs to it, and to nobody else
+    detach        starts processes that outlive the caller
+    heartbeat     blank lines while the caller waits
+    errors        errors and exit statuses
 """

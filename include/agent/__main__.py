@@ -7,245 +7,292 @@ import json
 import os
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import nullcontext
 from typing import Any
 
-from . import drill_end, job
-from .drill import Caller, drill
-from .errors import AgentError, NothingFrozenError, UsageError
-from .folder import MachineFolder, State, held, read_json
-from .receive import receive
-from .release import release
-from .serve import Held, Place, serve
-from .standing import standing
-from .survey import survey
-from .swap import check, swap
-from .virsh import Virsh
-from .watch import watch
+from include.agent.backup import job, offline
+from include.agent.backup.end import end_backup
+from include.agent.backup.send import DiskExport, OpenExports, send
+from include.agent.backup.watchdog_process import watch
+from include.agent.boot_test import cleanup
+from include.agent.boot_test.boot import Caller, boot_test
+from include.agent.errors import AgentError, NoOpenBackupError, UsageError, error_json
+from include.agent.heartbeat import heartbeat
+from include.agent.restore.receive import receive
+from include.agent.restore.status import describe_unfinished
+from include.agent.restore.swap import check, swap
+from include.agent.state_folder import StateFolder, VmFolder, locked, read_json
+from include.agent.survey import survey
+from include.agent.virsh import Virsh
 
 STATE = "/var/lib/inpe-backup"
-ALIVE_S = 10.0
-_A_LOOK_S = 2.0
+_LOCK_S = 2.0
+_WITH_HEARTBEAT = ("survey", "begin-backup", "end-backup", "boot-test", "check-restore", "swap")
 _ABOUT = """\
-Images libvirt's machines with seconds of downtime. Each command prints one JSON object on one line.
-A machine is asked for by its UUID (virsh domuuid NAME).
+Back up, boot-test and restore the libvirt VMs of this host.
+
+Each command prints one JSON object on one line. While a command takes long, it prints blank lines before.
+Name a VM by its UUID: virsh domuuid NAME
 """
-_STATUSES = """\
+_EPILOG = """\
 exit status:
   0  done
-  2  it can't be understood what is asked for
-  3  busy: another machine of this host, or another run, has its turn; come again
-  4  not possible: the machine can't be backed up this way; nothing was touched
-  5  still running: the guest ignored the shutdown; should it go down late, the host starts it again
-  6  not frozen: something failed; the machine does what it did before
-  7  NOT BACK: the machine isn't proven to run again; look at it now
-  8  libvirt said no, or nothing
-  9  nothing is frozen (any more)
-  10  not restored; says what each disk of the machine holds
+  1  the host's disk or the agent itself failed; the message says how
+  2  the command or its request is wrong; nothing was done
+  3  another VM of this host, or another run, is busy; try again later
+  4  not possible; nothing was touched, and the message says what prevents it
+  5  the guest ignored the shutdown and was left running; should it still shut down, it is started again
+  6  the backup couldn't be begun, or a disk can't be read; the VM is as it was before
+  7  THE VM ISN'T SEEN TO RUN, or its file systems to be thawed: look at it now
+  8  libvirt failed or gave no answer
+  9  no backup of the VM is open, or it isn't open any more
+  10  the VM isn't restored; the message says what each of its disks holds
+  11  another VM of this host isn't seen to be back, so this VM was left alone
+  12  the VM was off, and was started or its disks written to while they were read: don't use what was read
+
+examples:
+  agent survey                       which VMs are there, and can they be backed up?
+  agent status                       is a backup or a restore open on this host?
+  agent end-backup UUID              clean up whatever a backup left, and have the VM as it was before
+  agent end-backup --as-it-is UUID   clean up, but don't start the VM
 """
-_FREEZE = """\
-Stops the machine, holds its disks' state, and has it running again at once; or as "method" says:
-cold, live, copy, offline. It goes on if you go away; asked again for the same run, it's found again.
-The disks are held until they are released.
+_SURVEY = """\
+List the VMs of this host: state, disks, firmware, and the problems that prevent a backup. Nothing is changed.
+"""
+_BEGIN_BACKUP = """\
+Begin a VM's backup: fix its disks' content at one instant, export it, and have the VM running again at once.
+"method" is how:
+
+  cold     shut down, begin the backup, start: down for as long as a restart takes; copy, if libvirt is old
+  live     freeze the file systems for a moment: never down
+  copy     shut down, copy the disks, start: down for as long as the copy takes
+  offline  used for any VM that is off; it can be started at any time, which ends its backup
+
+It continues if the caller dies; a later call for the same run finds it again. The backup stays open until
+end-backup, or until nobody has read it for two hours. Meanwhile, a watchdog on this host starts the VM again
+if the backup fails.
 
 Reads a JSON object from standard input, such as
-  {"run": "by hand", "method": "cold", "on_timeout": "leave", "shutdown_timeout_s": 300, "lease_s": 1800,
-   "scratch": null, "proof": {"guest_agent": false, "address": null, "ports": [], "same_ports": false,
+  {"run": "by hand", "method": "cold", "managed_save": "refuse", "on_timeout": "leave",
+   "restart_changes": "refuse", "shutdown_timeout_s": 300, "watchdog_s": 1800, "scratch": null,
+   "health_check": {"guest_agent": false, "address": null, "ports": [], "same_ports": false,
    "timeout_s": 120}}
+
+  managed_save        a VM that is off with saved memory: refuse, or back up its disks_only
+  on_timeout          if the guest doesn't shut down in time: leave (let it run) or destroy (switch it off)
+  restart_changes     if its restart would change the VM, as its definitions differ: refuse it, or allow it
+  watchdog_s          the seconds after which the watchdog starts the VM, even if this command still works
+  scratch             the folder for the blocks that the guest overwrites; null: the state folder
+  health_check        what must answer before the VM counts as running again
 """
-_DRILL = """\
-Boots a machine from its image in the vault, in a domain of its own, without network; tells whether it boots.
-It ends with whoever asked: keep standard input open. Reads a JSON object on one line (for programs).
+_SEND = """\
+Send the disks of an open backup over a binary protocol (for programs).
 """
-_RELEASE = """\
-Ends what holds the machine's disks, removes what it took, and puts the machine back as it was: running if it
-ran, off if it was off. May be called at any time, and again. This is what to run when in doubt.
+_BOOT_TEST = """\
+Boot a VM from its image in the vault, in a temporary domain without network, and check that it comes up (for
+programs). Reads a JSON object on one line, and ends when standard input is closed.
+"""
+_END_BACKUP = """\
+End a VM's backup: close the exported disks, remove scratch files, and put the VM in the state it was in
+before: running if it was running, off if it was off.
+
+This is the command to run when in doubt. It may be run at any time, and repeatedly.
+"""
+_STATUS = """\
+List the open backups and restores of this host: since when, their last step, whether a process works on them
+("busy"), sends their disks ("sending"), and whether the VM's restart watchdog is running ("watchdog").
+"""
+_CHECK_RESTORE = "Check that a restore is possible, and report what it will do (for programs).\n"
+_RECEIVE = """\
+Receive disks that are to be restored, over a binary protocol (for programs). The VM isn't touched.
+"""
+_SWAP = """\
+Put the received disks in the places of the VM's old ones (for programs).
 """
 _SCRATCH_FULL = """\
-The guest wrote so much while it was imaged that the host's scratch room was full; its disks were let go, so \
-that it wouldn't halt. Make room, or name another scratch folder in the site file."""
+The guest wrote so much during the backup that the host's scratch space was full. The backup was ended, so \
+that the guest isn't paused. Free some space, or name another scratch folder in the site file."""
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run a command; gives its exit status."""
-    asked = _parser().parse_args(arguments)
-    state, virsh = State(os.path.abspath(asked.state)), Virsh(asked.uri)  # noqa: PTH100 - links stay
+    """Run a command, and return its exit status."""
+    given = _parser().parse_args(arguments)
+    state, virsh = StateFolder(os.path.abspath(given.state)), Virsh(given.uri)  # noqa: PTH100 - links stay
     try:
-        with _signs_of_life() if asked.talks else nullcontext():
-            return int(asked.do(state, virsh, asked))
+        with heartbeat(threading.Lock()) if given.heartbeat else nullcontext():
+            return int(given.do(state, virsh, given))
     except AgentError as error:
-        _say({"error": type(error).__name__, "message": str(error)})
+        _print(error_json(error))
         return error.status
     except OSError as error:
-        _say({"error": "AgentError", "message": f"The host's own disk is in the way: {error}."})
+        _print({"error": "AgentError", "message": f"The host's disk or state folder can't be used: {error}."})
         return AgentError.status
 
 
-@contextmanager
-def _signs_of_life() -> Iterator[None]:
-    """Print blank lines before the answer: whoever waits for it knows that the session still stands."""
-    done = threading.Event()
-
-    def tell() -> None:
-        with suppress(OSError):  # nobody listens any more
-            while not done.wait(ALIVE_S):
-                print(flush=True)  # noqa: T201 - it's for whoever waits
-
-    threading.Thread(target=tell, daemon=True).start()
-    try:
-        yield
-    finally:
-        done.set()
-
-
-def _survey(state: State, virsh: Virsh, _asked: argparse.Namespace) -> int:
-    _say(survey(virsh, _heard(), str(state.root)))
+def _survey(state: StateFolder, virsh: Virsh, given: argparse.Namespace) -> int:
+    _print(survey(virsh, given.scratch, str(state.root)))
     return 0
 
 
-def _freeze(state: State, virsh: Virsh, asked: argparse.Namespace) -> int:
-    answer = job.ask(state, virsh, asked.uuid, _heard())
+def _begin_backup(state: StateFolder, virsh: Virsh, given: argparse.Namespace) -> int:
+    answer = job.begin_or_join(state, virsh, given.uuid, _request())
     status = int(answer.pop("status"))
-    _say(answer)
+    _print(answer)
     return status
 
 
-def _serve(state: State, _virsh: Virsh, asked: argparse.Namespace) -> int:
-    folder = state.of(asked.uuid)
-    began, ready = folder.journal.facts("begin"), folder.journal.facts("ready")
+def _send(state: StateFolder, virsh: Virsh, given: argparse.Namespace) -> int:
+    folder = state.of(given.uuid)
+    began, ready = folder.journal.entry("begin"), folder.journal.entry("ready")
     if not ready:
-        raise NothingFrozenError("Nothing of this machine is frozen.")
-    if why := _why_gone(folder):
-        raise NothingFrozenError(why)
-    places = [Place(found["disk"], found["socket"], found["export"]) for found in ready["exports"]]
-    mine = Held(
-        began["run"], began["machine"], folder.uuid, str(folder.kept), places, lambda: _why_gone(folder)
-    )
-    with held(folder.serving_lock, patience_s=_A_LOOK_S, shared=True):
-        return serve(mine, sys.stdin.buffer, sys.stdout.fileno())
+        raise NoOpenBackupError("No backup of this VM is open.")
+
+    def require_open() -> None:
+        if "scratch-full" in folder.journal.steps():
+            raise NoOpenBackupError(f"The backup of {began['vm']} isn't open any more. {_SCRATCH_FULL}")
+        offline.require_unchanged(virsh, folder, ready)
+
+    disks = [DiskExport(export["disk"], export["socket"], export["export"]) for export in ready["exports"]]
+    backup = OpenExports(began["run"], began["vm"], folder.uuid, str(folder.files), disks, require_open)
+    with locked(folder.send_lock, timeout_s=_LOCK_S, shared=True):
+        return send(backup, sys.stdin.buffer, sys.stdout.fileno())
 
 
-def _why_gone(folder: MachineFolder) -> str:
-    return _SCRATCH_FULL if "scratch-full" in folder.journal.steps() else ""
-
-
-def _drill(state: State, virsh: Virsh, _asked: argparse.Namespace) -> int:
-    _say(drill(state, virsh, Caller(sys.stdin.buffer)))
+def _boot_test(state: StateFolder, virsh: Virsh, _given: argparse.Namespace) -> int:
+    _print(boot_test(state, virsh, Caller(sys.stdin.buffer)))
     return 0
 
 
-def _release(state: State, virsh: Virsh, asked: argparse.Namespace) -> int:
-    how: dict[str, Any] = {"back_s": None} if asked.as_it_is else {}
-    _say(release(state, virsh, asked.uuid, asked.run, **how))
+def _end_backup(state: StateFolder, virsh: Virsh, given: argparse.Namespace) -> int:
+    options: dict[str, Any] = {"back_s": None} if given.as_it_is else {}
+    _print(end_backup(state, virsh, given.uuid, given.run, **options))
     return 0
 
 
-def _receive(state: State, virsh: Virsh, _asked: argparse.Namespace) -> int:
+def _receive(state: StateFolder, virsh: Virsh, _given: argparse.Namespace) -> int:
     return receive(state, virsh, sys.stdin.buffer, sys.stdout.fileno())
 
 
-def _check_restore(state: State, virsh: Virsh, _asked: argparse.Namespace) -> int:
-    _say(check(state, virsh, _heard()))
+def _check_restore(state: StateFolder, virsh: Virsh, _given: argparse.Namespace) -> int:
+    _print(check(state, virsh, _request()))
     return 0
 
 
-def _swap(state: State, virsh: Virsh, _asked: argparse.Namespace) -> int:
-    _say(swap(state, virsh, _heard()))
+def _swap(state: StateFolder, virsh: Virsh, _given: argparse.Namespace) -> int:
+    _print(swap(state, virsh, _request()))
     return 0
 
 
-def _status(state: State, _virsh: Virsh, _asked: argparse.Namespace) -> int:
-    found = []
-    for folder in state.folders():
-        if steps := folder.journal.entries():
-            began = folder.journal.facts("begin")
-            about = {"machine": began.get("machine"), "uuid": folder.uuid, "run": began.get("run")}
-            now = {"step": steps[-1]["step"], "at_work": folder.at_work(), "guarded": folder.watched()}
-            found.append({**about, "since": steps[0]["at"], **now, "read_now": folder.served()})
-        elif cut_off := standing(folder):
-            began = folder.restoring.facts("begin")
-            found.append({"machine": began["machine"], "uuid": folder.uuid, "restore": cut_off})
-        elif lease_of := read_json(folder.lease):
-            found.append({"uuid": folder.uuid, "run": lease_of.get("run"), "guarded": folder.watched()})
-    _say({"machines": found})
+def _status(state: StateFolder, _virsh: Virsh, _given: argparse.Namespace) -> int:
+    found = (_vm_status(folder) for folder in state.folders())
+    _print({"vms": [status for status in found if status]})
     return 0
 
 
-def _work(state: State, virsh: Virsh, asked: argparse.Namespace) -> int:
-    job.work(state, virsh, asked.uuid, asked.token)
+def _vm_status(folder: VmFolder) -> dict[str, Any]:
+    """Return what is open of a VM; an empty object if nothing is."""
+    if steps := folder.journal.entries():
+        began = folder.journal.entry("begin")
+        return {
+            "vm": began.get("vm"),
+            "uuid": folder.uuid,
+            "run": began.get("run"),
+            "since": steps[0]["at"],
+            "step": steps[-1]["step"],
+            "busy": folder.is_busy(),
+            "sending": folder.is_sending(),
+            "watchdog": folder.is_watched(),
+        }
+    if unfinished := describe_unfinished(folder):
+        return {"vm": folder.restoring.entry("begin")["vm"], "uuid": folder.uuid, "restore": unfinished}
+    if armed := read_json(folder.watchdog):
+        return {"uuid": folder.uuid, "run": armed.get("run"), "watchdog": folder.is_watched()}
+    return {}
+
+
+def _work(state: StateFolder, virsh: Virsh, given: argparse.Namespace) -> int:
+    job.work(state, virsh, given.uuid, given.token)
     return 0
 
 
-def _watch(state: State, virsh: Virsh, asked: argparse.Namespace) -> int:
-    watch(state, virsh, asked.uuid, asked.token)
+def _watch(state: StateFolder, virsh: Virsh, given: argparse.Namespace) -> int:
+    watch(state, virsh, given.uuid, given.token)
     return 0
 
 
-def _watch_drill(state: State, virsh: Virsh, asked: argparse.Namespace) -> int:
-    drill_end.watch(state, virsh, asked.domain)
+def _watch_boot_test(state: StateFolder, virsh: Virsh, given: argparse.Namespace) -> int:
+    cleanup.watch(state, virsh, given.domain)
     return 0
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("agent", description=_ABOUT, epilog=_STATUSES, formatter_class=_Plain)
-    parser.add_argument("--uri", default="qemu:///system", help="which libvirt (default: %(default)s)")
-    parser.add_argument("--state", default=STATE, help="the agent's own folder (default: %(default)s)")
-    commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    _command(
-        commands, "survey", _survey, ('tell what machines there are; reads {"scratch": FOLDER or null}',)
+    parser = argparse.ArgumentParser("agent", description=_ABOUT, epilog=_EPILOG, formatter_class=_Plain)
+    parser.add_argument("--uri", default="qemu:///system", help="libvirt's URI (default: %(default)s)")
+    parser.add_argument(
+        "--state", metavar="FOLDER", default=STATE, help="the agent's state folder (default: %(default)s)"
     )
-    _command(commands, "freeze", _freeze, ("hold a machine's disks at one instant", _FREEZE), uuid=True)
-    _command(commands, "serve", _serve, ("send frozen disks (a binary protocol: for programs)",), uuid=True)
-    _command(commands, "drill", _drill, ("boot a machine from its image, to see that it boots", _DRILL))
-    back = _command(commands, "release", _release, ("put a machine back as it was", _RELEASE), uuid=True)
-    back.add_argument("--run", help="only if it was frozen for this run")
-    back.add_argument("--as-it-is", action="store_true", help="owe it nothing: if it's down, it stays down")
-    for name, do, told in (
-        ("check-restore", _check_restore, "tell what stands in the way of a restore (for programs)"),
-        ("receive", _receive, "take disks to be restored (a binary protocol: for programs)"),
-        ("swap", _swap, "put what was received to its place (for programs)"),
-    ):
-        _command(commands, name, do, (told,)).set_defaults(talks=name != "receive")
-    _command(
-        commands, "status", _status, ("tell what is frozen, since when, and whether its lease is guarded",)
-    )
-    for name, hidden in (("work", _work), ("watch", _watch)):  # processes that the agent starts itself
-        _command(commands, name, hidden, (), uuid=True).add_argument("token")
-    _command(commands, "watch-drill", _watch_drill, ()).add_argument("domain")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    _add_commands(commands)
+    _add_hidden_commands(commands)
     return parser
 
 
-def _command(
-    commands: Any, name: str, do: Any, told: tuple[str, ...], *, uuid: bool = False
-) -> argparse.ArgumentParser:
-    """Add a command; what is told of it is one line, and maybe more; of one that has none, nothing."""
-    helped = {"help": told[0]} if told else {}
-    parser: argparse.ArgumentParser = commands.add_parser(
-        name, description="".join(told[-1:]), formatter_class=_Plain, **helped
+def _add_commands(commands: Any) -> None:
+    surveying = _command(commands, _survey, "list the VMs, and what prevents a backup", _SURVEY)
+    surveying.add_argument(
+        "--scratch", metavar="FOLDER", help="report this folder's free space (default: the state folder's)"
     )
-    parser.set_defaults(do=do, talks=name in ("survey", "freeze", "release", "drill"))
-    if uuid:
-        parser.add_argument("uuid", metavar="UUID", help="the machine's, as virsh domuuid says it")
+    _command(commands, _status, "list what is open on this host", _STATUS)
+    beginning = _command(commands, _begin_backup, "begin a VM's backup", _BEGIN_BACKUP)
+    sending = _command(commands, _send, "send an open backup's disks (for programs)", _SEND)
+    ending = _command(commands, _end_backup, "end a VM's backup, and clean up: when in doubt", _END_BACKUP)
+    ending.add_argument("--run", help="end only a backup of this run (default: of any run)")
+    ending.add_argument("--as-it-is", action="store_true", help="leave the VM as it is: don't start it")
+    for parser in (beginning, sending, ending):
+        parser.add_argument("uuid", metavar="UUID", help="the VM's UUID, as virsh domuuid prints it")
+    _command(commands, _boot_test, "boot a VM from its image in the vault (for programs)", _BOOT_TEST)
+    _command(commands, _check_restore, "check that a restore is possible (for programs)", _CHECK_RESTORE)
+    _command(commands, _receive, "receive disks to be restored (for programs)", _RECEIVE)
+    _command(commands, _swap, "put received disks in place (for programs)", _SWAP)
+
+
+def _add_hidden_commands(commands: Any) -> None:
+    """Add the commands of processes that the agent starts itself; the help doesn't list them."""
+    for run in (_work, _watch):
+        parser = _command(commands, run)
+        parser.add_argument("uuid")
+        parser.add_argument("token")
+    _command(commands, _watch_boot_test).add_argument("domain")
+
+
+def _command(commands: Any, run: Any, summary: str = "", about: str = "") -> argparse.ArgumentParser:
+    """Add the command that a function of the same name runs; without a summary, the help doesn't list it."""
+    listed = {"help": summary} if summary else {}
+    name = run.__name__[1:].replace("_", "-")
+    parser: argparse.ArgumentParser = commands.add_parser(
+        name, description=about, formatter_class=_Plain, **listed
+    )
+    parser.set_defaults(do=run, heartbeat=name in _WITH_HEARTBEAT)
     return parser
 
 
 class _Plain(argparse.RawDescriptionHelpFormatter):
-    """Leaves the lines as they are written."""
+    """Keeps the line breaks of descriptions."""
 
 
-def _heard() -> dict[str, Any]:
+def _request() -> dict[str, Any]:
+    """Read the request from standard input; an empty input counts as an empty object."""
     try:
-        heard = json.loads(sys.stdin.buffer.read() or b"{}")
+        request = json.loads(sys.stdin.buffer.read() or b"{}")
     except ValueError as error:
-        raise UsageError(f"What came on standard input is no JSON: {error}.") from error
-    if not isinstance(heard, dict):
-        raise UsageError("A JSON object is wanted on standard input.")
-    return heard
+        raise UsageError(f"Standard input isn't JSON: {error}.") from error
+    if not isinstance(request, dict):
+        raise UsageError("Standard input must be a JSON object.")
+    return request
 
 
-def _say(answer: dict[str, Any]) -> None:
-    print(json.dumps(answer), flush=True)  # noqa: T201 - that's the answer
+def _print(answer: dict[str, Any]) -> None:
+    print(json.dumps(answer), flush=True)  # noqa: T201 - the answer
 
 
 if __name__ == "__main__":

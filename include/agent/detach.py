@@ -1,4 +1,4 @@
-"""Starts a process of the agent's own that outlives whoever asked for it, and his SSH session."""
+"""Start a process of the agent that outlives its caller and the SSH session."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ import subprocess
 import sys
 from pathlib import Path
 
-_SYSTEMD = Path("/run/systemd/system")  # there exactly when systemd runs the host (sd_booted(3))
+_SYSTEMD = Path("/run/systemd/system")  # exists only if systemd is the host's init (sd_booted(3))
 
 
-def start(arguments: list[str], unit: str, *, again: bool = False) -> None:
-    """Run this very program with other arguments, in a session of its own.
+def start(arguments: list[str], unit: str, *, restart: bool = False) -> None:
+    """Run this program with other arguments, in a session of its own.
 
-    Where systemd runs the host, and we are root, as a transient service: a session's end kills what is left
-    of it there (``KillUserProcesses``). A user's own services would end with his session, too.
+    As root under systemd, run it as a transient service: with ``KillUserProcesses``, the end of a session
+    kills all its processes. A user's own services would end with the session, too.
 
     Args:
-        arguments: of the agent's command line.
+        arguments: the arguments of the agent's command line.
         unit: the service's name.
-        again: whether it is to come again when it's killed; only systemd can do that.
+        restart: whether to restart it when it is killed; only systemd can do that.
     """
     program = [sys.executable, os.path.abspath(sys.argv[0]), *arguments]  # noqa: PTH100 - links stay
-    if _SYSTEMD.is_dir() and os.geteuid() == 0 and _as_service(program, unit, again=again):
+    if _SYSTEMD.is_dir() and os.geteuid() == 0 and _as_service(program, unit, restart=restart):
         return
     subprocess.Popen(
         program,
@@ -34,9 +34,9 @@ def start(arguments: list[str], unit: str, *, again: bool = False) -> None:
     )
 
 
-def _as_service(program: list[str], unit: str, *, again: bool) -> bool:
-    settings = ["--collect", "--quiet", "--property=KillMode=process"]  # qemu-nbd outlives who started it
-    settings += ["--property=Restart=on-failure"] if again else []
+def _as_service(program: list[str], unit: str, *, restart: bool) -> bool:
+    settings = ["--collect", "--quiet", "--property=KillMode=process"]  # qemu-nbd must outlive the job
+    settings += ["--property=Restart=on-failure"] if restart else []
     try:
         done = subprocess.run(
             ["systemd-run", f"--unit={unit}", *settings, "--", *program], capture_output=True, check=False

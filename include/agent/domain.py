@@ -1,9 +1,8 @@
-"""What a domain's XML says of its disks, and of what else must be kept (libvirt's "Domain XML format")."""
+"""Parse a domain's XML (libvirt's "Domain XML format"): its disks, its firmware, what prevents a backup."""
 
 from __future__ import annotations
 
 import os
-import re
 import xml.etree.ElementTree as ET
 from typing import Any
 
@@ -11,12 +10,27 @@ _READABLE = ("raw", "qcow2")
 _PATHS = {"file": "file", "block": "dev"}  # the attribute of <source> that holds a path
 _NO_DATA = {"cdrom": "a CD-ROM drive", "floppy": "a floppy drive"}
 _AGENT_CHANNEL = "org.qemu.guest_agent.0"
-# What of a disk's definition makes it something else than the file or device that it names.
+# Elements and attributes that make a disk something other than the file or device it names.
 _UNFIT = {
-    "transient": "is transient: what the guest wrote to it is gone once it stops",
-    "shareable": "is shared with other machines, whose writes nobody can hold still",
-    ".//encryption": "is encrypted by QEMU, and its key is libvirt's",
-    "source/slices": "is a slice of what it is stored in",
+    "transient": "is transient: its content is lost when the VM stops",
+    "shareable": "is shared with other VMs, which may write to it during the backup",
+    ".//encryption": "is encrypted by QEMU with a key that only libvirt has",
+    "source/slices": "is a slice of a larger file or device",
+}
+
+_UNSAVED_FIRMWARE = {
+    "./os/nvram[@type='network']": ("NVRAM", "It is on the network; only files and block devices are saved."),
+    "./os/varstore": ("NVRAM", "It is in a <varstore>, which isn't supported yet."),
+    "./devices/tpm/backend[@type='emulator']/source[@type='file']": (
+        "TPM",
+        "Its state is in a file; only that in a folder is saved.",
+    ),
+    "./devices/tpm/backend[@type='passthrough']": ("TPM", "It is the host's own."),
+    "./devices/tpm/backend[@type='external']": ("TPM", "It is run by another program than libvirt."),
+    "./devices/tpm/backend/encryption": (
+        "TPM key",
+        "It encrypts the TPM's state, and only libvirt has it: keep it yourself (virsh secret-get-value).",
+    ),
 }
 
 
@@ -24,50 +38,59 @@ class Domain:
     """One domain's definition.
 
     Args:
-        definition: its persistent XML, or the one in use if it has no other.
-        in_use: the XML of the running domain; None when it's off.
+        definition: its persistent XML, or the running one if it has no other.
+        running: the XML of the running domain; None when it is off.
     """
 
-    def __init__(self, definition: str, in_use: str | None = None) -> None:
-        self._root = ET.fromstring(definition)  # noqa: S314 - libvirt's own answer
-        self._live = ET.fromstring(in_use) if in_use else None  # noqa: S314
+    def __init__(self, definition: str, running: str | None = None) -> None:
+        self._root = ET.fromstring(definition)  # noqa: S314 - libvirt's own output
+        self._live = ET.fromstring(running) if running else None  # noqa: S314
         self.name = self._root.findtext("name", "")
         self.uuid = self._root.findtext("uuid", "")
         self.problems: list[str] = []
         self.disks: list[dict[str, Any]] = []
         self.left_out: list[dict[str, str]] = []
         for disk in self._root.findall("./devices/disk"):
-            self._sort(disk)
-        self._look_for_other_storage()
-        self._compare_with_what_runs()
+            self._classify(disk)
+        self._find_other_storage()
+        self._find_unsaved_firmware()
+        self._compare_with_running()
 
     @property
     def nvram(self) -> str | None:
-        """The file of its UEFI variables."""
-        found = self._root.find("./os/nvram")
-        if found is None:
+        """The path of the file or device with its UEFI variables."""
+        roots = [root for root in (self._root, self._live) if root is not None]  # the first may lack it
+        found = [nvram for root in roots for nvram in root.findall("./os/nvram")]
+        paths = [path for path in map(_nvram_path, found) if path]
+        if paths or any(nvram.get("type") == "network" for nvram in found):
+            return paths[0] if paths else None
+        return self._chosen_nvram
+
+    @property
+    def _chosen_nvram(self) -> str | None:
+        """The path that libvirt chooses if none is defined; before 9.2, only a running VM shows it."""
+        system = self._root.find("./os[@firmware='efi']")
+        if system is None or "/" in self.name:  # libvirt allows no such name; a definition from a vault may
             return None
-        source = found.find("source")
-        if source is not None:
-            return source.get("file") or source.get("dev")
-        return found.text or None
+        elsewhere = system.find("varstore") is not None or system.find("loader[@stateless='yes']") is not None
+        return None if elsewhere else f"{_libvirts_folder('qemu/nvram')}/{self.name}_VARS.fd"
 
     @property
     def tpm(self) -> str | None:
-        """The folder of its emulated TPM's state."""
+        """The path of the folder with its emulated TPM's state."""
         backend = self._root.find("./devices/tpm/backend[@type='emulator']")
         if backend is None:
             return None
-        source = backend.find("source[@type='dir']")
+        source = backend.find("source")
         if source is not None:
-            return source.get("path")
-        return os.path.join(_swtpm_folder(), self.uuid)  # noqa: PTH118 - where libvirt keeps them
+            return source.get("path") if source.get("type") == "dir" else None
+        return f"{_libvirts_folder('swtpm')}/{self.uuid}"
 
     @property
-    def goes_on_after_shutdown(self) -> str | None:
-        """What keeps it from staying off after a shutdown, such as ``on_poweroff=restart``."""
-        does = self._root.findtext("on_poweroff", "destroy")
-        return None if does == "destroy" else f"on_poweroff={does}"
+    def restarts_after_shutdown(self) -> str | None:
+        """The setting that restarts it after a shutdown, as ``on_poweroff=restart``; None if it stays off."""
+        action = self._root.findtext("on_poweroff", "destroy")
+        return None if action == "destroy" else f"on_poweroff={action}"
 
     @property
     def guest_agent(self) -> bool:
@@ -77,51 +100,63 @@ class Domain:
             target.get("name") == _AGENT_CHANNEL and target.get("state") == "connected" for target in channels
         )
 
-    def _sort(self, disk: ET.Element) -> None:
+    def _classify(self, disk: ET.Element) -> None:
         name, device = _name(disk), disk.get("device", "disk")
         if device in _NO_DATA:
             self.left_out.append({"name": name, "reason": f"It is {_NO_DATA[device]}."})
         elif device == "lun":
-            self.problems.append(f"{name} is passed through to the guest, past libvirt (device='lun').")
+            self.problems.append(
+                f"{name} is a LUN passed through to the guest (device='lun'); it can't be backed up."
+            )
         elif disk.get("type") not in _PATHS:
             self.problems.append(
                 f"{name} is stored as '{disk.get('type')}'; only files and block devices can be read."
             )
         else:
-            self._keep(name, disk)
+            self._add(name, disk)
 
-    def _keep(self, name: str, disk: ET.Element) -> None:
+    def _add(self, name: str, disk: ET.Element) -> None:
         kind = str(disk.get("type"))
         driver, source = disk.find("driver"), disk.find("source")
-        form = driver.get("type", "raw") if driver is not None else "raw"
+        image_format = driver.get("type", "raw") if driver is not None else "raw"
         path = source.get(_PATHS[kind]) if source is not None else None
-        if form not in _READABLE:
-            self.problems.append(f"{name} has the format {form}; only {' and '.join(_READABLE)} can be read.")
+        if image_format not in _READABLE:
+            self.problems.append(
+                f"{name} has the format {image_format}; only {' and '.join(_READABLE)} can be read."
+            )
         elif not path:
             self.problems.append(f"{name} has no {kind} in its definition.")
-        elif unfit := [told for where, told in _UNFIT.items() if disk.find(where) is not None]:
+        elif unfit := [
+            reason for path_in_xml, reason in _UNFIT.items() if disk.find(path_in_xml) is not None
+        ]:
             self.problems.append(f"{name} {', and '.join(unfit)}.")
         else:
-            self.disks.append({"name": name, "kind": kind, "format": form, "path": path})
+            self.disks.append({"name": name, "kind": kind, "format": image_format, "path": path})
 
-    def _look_for_other_storage(self) -> None:
+    def _find_other_storage(self) -> None:
         for kind in ("scsi", "scsi_host"):
             if self._root.find(f"./devices/hostdev[@type='{kind}']") is not None:
                 self.problems.append(
-                    "A SCSI device of the host is passed through to the guest; it can't be read."
+                    "A SCSI device of the host is passed through to the guest; it can't be backed up."
                 )
         for share in self._root.findall("./devices/filesystem"):
-            self.left_out.append({"name": _share(share), "reason": "It is a folder of the host's."})
+            self.left_out.append({"name": _share(share), "reason": "It is a folder of the host."})
         if not self.disks and not self.problems:
             self.problems.append("It has no disk that holds data.")
 
-    def _compare_with_what_runs(self) -> None:
-        """See that a stop and a start bring back what runs now."""
+    def _find_unsaved_firmware(self) -> None:
+        """List the firmware state that isn't backed up."""
+        for path_in_xml, (name, reason) in _UNSAVED_FIRMWARE.items():
+            if self._root.find(path_in_xml) is not None:
+                self.left_out.append({"name": name, "reason": reason})
+
+    def _compare_with_running(self) -> None:
+        """Report each disk that a stop and a start would change."""
         if self._live is None:
             return
         defined, running = (
             {
-                _name(disk): _place(disk)
+                _name(disk): _location(disk)
                 for disk in root.findall("./devices/disk")
                 if disk.get("device", "disk") not in _NO_DATA
             }
@@ -130,23 +165,17 @@ class Domain:
         for name in sorted(defined.keys() | running.keys()):
             if defined.get(name) != running.get(name):
                 self.problems.append(
-                    f"{name} as it runs isn't {name} as it is defined: a stop would change it."
+                    f"The running VM has another {name} than its definition; a restart would change it. "
+                    "Attach or detach it in both (virsh attach-disk or detach-disk, with --config)."
                 )
         for disk in self._live.findall("./devices/disk"):
             if disk.find("mirror") is not None:
                 self.problems.append(block_job(_name(disk)))
 
 
-def account_of(in_use: str) -> tuple[int, int] | None:
-    """Give the numbers of the user and the group as which a running domain's QEMU runs, if libvirt tells."""
-    label = ET.fromstring(in_use).findtext("./seclabel[@model='dac']/label", "")  # noqa: S314
-    found = re.fullmatch(r"\+(\d+):\+(\d+)", label)
-    return (int(found[1]), int(found[2])) if found else None
-
-
 def block_job(disk: str) -> str:
-    """Say that somebody else copies, commits or mirrors a disk."""
-    return f"A block job of {disk} is running (virsh blockjob tells which)."
+    """Return the problem that another block job (a copy, commit or mirror) is running on a disk."""
+    return f"A block job of {disk} is running (see virsh blockjob)."
 
 
 def _name(disk: ET.Element) -> str:
@@ -159,15 +188,23 @@ def _share(filesystem: ET.Element) -> str:
     return target.get("dir", "") if target is not None else ""
 
 
-def _place(disk: ET.Element) -> str | None:
+def _location(disk: ET.Element) -> str | None:
     source = disk.find("source")
     if source is None:
         return None
     return next((source.get(key) for key in ("file", "dev", "name", "volume") if source.get(key)), None)
 
 
-def _swtpm_folder() -> str:
+def _nvram_path(nvram: ET.Element) -> str | None:
+    source = nvram.find("source")
+    if source is not None:
+        return source.get("file") or source.get("dev")
+    return nvram.text or None
+
+
+def _libvirts_folder(name: str) -> str:
+    """Return where libvirt keeps ``swtpm`` or ``qemu/nvram``; a user's own libvirt has both in one place."""
     if os.geteuid() == 0:
-        return "/var/lib/libvirt/swtpm"
+        return f"/var/lib/libvirt/{name}"
     config = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")  # noqa: PTH111
-    return f"{config}/libvirt/qemu/swtpm"
+    return f"{config}/libvirt/qemu/{name.rsplit('/', maxsplit=1)[-1]}"

@@ -1,64 +1,83 @@
-"""What can go wrong on the host: each kind is a class, and an exit status of the agent's own.
+"""The agent's errors, each with an exit status of its own.
 
-The status tells a program what to do next; the message tells a person.
+The status tells a program what to do next; the message tells a person what happened.
 """
+
+from __future__ import annotations
 
 
 class AgentError(Exception):
-    """Says what happened, and what became of the machine."""
+    """A command failed; the message says what happened and what state the VM is in."""
 
     status = 1
 
 
 class UsageError(AgentError):
-    """What was asked for can't be understood; nothing was done."""
+    """The request is malformed; nothing was done."""
 
     status = 2
 
 
 class BusyError(AgentError):
-    """Another machine of the host, or another run, has its turn: come again."""
+    """Another VM of this host, or another run, is being processed; retry later."""
 
     status = 3
 
 
 class NotPossibleError(AgentError):
-    """The machine can't be backed up this way; nothing was touched."""
+    """The VM can't be backed up this way; nothing was touched."""
 
     status = 4
 
 
 class StillRunningError(AgentError):
-    """The guest ignored the shutdown and was left running; the lease watches for it going down late."""
+    """The guest ignored the shutdown and runs on; its watchdog restarts it if it shuts down late."""
 
     status = 5
 
 
-class NotFrozenError(AgentError):
-    """The disks couldn't be frozen; the machine does what it did before."""
+class BackupNotBegunError(AgentError):
+    """The backup couldn't be begun, or a disk can't be read; the VM is in the state it was in before."""
 
     status = 6
 
 
 class NotBackError(AgentError):
-    """The machine isn't proven to be back: somebody must look at it now."""
+    """The VM isn't seen to run again, or to be thawed: a person must look at it now."""
 
     status = 7
 
 
 class LibvirtError(AgentError):
-    """Libvirt said no, or nothing."""
+    """Libvirt failed or gave no answer."""
 
     status = 8
 
 
-class NothingFrozenError(AgentError):
-    """There is nothing frozen to be served."""
+class NoOpenBackupError(AgentError):
+    """No backup of the VM is open, or it isn't open any more."""
 
     status = 9
 
 
 class NotRestoredError(AgentError):
-    """The machine isn't restored; the message says what each of its disks holds."""
+    """The VM isn't restored; the message says what each of its disks holds."""
 
     status = 10
+
+
+class WithheldError(AgentError):
+    """Another VM of the host isn't seen to be back, so this VM was left alone."""
+
+    status = 11
+
+
+class DisksChangedError(AgentError):
+    """The VM was off, and was started, or a disk written to, while it was read; there is no image."""
+
+    status = 12
+
+
+def error_json(error: AgentError) -> dict[str, object]:
+    """Return an error as it is sent to the caller: its class, message and exit status."""
+    return {"error": type(error).__name__, "message": str(error), "status": error.status}

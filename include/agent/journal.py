@@ -1,7 +1,7 @@
-"""What was about to be done to a machine, step by step: on disk before it's done.
+"""The write-ahead journal of a VM's backup or restore: each step is on disk before it is taken.
 
-A JSON object a line: ``step``, ``at`` (UTC) and the step's own facts. Who comes after a crash reads how far
-it had got, and whom the machine belongs to.
+Each line is a JSON object with ``step``, ``at`` (UTC, ISO 8601) and the step's own data. After a crash it
+shows how far the work got, and which run it belongs to.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, BinaryIO
 
-KEPT = 5  # closed journals
+KEPT = 5  # closed journals that are kept
 
 
 class Journal:
-    """One machine's journal; it's open while the file is there.
+    """A VM's journal; it is open while its file exists.
 
     Args:
         path: the file.
@@ -27,25 +27,25 @@ class Journal:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def write(self, step: str, **facts: Any) -> float:
-        """Put a step on the disk, before it is taken.
+    def write(self, step: str, **data: Any) -> float:
+        """Write a step, and flush it to the disk, before it is taken.
 
         Returns:
-            the time of it, in seconds of the monotonic clock.
+            when, in seconds of the monotonic clock.
 
         Raises:
-            OSError: the disk is full, or broken; nothing of the step is left there.
+            OSError: the disk is full or broken; nothing of the step is left in the file.
         """
-        line = json.dumps({"step": step, "at": now(), **facts}).encode() + b"\n"
-        fresh = not self.path.exists()
+        line = json.dumps({"step": step, "at": now(), **data}).encode() + b"\n"
+        is_new = not self.path.exists()
         with self.path.open("a+b", buffering=0) as file:
             _append(file, line)
-        if fresh:
+        if is_new:
             _sync(self.path.parent)
         return time.monotonic()
 
     def entries(self) -> list[dict[str, Any]]:
-        """Give the steps, first to last; a line that a crash cut off doesn't count."""
+        """Return the steps, first to last; lines that a crash cut off are skipped."""
         found = []
         with suppress(FileNotFoundError):
             for line in self.path.read_text(encoding="utf-8", errors="replace").splitlines():
@@ -54,29 +54,29 @@ class Journal:
         return [entry for entry in found if isinstance(entry, dict) and {"step", "at"} <= entry.keys()]
 
     def steps(self) -> set[str]:
-        """Give the names of the steps that were begun."""
+        """Return the names of the steps that were begun."""
         return {entry["step"] for entry in self.entries()}
 
-    def facts(self, step: str) -> dict[str, Any]:
-        """Give a step's entry, the newest if there are several; empty when it wasn't begun."""
+    def entry(self, step: str) -> dict[str, Any]:
+        """Return a step's newest entry; an empty one if the step wasn't begun."""
         found = [entry for entry in self.entries() if entry["step"] == step]
         return found[-1] if found else {}
 
     @property
     def open(self) -> bool:
-        """Whether it's open: somebody has begun, and nobody has put everything right after it."""
+        """Whether work was begun and hasn't been ended or cleaned up."""
         return bool(self.entries())
 
     @property
     def run(self) -> str | None:
-        """The run that it's of."""
-        return self.facts("begin").get("run")
+        """The run that began the work; None if nothing is begun."""
+        return self.entry("begin").get("run")
 
     def close(self) -> None:
-        """Put it aside, with the few before it."""
+        """Rename the journal, and keep it with the few before it."""
         if not self.path.exists():
             return
-        with suppress(OSError):  # that it's put aside says the same
+        with suppress(OSError):  # the rename closes it anyway
             self.write("closed")
         self.path.rename(self.path.with_name(f"journal-{now('microseconds').replace(':', '-')}.jsonl"))
         for old in sorted(self.path.parent.glob("journal-*.jsonl"))[:-KEPT]:
@@ -84,12 +84,12 @@ class Journal:
 
 
 def now(precision: str = "milliseconds") -> str:
-    """Give the time, in UTC, as ISO 8601 has it; the precision as ``datetime.isoformat`` names it."""
+    """Return the time in UTC as ISO 8601 text; the precision is named as for ``datetime.isoformat``."""
     return datetime.now(timezone.utc).isoformat(timespec=precision)
 
 
 def _append(file: BinaryIO, line: bytes) -> None:
-    """Add a line, or nothing; one that a crash cut off is ended first."""
+    """Append a whole line or nothing; end a line that a crash cut off first."""
     size = file.seek(0, os.SEEK_END)
     file.seek(max(0, size - 1))
     if file.read(1) not in (b"", b"\n"):

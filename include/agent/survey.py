@@ -1,149 +1,171 @@
-"""What a host has: its machines, what each is made of, and why one can't be backed up."""
+"""Survey a host: its VMs, their disks and firmware, and why a VM can't be backed up."""
 
 from __future__ import annotations
 
 import json
+import os
 import re
 import socket
 import subprocess
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from . import drill_end, exports
-from .domain import Domain, block_job
-from .errors import LibvirtError, UsageError
-from .folder import State
-from .scratch import usable_bytes
-from .standing import standing
-from .virsh import Virsh
+from include.agent import firmware
+from include.agent.backup.scratch import usable_bytes
+from include.agent.boot_test import cleanup
+from include.agent.disks import exports
+from include.agent.domain import Domain, block_job
+from include.agent.errors import LibvirtError, UsageError
+from include.agent.restart_changes import restart_changes
+from include.agent.restore.status import describe_unfinished
+from include.agent.state_folder import StateFolder
+from include.agent.virsh import Virsh
 
 AT_ONCE = 8
 _INFO_S = 60.0
 _STATES = {"running": "running", "idle": "running", "shut off": "off", "paused": "paused"}
 
 
-def survey(virsh: Virsh, request: dict[str, Any], state_root: str) -> dict[str, Any]:
-    """Look at all machines; touches none, but ends a drill that died.
+def survey(virsh: Virsh, scratch: str | None, state_root: str) -> dict[str, Any]:
+    """Return a survey of all VMs. Change nothing, except to clean up a boot test that died.
 
     Args:
         virsh: the host's libvirt.
-        request: ``scratch``, the folder for what guests overwrite, or None for the agent's own.
-        state_root: the agent's folder.
+        scratch: the folder for scratch files; None: the agent's state folder.
+        state_root: the agent's state folder.
 
     Raises:
-        LibvirtError: it can't be asked.
-        UsageError: there is no such scratch folder.
+        LibvirtError: libvirt gives no answer.
+        UsageError: the scratch folder doesn't exist.
     """
-    state = State(state_root)
-    drill_end.end_left(state, virsh)
-    uuids = virsh.uuids() - {drill_end.drilled_now(state)}
+    state = StateFolder(state_root)
+    cleanup.end_abandoned(state, virsh)
+    uuids = virsh.uuids() - {cleanup.boot_test_domain(state)}
     autostarting, persistent = virsh.uuids("--autostart"), virsh.uuids("--persistent")
     with ThreadPoolExecutor(AT_ONCE) as threads:
-        seen = list(threads.map(lambda uuid: _seen(state, virsh, uuid), sorted(uuids)))
-    machines = [
+        surveyed = list(threads.map(lambda uuid: _vm_if_defined(state, virsh, uuid), sorted(uuids)))
+    vms = [
         {
-            **machine,
-            "autostart": machine["uuid"] in autostarting,
-            "persistent": machine["uuid"] in persistent,
-            "frozen": _frozen(state, machine["uuid"]),
+            **vm,
+            "autostart": vm["uuid"] in autostarting,
+            "persistent": vm["uuid"] in persistent,
+            "open_backup": _open_backup(state, vm["uuid"]),
         }
-        for machine in seen
-        if machine
+        for vm in surveyed
+        if vm
     ]
     return {
         "host": socket.gethostname(),
         "libvirt": virsh.version(),
-        "backup": virsh.images_running_machines(),
-        "scratch": _room(request.get("scratch"), state_root),
-        "machines": machines,
+        "backup": virsh.supports_backup_begin(),
+        "scratch": _scratch(scratch, state_root),
+        "vms": vms,
     }
 
 
-def machine_of(state: State, virsh: Virsh, uuid: str) -> dict[str, Any]:
-    """Look at one machine; what a freeze of ours left at it is no problem.
+def vm_of(state: StateFolder, virsh: Virsh, uuid: str) -> dict[str, Any]:
+    """Return the survey of one VM. A backup job that the agent itself left open isn't reported as a problem.
 
     Raises:
-        LibvirtError: there is none of that UUID, or libvirt can't be asked.
+        LibvirtError: there is no VM of that UUID, or libvirt gives no answer.
     """
-    definition, words = virsh.xml(uuid), virsh.state(uuid)
-    on = words != "shut off"
-    domain = Domain(definition, virsh.xml(uuid, inactive=False) if on else None)
+    definition, state_name = virsh.xml(uuid), virsh.state(uuid)
+    on = state_name != "shut off"
+    running = virsh.xml(uuid, inactive=False) if on else None
+    domain = Domain(definition, running)
     problems = list(domain.problems)
     if uuid not in virsh.uuids("--persistent"):
-        problems.append("It has no definition of its own: once stopped, it would be gone (virsh define).")
+        problems.append("It is transient: a shutdown would delete it. Make it persistent (virsh define).")
     if on:
-        problems += _jobs(state, virsh, domain)
-    problems += [cut_off] if (cut_off := standing(state.of(uuid))) else []
+        problems += _foreign_jobs(state, virsh, domain)
+    problems += [cut_off] if (cut_off := describe_unfinished(state.of(uuid))) else []
+    unreadable, absent = firmware.examine(domain.nvram, domain.tpm)
+    problems += unreadable
     disks = []
     for disk in domain.disks:
         try:
-            disks.append({**disk, **measured(disk)})
+            disks.append({**disk, **disk_info(disk)})
         except LibvirtError as error:
             problems.append(f"{disk['name']} ({disk['path']}) can't be read: {error}")
     return {
         "name": domain.name,
         "uuid": uuid,
-        "state": _STATES.get(words, "other"),
+        "state": _STATES.get(state_name, "other"),
+        "saved": not on and uuid in virsh.uuids("--with-managed-save"),
         "disks": disks,
-        "left_out": domain.left_out,
+        "left_out": domain.left_out + absent,
         "nvram": domain.nvram,
         "tpm": domain.tpm,
         "guest_agent": domain.guest_agent,
         "problems": list(dict.fromkeys(problems)),
+        "restart_changes": restart_changes(definition, running) if running else [],
     }
 
 
-def _seen(state: State, virsh: Virsh, uuid: str) -> dict[str, Any] | None:
+def _vm_if_defined(state: StateFolder, virsh: Virsh, uuid: str) -> dict[str, Any] | None:
     try:
-        return machine_of(state, virsh, uuid)
+        return vm_of(state, virsh, uuid)
     except LibvirtError:
         if uuid in virsh.uuids():
             raise
-        return None  # it went away just now
+        return None  # it was undefined just now
 
 
-def measured(disk: dict[str, Any]) -> dict[str, Any]:
-    """Give the chain of a disk, what the guest sees, and what it takes.
+def disk_info(disk: dict[str, Any]) -> dict[str, Any]:
+    """Return a disk's files, its size (``bytes``) and the bytes that it occupies (``allocated``).
+
+    The files (``chain``) are its own, those of its backing chain, and external data files of QCOW2.
 
     Raises:
         LibvirtError: qemu-img can't read it.
     """
-    words = ["qemu-img", "info", "--output=json", "--force-share", "--backing-chain", f"-f{disk['format']}"]
+    command = ["qemu-img", "info", "--output=json", "--force-share", "--backing-chain", f"-f{disk['format']}"]
     try:
-        done = subprocess.run([*words, "--", disk["path"]], capture_output=True, timeout=_INFO_S, check=False)
+        done = subprocess.run(
+            [*command, "--", disk["path"]], capture_output=True, timeout=_INFO_S, check=False
+        )
     except FileNotFoundError as error:
-        raise LibvirtError("this host has no qemu-img (Debian: qemu-utils).") from error
+        raise LibvirtError("this host has no qemu-img. Install it (Debian: qemu-utils).") from error
     except subprocess.TimeoutExpired as error:
-        raise LibvirtError(f"qemu-img didn't come back in {_INFO_S:.0f} s.") from error
+        raise LibvirtError(f"qemu-img gave no answer within {_INFO_S:.0f} s.") from error
     if done.returncode:
         raise LibvirtError(" ".join(done.stderr.decode(errors="replace").split()))
-    return _of_chain(json.loads(done.stdout), disk["kind"])
+    return _chain_info(json.loads(done.stdout), disk["kind"])
 
 
-def _of_chain(chain: list[dict[str, Any]], kind: str) -> dict[str, Any]:
+def _chain_info(chain: list[dict[str, Any]], kind: str) -> dict[str, Any]:
     if any(image.get("encrypted") for image in chain):
-        raise LibvirtError("it is encrypted by QEMU, and its key is libvirt's.")
-    seen = int(chain[0]["virtual-size"])
-    taken = sum(int(image.get("actual-size", 0)) for image in chain)
+        raise LibvirtError("it is encrypted by QEMU with a key that only libvirt has.")
+    size = int(chain[0]["virtual-size"])
+    allocated = sum(int(image.get("actual-size", 0)) for image in chain)
     return {
-        "chain": [image["filename"] for image in chain],
-        "bytes": seen,
-        "allocated": seen if kind == "block" else taken,  # a device doesn't tell what of it is used
+        "chain": [*(image["filename"] for image in chain), *_data_files(chain)],
+        "bytes": size,
+        "allocated": size if kind == "block" else allocated,  # how much of a device is in use is unknown
     }
 
 
-def _jobs(state: State, virsh: Virsh, domain: Domain) -> list[str]:
-    """Say what somebody else is doing to a machine that runs."""
-    if any(exports.is_served(virsh, domain.uuid, room) for room in state.of(domain.uuid).rooms()):
+def _data_files(chain: list[dict[str, Any]]) -> Iterator[str]:
+    for image in chain:
+        if data_file := image.get("format-specific", {}).get("data", {}).get("data-file"):
+            yield os.path.join(os.path.dirname(image["filename"]), data_file)  # noqa: PTH118, PTH120
+
+
+def _foreign_jobs(state: StateFolder, virsh: Virsh, domain: Domain) -> list[str]:
+    """Return which jobs of other programs run on a VM."""
+    if any(
+        exports.is_backup_open(virsh, domain.uuid, folder) for folder in state.of(domain.uuid).work_folders()
+    ):
         return []
     problems = []
-    with suppress(LibvirtError):  # a libvirt that can't tell will refuse by itself
+    with suppress(LibvirtError):  # libvirt itself will refuse the backup then
         job = re.search(
             r"^Operation:\s*(.+?)\s*$", virsh.run("domjobinfo", f"--domain={domain.uuid}"), re.MULTILINE
         )
-        problems += [f"libvirt is at work on it: {job[1]} (virsh domjobinfo)."] if job else []
+        problems += [f"A job of libvirt is running on it: {job[1]} (see virsh domjobinfo)."] if job else []
         for disk in domain.disks:
             info = ["--info", "--raw", f"--path={disk['name']}"]
             if virsh.run("blockjob", f"--domain={domain.uuid}", *info):
@@ -151,20 +173,20 @@ def _jobs(state: State, virsh: Virsh, domain: Domain) -> list[str]:
     return problems
 
 
-def _frozen(state: State, uuid: str) -> dict[str, Any] | None:
+def _open_backup(state: StateFolder, uuid: str) -> dict[str, Any] | None:
     entries = state.of(uuid).journal.entries()
     if not entries:
         return None
-    began = state.of(uuid).journal.facts("begin")
+    began = state.of(uuid).journal.entry("begin")
     return {"run": began.get("run", ""), "since": entries[0]["at"], "step": entries[-1]["step"]}
 
 
-def _room(scratch: str | None, state_root: str) -> dict[str, Any]:
+def _scratch(scratch: str | None, state_root: str) -> dict[str, Any]:
     if scratch and not Path(scratch).is_dir():
         raise UsageError(
             f"This host has no folder {scratch}. Make it, or name another scratch folder in the site file."
         )
     folder = Path(scratch or state_root)
-    while not folder.exists():  # the agent's own is made at the first freeze
+    while not folder.exists():  # the state folder is made by the first backup
         folder = folder.parent
     return {"path": str(folder), "free_bytes": usable_bytes(str(folder))}

@@ -1,16 +1,19 @@
-"""The one door to libvirt: virsh, asked by UUID, answered with sets, words or XML; never with columns."""
+"""Libvirt, through virsh. VMs are named by UUID; output is parsed as words or XML, never as columns."""
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
-import xml.etree.ElementTree as ET  # libvirt's own answers, from this machine
+import xml.etree.ElementTree as ET  # libvirt's own output, from this machine
 from functools import lru_cache
+from typing import Any
 
-from .errors import LibvirtError
+from include.agent.errors import LibvirtError
 
-PATIENCE_S = 60.0
+TIMEOUT_S = 60.0
+GUEST_AGENT_S = 2
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
@@ -18,32 +21,31 @@ class Virsh:
     """Libvirt's command line.
 
     Args:
-        uri: which libvirt, such as ``qemu:///system``.
+        uri: the libvirt connection, such as ``qemu:///system``.
     """
 
     def __init__(self, uri: str) -> None:
         self.uri = uri
 
-    def run(self, command: str, *options: str, patience_s: float = PATIENCE_S) -> str:
-        """Give what one of virsh's commands printed.
+    def run(self, command: str, *options: str, timeout_s: float = TIMEOUT_S) -> str:
+        """Run a virsh command and return its standard output.
 
         Args:
             command: such as ``domstate``.
             options: each as ``--option=value``, so that no value is taken for an option.
-            patience_s: when libvirt counts as hung, in seconds.
+            timeout_s: the seconds after which libvirt counts as hung.
 
         Raises:
-            LibvirtError: it failed; the message has virsh's words.
+            LibvirtError: the command failed; the message contains virsh's error.
         """
-        words = ["virsh", "--quiet", f"--connect={self.uri}", command, *options]
-        plain = {**os.environ, "LC_ALL": "C"}
+        command_line = ["virsh", "--quiet", f"--connect={self.uri}", command, *options]
         try:
             done = subprocess.run(
-                words,
+                command_line,
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
-                env=plain,
-                timeout=patience_s,
+                env={**os.environ, "LC_ALL": "C"},
+                timeout=timeout_s,
                 check=False,
             )
         except FileNotFoundError as error:
@@ -51,59 +53,82 @@ class Virsh:
                 "This host has no virsh. Install libvirt's clients (libvirt-clients)."
             ) from error
         except subprocess.TimeoutExpired as error:
-            raise LibvirtError(f"virsh {command} didn't come back in {patience_s:.0f} s.") from error
+            raise LibvirtError(f"virsh {command} gave no answer within {timeout_s:.0f} s.") from error
         if done.returncode:
-            raise LibvirtError(f"virsh {command} failed: {_words(done.stderr) or 'it said nothing'}")
+            reason = _one_line(done.stderr) or f"exit status {done.returncode}"
+            raise LibvirtError(f"virsh {command} failed: {reason}")
         return done.stdout.decode(errors="surrogateescape").strip()
 
     def uuids(self, *flags: str) -> set[str]:
-        """Give the UUIDs of all domains, or of those that ``virsh list`` has with these flags."""
+        """Return the UUIDs of all domains, or of those that ``virsh list`` selects with these flags."""
         return set(self.run("list", "--all", "--uuid", *flags).split())
 
     def state(self, uuid: str) -> str:
-        """Give a domain's state in virsh's words, such as ``running``, ``paused``, ``shut off``."""
+        """Return a domain's state as virsh prints it, such as ``running``, ``paused``, ``shut off``."""
         return self.run("domstate", f"--domain={uuid}")
 
-    def is_halted(self, uuid: str) -> bool:
-        """Tell whether a domain stands still because it couldn't write to its disks."""
+    def is_active(self, uuid: str) -> bool:
+        """Return whether a domain is running or paused; not if it is off or undefined."""
+        return uuid in self.run("list", "--uuid").split()
+
+    def is_paused_on_io_error(self, uuid: str) -> bool:
+        """Return whether QEMU paused a domain because it couldn't write to a disk."""
         return self.run("domstate", f"--domain={uuid}", "--reason") == "paused (I/O error)"
 
     def xml(self, uuid: str, *, inactive: bool = True) -> str:
-        """Give a domain's definition: the persistent one, or the one in use; with its secrets."""
+        """Return a domain's definition, secrets included: the persistent one, or the running one."""
         flags = ["--inactive"] if inactive else []
         return self.run("dumpxml", f"--domain={uuid}", "--security-info", *flags)
 
     def autostarts(self, uuid: str) -> bool:
-        """Tell whether a domain starts with its host."""
+        """Return whether a domain starts with its host."""
         return uuid in self.uuids("--autostart")
 
     def set_autostart(self, uuid: str, *, on: bool) -> None:
-        """Have a domain start with its host, or not."""
+        """Set whether a domain starts with its host."""
         self.run("autostart", f"--domain={uuid}", *([] if on else ["--disable"]))
 
-    def version(self) -> str:
-        """Give libvirt's version, as ``9.0.0``."""
-        said = self.run("version", "--daemon")
-        found = re.search(r"library: libvirt (\S+)", said)
-        if not found:
-            raise LibvirtError(f"virsh version says no version: {said!r}")
-        return found[1]
-
-    @lru_cache(maxsize=1)  # noqa: B019 - a door lives as long as its process
-    def images_running_machines(self) -> bool:
-        """Tell whether libvirt and its emulator know ``backup-begin``.
+    def guest_agent(self, uuid: str, command: str) -> Any:
+        """Return what a guest's agent answers to a command without arguments.
 
         Raises:
-            LibvirtError: it can't be asked. That isn't a no, for which machines would be down for hours.
+            LibvirtError: it gives no answer within a few seconds, or refuses the command.
+        """
+        asked = json.dumps({"execute": command})
+        output = self.run(
+            "qemu-agent-command", f"--domain={uuid}", f"--timeout={GUEST_AGENT_S}", f"--cmd={asked}"
+        )
+        try:
+            return json.loads(output)["return"]
+        except (KeyError, TypeError, ValueError) as error:
+            raise LibvirtError(
+                f"Unexpected answer of the guest agent to {command}: {output[:200]!r}"
+            ) from error
+
+    def version(self) -> str:
+        """Return libvirt's version, as ``9.0.0``."""
+        output = self.run("version", "--daemon")
+        found = re.search(r"library: libvirt (\S+)", output)
+        if not found:
+            raise LibvirtError(f"Unexpected output of virsh version: {output!r}")
+        return found[1]
+
+    @lru_cache(maxsize=1)  # noqa: B019 - an object lives as long as its process
+    def supports_backup_begin(self) -> bool:
+        """Return whether libvirt and QEMU support ``backup-begin``, which backs up a running VM.
+
+        Raises:
+            LibvirtError: libvirt gives no answer. That must not count as a no, which would mean hours of
+                downtime.
         """
         found = ET.fromstring(self.run("domcapabilities")).find("./features/backup")  # noqa: S314
         return found is not None and found.get("supported") == "yes"
 
 
 def is_uuid(text: str) -> bool:
-    """Tell whether a text is a UUID as libvirt writes it, and nothing else; only such become paths."""
+    """Return whether a text is a UUID exactly as libvirt writes it; only such texts become paths."""
     return _UUID.fullmatch(text) is not None
 
 
-def _words(said: bytes) -> str:
-    return " ".join(said.decode(errors="replace").replace("error: ", "").split())
+def _one_line(output: bytes) -> str:
+    return " ".join(output.decode(errors="replace").replace("error: ", "").split())

@@ -1,26 +1,26 @@
-"""What the agent and the vault's side say to each other over a wire: lines of JSON, hashes, frames.
+"""The binary protocol between the agent (the host) and the vault's worker: JSON lines, hashes and frames.
 
-The vault's side speaks first, a line of JSON, and is answered with one:
+The worker speaks first, with a line of JSON, and gets one back:
 
     {"run": "a run"}
-    {"machine": "maq1", "uuid": "...", "disks": [{"name": "vda", "bytes": 4294967296}],
+    {"vm": "maq1", "uuid": "...", "disks": [{"name": "vda", "bytes": 4294967296}],
      "files": {"domain.xml": "<base64>"}}
 
-Then, as often as it likes, it asks for a part of a disk: ``count`` chunks from chunk ``from`` on. It says how
-many hashes (SHA-256; 32 zero bytes: none) of the chunks that it has follow this line, the first of them that
-of chunk ``from``:
+Then it requests ranges of chunks, any number of times: ``count`` chunks from chunk ``from`` on. ``have`` is
+how many hashes follow the line: the SHA-256 of the vault's own chunks from ``from`` on (32 zero bytes: none):
 
     {"disk": "vda", "chunk_bytes": 1048576, "from": 0, "count": 4096, "have": 4096}
 
-What is sent for it are frames: a kind, two numbers, a hash (``FRAME``), and for some of them more bytes:
+The agent answers each request with frames: a kind, two numbers, a hash (``FRAME``), and maybe a body:
 
-    D  chunk's number, its length, its SHA-256; then the data
-    S  first chunk, how many: the vault has the same
-    Z  first chunk, how many: nothing but zeros
-    E  0, length; then JSON: the end, and what was read and sent
-    X  0, length; then JSON: it can't be done: {"error": class, "message": sentence}
+    D  chunk number, length, SHA-256; body: the chunk's data
+    S  first chunk, count: the vault has the same chunks
+    Z  first chunk, count: the chunks are all zeros
+    E  0, length; body: JSON with the bytes read and sent. It ends the answer.
+    X  0, length; body: JSON with the error: {"error": class, "message": sentence}. It ends the session.
 
-Chunks come in order, each just once.
+Chunks are sent in order, each of them once. An S or Z waits for the next chunk for ``FLUSH_S`` at most: the
+worker notes what it has received, and gives up on a host that is silent for long.
 """
 
 from __future__ import annotations
@@ -30,105 +30,122 @@ import json
 import os
 import signal
 import struct
+import time
 from contextlib import suppress
 from typing import Any, BinaryIO
 
 FRAME = struct.Struct(">cQQ32s")
 DIGEST_BYTES = 32
 NO_DIGEST = bytes(DIGEST_BYTES)
-"""Stands for a chunk that isn't known; no data hash to it as far as anybody knows."""
+"""Stands for an unknown chunk; no data is known that hashes to it."""
 
-IDLE_S = 600  # the vault's side that takes nothing for so long is gone
-MOST_SAID_AT_ONCE = 32  # chunks that are the same: the vault copies them while we read on
+IDLE_S = 600  # a worker that neither sends nor receives anything for so long is gone
+FLUSH_S = 5.0  # the longest that a run of chunks waits for its next one: silence for IDLE_S ends a session
+LONGEST_RUN = 4096  # chunks in a frame
+LONGEST_SAME_RUN = 32  # chunks in an S frame: the vault copies them while the next ones are read
 
-_SET_PIPE_SIZE, _PIPE_BYTES = 1031, 1 << 20  # fcntl(2): the most that needs no rights
+_SET_PIPE_SIZE, _PIPE_BYTES = 1031, 1 << 20  # fcntl(2): the largest size that needs no privileges
 
 
 class WrongQuestionError(Exception):
-    """The vault's side asks for what doesn't exist."""
+    """A request is malformed, or names something that doesn't exist."""
 
 
 def widen(pipe: int) -> None:
-    """Let a pipe hold as much as may be had without rights: fewer, longer turns for both its ends."""
+    """Make a pipe as large as is possible without privileges, so that both ends switch less often."""
     with suppress(OSError):  # a socket has no such size, and a user's pipes may be at their limit
         fcntl.fcntl(pipe, _SET_PIPE_SIZE, _PIPE_BYTES)
 
 
 class Runs:
-    """Says runs of chunks in one frame."""
+    """Sends consecutive chunks of the same kind (S, Z or W) as one frame, every few seconds at the latest."""
 
     def __init__(self, wire: Wire) -> None:
         self._wire = wire
         self._kind, self._first, self._count = b"", 0, 0
+        self._began = 0.0
 
     def add(self, kind: bytes, index: int) -> None:
-        """Make a run longer, or begin another."""
-        if kind != self._kind or (kind == b"S" and self._count == MOST_SAID_AT_ONCE):
+        """Extend the run, or send it and start another."""
+        now = time.monotonic()
+        if (kind, index) != (self._kind, self._first + self._count):
             self.end()
-            self._kind, self._first = kind, index
+            self._kind, self._first, self._began = kind, index, now
         self._count += 1
+        longest = LONGEST_SAME_RUN if kind == b"S" else LONGEST_RUN
+        if self._count == longest or now - self._began >= FLUSH_S:
+            self.end()
 
     def end(self) -> None:
-        """Say the run, if there is one."""
+        """Send the run, if there is one."""
         if self._count:
-            self._wire.frame(self._kind, self._first, self._count)
+            self._wire.send_frame(self._kind, self._first, self._count)
         self._kind, self._count = b"", 0
 
 
 class Wire:
-    """What is heard from the vault's side, and said to it."""
+    """The agent's end of the protocol. The process is killed (SIGALRM) when the worker is idle for too long.
+
+    Args:
+        wire_in: what the worker sends.
+        wire_out: a file descriptor that the worker reads.
+    """
 
     def __init__(self, wire_in: BinaryIO, wire_out: int) -> None:
         self._in = wire_in
         self._out = wire_out
         widen(wire_out)
 
-    def heard(self, patience_s: int = IDLE_S) -> dict[str, Any]:
-        """Give the next line's JSON; at the end, nothing."""
-        signal.alarm(patience_s)
-        line = self._in.readline()
-        try:
-            words = json.loads(line) if line else {}
-        except ValueError as error:
-            raise WrongQuestionError(f"No JSON: {error}.") from error
-        if not isinstance(words, dict):
-            raise WrongQuestionError(f"No question: {words!r}.")
-        return words
-
-    def digest(self) -> bytes:
-        """Give the next hash of what the vault has.
+    def receive_json(self) -> dict[str, Any]:
+        """Return the JSON object on the next line; an empty one at the end of the input.
 
         Raises:
-            EOFError: it went away.
-        """
-        return self.exactly(DIGEST_BYTES)
-
-    def exactly(self, count: int) -> bytes:
-        """Give so many bytes of what is heard.
-
-        Raises:
-            EOFError: it went away before.
+            WrongQuestionError: the line isn't a JSON object.
         """
         signal.alarm(IDLE_S)
-        heard = self._in.read(count)
-        if len(heard) < count:
+        line = self._in.readline()
+        try:
+            received = json.loads(line) if line else {}
+        except ValueError as error:
+            raise WrongQuestionError(f"The request isn't JSON: {error}.") from error
+        if not isinstance(received, dict):
+            raise WrongQuestionError(f"The request isn't a JSON object: {received!r}.")
+        return received
+
+    def receive_digest(self) -> bytes:
+        """Return the next hash of the vault's chunks.
+
+        Raises:
+            EOFError: the worker hung up.
+        """
+        return self.receive(DIGEST_BYTES)
+
+    def receive(self, count: int) -> bytes:
+        """Return exactly the next ``count`` bytes.
+
+        Raises:
+            EOFError: the worker hung up before.
+        """
+        signal.alarm(IDLE_S)
+        received = self._in.read(count)
+        if len(received) < count:
             raise EOFError
-        return heard
+        return received
 
-    def say(self, words: dict[str, Any]) -> None:
-        """Say one line."""
-        self._write([json.dumps(words).encode() + b"\n"])
+    def send_json(self, content: dict[str, Any]) -> None:
+        """Send a line of JSON."""
+        self._write([json.dumps(content).encode() + b"\n"])
 
-    def refuse(self, words: dict[str, Any]) -> None:
-        """Say in a frame why it can't be done."""
-        self.words(b"X", words)
+    def send_error(self, content: dict[str, Any]) -> None:
+        """Send an error as an X frame."""
+        self.send_json_frame(b"X", content)
 
-    def words(self, kind: bytes, words: dict[str, Any]) -> None:
-        """Say JSON in a frame."""
-        said = json.dumps(words).encode()
-        self.frame(kind, 0, len(said), NO_DIGEST, said)
+    def send_json_frame(self, kind: bytes, content: dict[str, Any]) -> None:
+        """Send a frame with JSON as its body."""
+        body = json.dumps(content).encode()
+        self.send_frame(kind, 0, len(body), NO_DIGEST, body)
 
-    def frame(
+    def send_frame(
         self,
         kind: bytes,
         first: int,
@@ -136,7 +153,7 @@ class Wire:
         digest: bytes = NO_DIGEST,
         data: bytes | memoryview = b"",
     ) -> None:
-        """Say one frame."""
+        """Send a frame."""
         self._write([FRAME.pack(kind, first, second, digest), data])
 
     def _write(self, parts: list[bytes | memoryview]) -> None:

@@ -1,12 +1,18 @@
-"""FROM A TERMINAL: ``python -m include COMMAND``, with this project and Python, and without Airflow.
+"""The command line ``bin/inpe-backup COMMAND``, which runs without Airflow.
 
-A module for each command, named after it (``list``: ``list_command.py``), with two functions:
+Each command has a module that is named after it:
 
-    def add(commands: Commands) -> None     gives it its name, its help and its arguments, and ends with
-                                            ``parser.set_defaults(run=run)``
-    def run(options: Namespace) -> int      does it, and gives the exit status
+    init_command.py           init          make a folder a vault
+    list_command.py           list          list the backups, their last verification and their damage
+    verify_command.py         verify        read backups again and compare their checksums
+    restore_day_command.py    restore-day   restore a day into a folder of this machine
+    restore_vm_command.py     restore-vm    write a VM's images, definition and firmware into a folder
 
-``include/__main__.py`` names these modules. What all of them share (the vault that they are about, tables,
-exit statuses) is in ``terminal.py``. What goes wrong is raised as ever: a BackupError's sentence is printed,
-and the status is ``terminal.CANT``.
+and two functions:
+
+    def add(commands: Commands) -> None     Add the parser; end with ``parser.set_defaults(run=run)``.
+    def run(options: Namespace) -> int      Run the command, and return the exit status.
+
+``__main__.py`` lists these modules and turns a BackupError into a message and the status
+``terminal.FAILED``. ``terminal.py`` has what all of them share: opening the vault, printing, exit statuses.
 """

@@ -1,59 +1,60 @@
-"""``list``: what the vault holds, and how it stands with it."""
+"""``list``: list the backups of the vault with their size, last verification and damage."""
 
 import json
 from argparse import Namespace
 from datetime import UTC
 from typing import Any
 
-from include.audit.backups import Standing, in_vault, standings
 from include.cli import terminal
 from include.cli.terminal import Commands
-from include.wording import size
+from include.scrub.backups import BackupStatus, in_vault, statuses
+from include.text import size
 
-_ABOUT = """\
-Name all backups of the vault, when each was last proven, and what is known to be damaged. Only records are
-read; the status is 1 where damage is known that no newer version makes good."""
+_DESCRIPTION = """\
+List all backups of the vault, when each was last verified, and which are known to be damaged. This reads
+records only; 'inpe-backup verify' reads the data. The exit status is 1 if a backup is damaged and no newer
+version replaces it."""
 
 
 def add(commands: Commands) -> None:
     """Add the command."""
-    parser = commands.add_parser("list", help="name the backups of the vault", description=_ABOUT)
+    parser = commands.add_parser("list", help="list the backups of the vault", description=_DESCRIPTION)
     terminal.add_vault(parser)
-    parser.add_argument("--json", action="store_true", help="as JSON, for programs")
+    terminal.add_json(parser)
     parser.set_defaults(run=run)
 
 
 def run(options: Namespace) -> int:
-    """Print them; the status is 1 where damage is known that no newer version makes good."""
-    found = standings(in_vault(terminal.vault(options)))
+    """Print the backups; the status is DAMAGED if one is damaged and no newer version replaces it."""
+    found = statuses(in_vault(terminal.vault(options)))
     if options.json:
-        terminal.say(json.dumps([_facts(standing) for standing in found]))
+        terminal.print_line(json.dumps([_as_json(status) for status in found]))
     else:
-        terminal.say_table([("backup", "size", "last proven (UTC)", ""), *map(_row, found)])
+        terminal.print_table([("backup", "size", "last verified (UTC)", "status"), *map(_row, found)])
     if not found:
-        terminal.complain("The vault holds no backup. Is it the right one?")
-    lost = any(standing.damage and not standing.replaced_by for standing in found)
-    return terminal.WRONG if lost else terminal.DONE
+        terminal.print_error("The vault has no backups. Is it the right vault?")
+    lost = any(status.damage and not status.replaced_by for status in found)
+    return terminal.DAMAGED if lost else terminal.DONE
 
 
-def _row(standing: Standing) -> tuple[str, ...]:
-    proven = f"{standing.proven.astimezone(UTC):%Y-%m-%d %H:%M}" if standing.proven else "not known"
-    return standing.backup.name, size(standing.bytes), proven, _told(standing)
+def _row(status: BackupStatus) -> tuple[str, ...]:
+    verified = f"{status.verified.astimezone(UTC):%Y-%m-%d %H:%M}" if status.verified else "unknown"
+    return status.backup.name, size(status.bytes), verified, _description(status)
 
 
-def _told(standing: Standing) -> str:
-    if not standing.damage:
-        return "whole"
-    by = f"; {standing.replaced_by} is newer and whole" if standing.replaced_by else ""
-    return f"DAMAGED{by}. {standing.damage}"
+def _description(status: BackupStatus) -> str:
+    if not status.damage:
+        return "intact, but dated in the future: a clock was wrong" if status.backup.is_ahead else "intact"
+    replaced = f"; replaced by {status.replaced_by}, which is intact" if status.replaced_by else ""
+    return f"DAMAGED{replaced}. {status.damage}"
 
 
-def _facts(standing: Standing) -> dict[str, Any]:
+def _as_json(status: BackupStatus) -> dict[str, Any]:
     return {
-        "name": standing.backup.name,
-        "folder": str(standing.backup.folder),
-        "bytes": standing.bytes,
-        "proven": standing.proven.isoformat() if standing.proven else None,
-        "damage": standing.damage,
-        "replaced_by": standing.replaced_by,
+        "name": status.backup.name,
+        "folder": str(status.backup.folder),
+        "bytes": status.bytes,
+        "verified": status.verified.isoformat() if status.verified else None,
+        "damage": status.damage,
+        "replaced_by": status.replaced_by,
     }

@@ -1,4 +1,4 @@
-"""What every command shares: the vault that it's about, how it speaks, and how it ends."""
+"""What the commands share: opening the vault, printing, and exit statuses."""
 
 import os
 import sys
@@ -8,86 +8,96 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
-from include import site_file
-from include.vault import Vault
-from include.wording import visible
+from include.config import site_file
+from include.text import visible
+from include.vault.vault import Vault
 
 DONE = 0
-"""Exit status: it's done, and nothing is wrong."""
-WRONG = 1
-"""Exit status: it's done, and something is wrong: damage was found, say."""
-CANT = 2
-"""Exit status: it couldn't be done, or wasn't understood, as argparse has it."""
+"""Exit status: success."""
+DAMAGED = 1
+"""Exit status: success, but a backup is damaged."""
+FAILED = 2
+"""Exit status: failure, or a usage error, for which argparse uses 2 as well."""
 INTERRUPTED = 130
-"""Exit status: a person pressed Ctrl-C; as a shell has it."""
-NOBODY_LISTENS = 141
-"""Exit status: whoever read what was printed has ended, such as ``head``; as a shell has it."""
+"""Exit status: interrupted by Ctrl-C; 128 + SIGINT, as shells report it."""
+BROKEN_PIPE = 141
+"""Exit status: the reader of the output ended, as ``head`` does; 128 + SIGPIPE, as shells report it."""
 
 
 class Commands(Protocol):
-    """Where commands are added: what ``ArgumentParser.add_subparsers`` gives."""
+    """What ``ArgumentParser.add_subparsers`` returns."""
 
     def add_parser(self, name: str, *, help: str, description: str) -> ArgumentParser:  # noqa: A002 - argparse's
-        """Give the parser of a new command."""
+        """Return the parser of a new command."""
 
 
 def add_vault(parser: ArgumentParser) -> Action:
-    """Let a command be about another vault than the site file's."""
+    """Add ``--vault``, which overrides the site file."""
     return parser.add_argument(
-        "--vault", type=folder, metavar="FOLDER", help="the vault (default: vault.path of the site file)"
+        "--vault",
+        type=folder,
+        metavar="FOLDER",
+        help="the vault's folder (default: the vault of include/site.yaml)",
     )
 
 
+def add_json(parser: ArgumentParser) -> Action:
+    """Add ``--json``."""
+    return parser.add_argument("--json", action="store_true", help="print the result as JSON")
+
+
+def add_target(parser: ArgumentParser, what: str) -> Action:
+    """Add ``--to``, the folder to restore to."""
+    return parser.add_argument("--to", type=folder, required=True, metavar="FOLDER", help=what)
+
+
 def folder(text: str) -> Path:
-    """Read a folder's name; an empty one, as of a variable that isn't set, isn't this folder.
+    """Parse a folder's path, and make it absolute.
+
+    An empty path is an error, and not the current folder: it usually comes from an unset shell variable.
 
     Raises:
-        ArgumentTypeError: it's empty.
+        ArgumentTypeError: the path is empty.
     """
     if not text:
-        raise ArgumentTypeError("it's empty. Name a folder.")
+        raise ArgumentTypeError("the path is empty; name a folder")
     return Path(text).absolute()
 
 
 def vault(options: Namespace) -> Vault:
-    """Open the vault that a command is about.
+    """Open the vault that the options name, or else the site file's.
 
     Raises:
-        VaultUnmarkedError: the folder is none.
-        ConfigError: none was given, and the site file is wrong.
+        VaultUnmarkedError: the folder isn't a vault.
+        ConfigError: the options name no vault, and the site file is invalid.
     """
     return Vault.open(options.vault or Path(site_file.current().vault.path))
 
 
-def add_target(parser: ArgumentParser, what: str) -> Action:
-    """Have a command asked where to."""
-    return parser.add_argument("--to", type=folder, required=True, metavar="FOLDER", help=what)
-
-
-def by_hand() -> str:
-    """Give the name under which proofs tell of what was done now, by a person."""
+def run_name() -> str:
+    """Return the run's name for the verification log: a command that a person ran, and when."""
     return f"by hand {datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
-def say(line: str) -> None:
-    """Print a line; what came from outside is made visible in it."""
-    print(visible(line), flush=True)  # noqa: T201 - a command speaks to its terminal
+def print_line(line: str) -> None:
+    """Print a line to standard output, with control characters escaped."""
+    print(visible(line), flush=True)  # noqa: T201 - a command prints
 
 
-def nobody_listens() -> None:
-    """Have Python print nothing more where nobody reads it, not even at its end."""
+def stop_printing() -> None:
+    """Discard further output, also what Python flushes at exit: its reader has ended."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def complain(line: str) -> None:
-    """Print a line beside the results."""
-    print(visible(line), file=sys.stderr, flush=True)  # noqa: T201 - a command speaks to its terminal
+def print_error(line: str) -> None:
+    """Print a line to standard error, with control characters escaped."""
+    print(visible(line), file=sys.stderr, flush=True)  # noqa: T201 - a command prints
 
 
-def say_table(rows: Iterable[Sequence[str]]) -> None:
-    """Print rows in columns as wide as they need; the last one may be as long as it likes."""
+def print_table(rows: Iterable[Sequence[str]]) -> None:
+    """Print rows with their columns aligned."""
     lines = [[visible(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     for line in lines:
         cells = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
-        say("  ".join(cells).rstrip())
+        print_line("  ".join(cells).rstrip())

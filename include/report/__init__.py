@@ -1,30 +1,24 @@
-"""WHAT PEOPLE READ: one report per run, as a mail's subject, HTML and plain text.
+"""REPORTS: one report per run, as a mail's subject, HTML and plain text.
 
-Vocabulary: a ``Report`` holds ``Item``s (a day or a machine each), a calendar of ``CoveredDay``s or the
-``KeptWeeks`` of each machine, the vault's ``Space``, what was ``Removed``, and what needs a person. An item
-has a ``State`` (passed, failed, not checked) and an ``Outcome`` (copied, missing, imaged, ...); a machine's
-has a ``Standstill`` too. What the run does is its ``Kind``: audits, restores and drills report as well.
+``build.py`` builds it by kind of run: with ``daily.py``, ``weekly.py`` (each VM: ``vm_item.py``),
+``scrub.py``, or ``planned.py`` for restores and boot tests. The coverage of days: ``coverage.py``. The
+generations by week: ``generation_weeks.py``. A run's part of the status page: ``run_part.py``.
 
-Want to change what a report knows? ``model.py``, and ``history.py`` of the time before; its words are in
-``states.py``. What it concludes, or its subject? ``verdict.py``. How days and machines are told?
-``words.py``. How the calendar is laid out? ``weeks.py``. What its pictures show, in words? ``trends.py``; a
-mail's are gathered by ``pictures.py``. How it looks? ``templates/``, filled by ``render.py``.
+The model: ``model.py``, with data from before the run in ``history.py``; items, states and outcomes are in
+``include/results/``. Overall state, headline and subject: ``subject.py``, with each kind's phrases in
+``phrases.py``. The layout: ``templates/``, filled by ``render.py``; the calendar's rows: ``weeks.py``.
+
+Pictures are drawn in ``pictures/`` and attached by ``inline_pictures.py``; ``trends.py`` describes them in
+sentences.
 """
 
-from include.report.history import CopiedBytes, CoveredYear, Downtimes
-from include.report.model import CoveredDay, Item, KeptWeeks, Removed, Report, Space, Standstill
+from include.report.history import CoveredYear, DowntimeHistory
+from include.report.model import CoveredDay, GenerationWeeks, RemovedItem, Report
 from include.report.render import render_html, render_text
-from include.report.states import Coverage, Kind, Outcome, State, WeekState
-from include.report.verdict import (
-    MADE_BY,
-    headline,
-    is_good,
-    label,
-    overall,
-    rehearsed,
-    subject,
-    summary,
-)
+from include.report.subject import MADE_BY, clean_dry_run, headline, is_good, label, overall, subject, summary
+from include.results.item import Downtime, Item
+from include.results.states import Coverage, Kind, Outcome, State, WeekState
+from include.status.space import CopiedBytes, Space
 
 __all__ = [
     "MADE_BY",
@@ -32,22 +26,22 @@ __all__ = [
     "Coverage",
     "CoveredDay",
     "CoveredYear",
-    "Downtimes",
+    "Downtime",
+    "DowntimeHistory",
+    "GenerationWeeks",
     "Item",
-    "KeptWeeks",
     "Kind",
     "Outcome",
-    "Removed",
+    "RemovedItem",
     "Report",
     "Space",
-    "Standstill",
     "State",
     "WeekState",
+    "clean_dry_run",
     "headline",
     "is_good",
     "label",
     "overall",
-    "rehearsed",
     "render_html",
     "render_text",
     "subject",

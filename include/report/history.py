@@ -1,23 +1,21 @@
-"""What a report knows of the time before its run: whole years, downtimes, and what was copied when."""
+"""What a report shows of the time before its run: whole years of days, and downtimes."""
 
 from collections.abc import Mapping
-from datetime import date
 from typing import ClassVar, Self
 
-from pydantic import AwareDatetime, NonNegativeFloat, NonNegativeInt, model_validator
+from pydantic import AwareDatetime, NonNegativeFloat, model_validator
 
-from include.facts import Facts
+from include.models import Model
 from include.ordinal_day import days_in
-from include.report.states import Coverage, Text
+from include.results.states import Coverage, Text
 
 
-class CoveredYear(Facts):
-    """A whole year of the calendar, small enough to travel.
+class CoveredYear(Model):
+    """The coverage of a whole year, small enough for XCom.
 
     Args:
-        year: which.
-        states: a letter for each of its days: see ``LETTERS``; a dot where nothing is expected, as the
-            archive begins later.
+        year: the year.
+        states: a letter for each of its days, see ``LETTERS``; a dot for a day before the archive begins.
     """
 
     year: int
@@ -40,13 +38,13 @@ class CoveredYear(Facts):
 
     @classmethod
     def of(cls, year: int, states: Mapping[int, Coverage]) -> Self:
-        """Write a year down, given by its days' numbers."""
+        """Return a year, given the state of each day by its number."""
         letters = (cls.LETTERS[states[number]] if number in states else "." for number in _numbers(year))
         return cls(year=year, states="".join(letters))
 
     @property
     def by_number(self) -> dict[int, Coverage]:
-        """The state of each day of which something is expected."""
+        """The state of each day since the archive begins, by the day's number."""
         known = {letter: state for state, letter in self.LETTERS.items()}
         numbered = zip(_numbers(self.year), self.states, strict=True)
         return {number: known[letter] for number, letter in numbered if letter in known}
@@ -56,14 +54,14 @@ def _numbers(year: int) -> range:
     return range(1, days_in(year) + 1)
 
 
-class Downtimes(Facts):
-    """How long one machine was down for each of its last images.
+class DowntimeHistory(Model):
+    """How long one VM was down for each of its last images.
 
     Args:
-        name: the machine.
-        budget_s: what a downtime should not go beyond.
+        name: the VM's name.
+        budget_s: the downtime that the site file allows, in seconds.
         instants: of the images, oldest first.
-        seconds: the downtime of each.
+        seconds: the downtime for each image, in seconds.
     """
 
     name: Text
@@ -76,10 +74,3 @@ class Downtimes(Facts):
         if len(self.instants) != len(self.seconds):
             raise ValueError(f"{self.name}: {len(self.instants)} images, {len(self.seconds)} downtimes")
         return self
-
-
-class CopiedBytes(Facts):
-    """What one date (UTC) brought into the vault."""
-
-    on: date
-    bytes: NonNegativeInt

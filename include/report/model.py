@@ -1,161 +1,74 @@
-"""The facts that a report is made from.
+"""The report as a model: immutable, and plain JSON in XCom.
 
-Frozen, and plain JSON when they travel (``model_dump(mode="json")`` and ``Report.model_validate``). Text
-from outside becomes visible here, at the door: whatever is inside a report is one printable line. Its words
-are in ``states.py``; what is known of the time before the run, in ``history.py``.
+Text from outside is made visible on input, so each text in a report is one printable line. States and
+outcomes are in ``include/results/states.py``; data from before the run is in ``history.py``.
 """
 
 from datetime import date
-from typing import Annotated, Literal, Self
+from typing import Self
 from zoneinfo import ZoneInfo
 
 from pydantic import (
     AwareDatetime,
     Field,
-    NonNegativeFloat,
     NonNegativeInt,
     model_validator,
 )
 
-from include.facts import Day, Facts, ZoneName
-from include.report.history import CopiedBytes, CoveredYear, Downtimes
-from include.report.states import Coverage, Kind, Outcome, State, Text, WeekState
+from include.models import Day, Model, ZoneName
+from include.report.history import CoveredYear, DowntimeHistory
+from include.results.item import Item
+from include.results.states import Coverage, Kind, Text, WeekState
+from include.status.space import Space
 
 
-class Standstill(Facts):
-    """How long a machine stands still for its image, measured or expected.
-
-    Args:
-        method: ``cold``, ``live``, ``copy`` or ``offline``.
-        was: ``running`` or ``off``, before and after.
-        downtime_s: from the shutdown request to the proof of life; None where it isn't known.
-        budget_s: what it should not go beyond.
-        expected: whether it's the last time's, and nothing was stopped now.
-    """
-
-    method: Text
-    was: Literal["running", "off"]
-    downtime_s: NonNegativeFloat | None = None
-    budget_s: NonNegativeFloat | None = None
-    expected: bool = False
-
-    @property
-    def stops(self) -> bool:
-        """Whether the machine is down for it at all: it runs, and its method stops it."""
-        return self.was == "running" and self.method not in ("live", "offline")
-
-    @property
-    def over_s(self) -> float:
-        """How far the downtime is beyond the budget; 0 when it isn't, or isn't known."""
-        if self.downtime_s is None or self.budget_s is None:
-            return 0
-        return max(self.downtime_s - self.budget_s, 0)
-
-
-class Item(Facts):
-    """One thing that the run had to secure, and what became of it.
-
-    Raises:
-        ValidationError: passed and not proven, or proven and not passed; published means proven.
-    """
-
-    name: Text = Field(description="the item, as people call it: 2026-268, or maq1")
-    state: State
-    outcome: Outcome
-    reason: Text = Field(description="what was done and why, a sentence")
-    own: bool = Field(default=False, description="whether the run was started for this item")
-    size_bytes: NonNegativeInt | None = None
-    files: NonNegativeInt | None = None
-    seconds: NonNegativeFloat | None = Field(default=None, description="the time that this run spent on it")
-    proof: Text | None = Field(default=None, description="what was compared with what, a sentence")
-    revision: Annotated[int, Field(ge=1)] = Field(default=1, description="2 and up: a later version")
-    standstill: Standstill | None = Field(default=None, description="of a machine")
-    sent_bytes: NonNegativeInt | None = Field(default=None, description="what came over the wire for it")
-    evidence: Text | None = Field(default=None, description="how consistent a machine's image is, a sentence")
-    picture: Text | None = Field(default=None, description="the path of a PNG in the archive")
-    picture_says: Text | None = Field(default=None, description="what it shows, a sentence; None: a screen")
-    warnings: tuple[Text, ...] = ()
-
-    @model_validator(mode="after")
-    def _green_means_proven(self) -> Self:
-        if (self.state is State.PASSED) != self.outcome.proven:
-            raise ValueError(f"{self.name}: {self.outcome!s} can't be {self.state!s}")
-        return self
-
-
-class CoveredDay(Facts):
+class CoveredDay(Model):
     """One cell of the coverage calendar."""
 
     day: Day
     state: Coverage
 
 
-class KeptWeeks(Facts):
-    """What the vault holds of one machine: a row of the table of generations."""
+class GenerationWeeks(Model):
+    """The generations of one VM in the vault: a row of the table of generations."""
 
     name: Text
-    states: tuple[WeekState, ...] = Field(description="one for each of the report's weeks")
-    count: NonNegativeInt = Field(description="generations in all, older ones too")
+    states: tuple[WeekState, ...] = Field(description="one per week of the report")
+    count: NonNegativeInt = Field(description="all generations, including older ones")
 
 
-class Space(Facts):
-    """The room in the vault now, and where it is going. All in bytes."""
-
-    path: Text = Field(description="the vault's folder")
-    total_bytes: NonNegativeInt
-    used_bytes: NonNegativeInt
-    free_bytes: NonNegativeInt = Field(description="what this user may still write")
-    reserve_bytes: NonNegativeInt = Field(description="what the backup leaves free for good")
-    growth_bytes_per_day: int | None = Field(default=None, description="over the last 30 days; None: unknown")
-    added_bytes: NonNegativeInt | None = Field(default=None, description="by this run; None: not told")
-    gone_bytes: NonNegativeInt = Field(default=0, description="what this run's removals gave back")
-    copied: tuple[CopiedBytes, ...] = Field(default=(), description="by date, of the last 30 days")
-
-    @property
-    def usable_bytes(self) -> int:
-        """What is left before the reserve is touched."""
-        return max(self.free_bytes - self.reserve_bytes, 0)
-
-    @property
-    def days_until_full(self) -> int | None:
-        """Whole days until the reserve is touched at this pace; None when it's unknown or never."""
-        if not self.usable_bytes:
-            return 0
-        if self.growth_bytes_per_day is None or self.growth_bytes_per_day <= 0:
-            return None
-        return self.usable_bytes // self.growth_bytes_per_day
-
-
-class Removed(Facts):
-    """One thing that was removed from the vault."""
+class RemovedItem(Model):
+    """A generation that was removed from the vault."""
 
     name: Text
     reason: Text
 
 
-class Report(Facts):
-    """Everything that a run says to the people it works for."""
+class Report(Model):
+    """The report of one run."""
 
     kind: Kind
-    title: Text = Field(description="what is backed up: SUPIM")
+    title: Text = Field(description="the name of what is backed up, or of the run: SUPIM, VM, Scrub")
     institute: Text
-    timezone: ZoneName = Field(description="in which times are told")
-    day: Day | None = Field(default=None, description="the run's own day, of a run that is about days")
+    timezone: ZoneName = Field(description="the time zone of the times in the report")
+    day: Day | None = Field(default=None, description="the day that the run backs up, if any")
     dry_run: bool = False
     started: AwareDatetime
     finished: AwareDatetime
     items: tuple[Item, ...] = ()
     coverage: tuple[CoveredDay, ...] = Field(default=(), description="the last weeks, in any order")
-    years: tuple[CoveredYear, ...] = Field(default=(), description="those of the last weeks, whole")
-    mondays: tuple[date, ...] = Field(default=(), description="of the weeks in the table of generations")
-    generations: tuple[KeptWeeks, ...] = Field(default=(), description="that table's rows, one a machine")
-    downtimes: tuple[Downtimes, ...] = Field(default=(), description="those nearest to their budgets first")
-    space: Space | None = Field(default=None, description="None: it was not measured")
-    removed: tuple[Removed, ...] = ()
-    needs_person: tuple[Text, ...] = Field(default=(), description="sentences; the report leads with them")
+    years: tuple[CoveredYear, ...] = Field(default=(), description="all days of the years of these weeks")
+    mondays: tuple[date, ...] = Field(default=(), description="the first days of the table's weeks")
+    generations: tuple[GenerationWeeks, ...] = Field(default=(), description="the table's rows, one per VM")
+    downtimes: tuple[DowntimeHistory, ...] = Field(default=(), description="closest to their budgets first")
+    space: Space | None = Field(default=None, description="None: not measured")
+    removed: tuple[RemovedItem, ...] = ()
+    needs_action: tuple[Text, ...] = Field(
+        default=(), description="what somebody must do, in sentences; shown first"
+    )
     archive: Text = Field(description="the folder that holds the backups")
-    proof_command: Text | None = Field(
-        default=None, description="a shell line that proves one of the backups by hand"
+    verification_command: Text | None = Field(
+        default=None, description="a shell command that verifies one of the backups by hand"
     )
     run_url: Text | None = None
     log_url: Text | None = None
@@ -169,20 +82,20 @@ class Report(Facts):
 
     @property
     def name(self) -> str:
-        """What the report is about: ``SUPIM 2026-268``, or ``VM``."""
+        """The subject of the report: ``SUPIM 2026-268``, or ``VM``."""
         return f"{self.title} {self.day}" if self.day else self.title
 
     @property
     def own_date(self) -> date:
-        """The day that it's about; for machines, that on which the run began."""
+        """The day that the run backs up, or else the date on which it began."""
         return self.day.date if self.day else self.started.astimezone(self.zone).date()
 
     @property
     def zone(self) -> ZoneInfo:
-        """The time zone in which times are told."""
+        """The time zone of the times in the report."""
         return ZoneInfo(self.timezone)
 
     @property
     def seconds(self) -> float:
-        """How long the run took; 0 when a clock was set back in between."""
+        """How long the run took, in seconds; 0 if the clock was set back meanwhile."""
         return max((self.finished - self.started).total_seconds(), 0)

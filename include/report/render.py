@@ -1,6 +1,6 @@
-"""The report as an HTML mail and as plain text. Pure: facts in, text out.
+"""Render a report as HTML and as plain text, with the same content.
 
-Both say the same. How it looks is in ``templates/``; what is said is in ``verdict.py``.
+The layout is in ``templates/``, the conclusions in ``subject.py``, their phrases in ``phrases.py``.
 """
 
 import re
@@ -13,24 +13,26 @@ from urllib.parse import urlsplit
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
-from include import wording
 from include.report import trends
-from include.report.model import Item, Report, Space, Standstill
-from include.report.pictures import content_id
-from include.report.states import Coverage, Outcome, State, WeekState
-from include.report.verdict import (
+from include.report.inline_pictures import content_id
+from include.report.model import Report
+from include.report.phrases import noun
+from include.report.subject import (
     MADE_BY,
+    amount_sentence,
     by_urgency,
+    clean_dry_run,
     coverage_sentence,
     headline,
     label,
-    moved,
     overall,
-    rehearsed,
     weeks_sentence,
 )
 from include.report.weeks import weeks
-from include.report.words import noun
+from include.results.item import Downtime, Item
+from include.results.states import Coverage, Outcome, State, WeekState
+from include.status.space import Space
+from include.text import counted, duration, size, span
 
 WIDTH = 78
 """Columns of the plain text."""
@@ -40,66 +42,66 @@ MANY_RUNS = 1000
 _UNIT = re.compile(r"(?<=\d) (?=(?:[kMGTP]?B|s|min|h)\b)")
 
 
-class Look(NamedTuple):
-    """A sign, and the name of the colours that the HTML puts behind it."""
+class Style(NamedTuple):
+    """A sign, and the name of its colours in the HTML."""
 
     sign: str
     tone: str
 
 
-# Signs that every common font has, and that no phone turns into a coloured picture.
-PLANNED = Look("→", "plan")
-LEFT_OUT = Look("–", "idle")  # noqa: RUF001 - the en dash is meant
-STATE_LOOKS = {
-    State.PASSED: Look("✓", "good"),
-    State.FAILED: Look("✗", "bad"),
-    State.NOT_CHECKED: Look("?", "open"),
+# Every common font has these signs, and no phone shows them as emoji.
+PLANNED = Style("→", "plan")
+LEFT_OUT = Style("–", "idle")  # noqa: RUF001 - the en dash is meant
+STATE_STYLES = {
+    State.PASSED: Style("✓", "good"),
+    State.FAILED: Style("✗", "bad"),
+    State.NOT_CHECKED: Style("?", "open"),
 }
-COVERAGE_LOOKS = {
-    Coverage.SAFE: Look("✓", "good"),
-    Coverage.REVISED: Look("↻", "good"),
-    Coverage.MISSING: Look("○", "bad"),
-    Coverage.FAILED: Look("✗", "bad"),
+COVERAGE_STYLES = {
+    Coverage.SAFE: Style("✓", "good"),
+    Coverage.REVISED: Style("↻", "good"),
+    Coverage.MISSING: Style("○", "bad"),
+    Coverage.FAILED: Style("✗", "bad"),
     Coverage.NOT_DUE: LEFT_OUT,
     Coverage.WOULD_COPY: PLANNED,
 }
-WEEK_LOOKS = {
-    WeekState.KEPT: Look("✓", "good"),
-    WeekState.MISSING: Look("○", "bad"),
-    WeekState.FAILED: Look("✗", "bad"),
+WEEK_STYLES = {
+    WeekState.KEPT: Style("✓", "good"),
+    WeekState.MISSING: Style("○", "bad"),
+    WeekState.FAILED: Style("✗", "bad"),
     WeekState.WOULD_IMAGE: PLANNED,
     WeekState.NOTHING: LEFT_OUT,
 }
 
 
-def item_look(item: Item) -> Look:
-    """Give an item the look of its state; what is only planned, or left out, looks neither good nor bad."""
+def item_style(item: Item) -> Style:
+    """Return the style of an item's state; planned and excluded items look neither good nor bad."""
     if item.outcome is Outcome.EXCLUDED:
         return LEFT_OUT
-    return PLANNED if item.outcome.planned else STATE_LOOKS[item.state]
+    return PLANNED if item.outcome.planned else STATE_STYLES[item.state]
 
 
-def verdict_look(report: Report) -> Look:
-    """Give the whole run its look. Good news that needs a person isn't green."""
-    if rehearsed(report):
+def result_style(report: Report) -> Style:
+    """Return the style of the whole run. A run that needs action isn't green."""
+    if clean_dry_run(report):
         return PLANNED
-    look = STATE_LOOKS[overall(report)]
-    return look._replace(tone="open") if report.needs_person and look.tone == "good" else look
+    look = STATE_STYLES[overall(report)]
+    return look._replace(tone="open") if report.needs_action and look.tone == "good" else look
 
 
 def render_html(report: Report, drawn: Collection[str] = ()) -> str:
-    """Give the mail's HTML part: complete in itself, without scripts or anything to fetch.
+    """Return the mail's HTML part: self-contained, without scripts or anything to fetch.
 
     Args:
-        report: the facts.
-        drawn: the names of the pictures of the whole report that the mail carries; the others' words are
-            written instead.
+        report: the report.
+        drawn: the names of the pictures of the whole report in the mail; instead of the others, their
+            sentences are written.
     """
     return _render("report.html.j2", report, drawn)
 
 
 def render_text(report: Report) -> str:
-    """Give the mail's text part, at most ``WIDTH`` columns as far as names and commands allow."""
+    """Return the mail's text part, ``WIDTH`` columns wide unless a name or a command is longer."""
     lines = _render("report.txt.j2", report).splitlines()
     return "".join(f"{line.rstrip()}\n" for line in lines)
 
@@ -113,92 +115,93 @@ def _render(template: str, report: Report, drawn: Collection[str] = ()) -> str:
         downtime_sentences=trends.downtime_sentences(report),
         copied_sentence=trends.copied_sentence(report.space) if report.space else "",
         made_by=MADE_BY,
-        verdict=verdict_look(report),
+        result=result_style(report),
         label=label(report),
         headline=headline(report),
         noun=noun(report),
-        moved=moved(report),
+        amount_sentence=amount_sentence(report),
         items=items,
-        stopped=[item for item in items if item.standstill and item.standstill.stops],
+        stopped=[item for item in items if item.downtime and item.downtime.stops],
         weeks=weeks(report.coverage),
         coverage_sentence=coverage_sentence(report),
-        state_looks=STATE_LOOKS,
-        coverage_looks=COVERAGE_LOOKS,
+        state_styles=STATE_STYLES,
+        coverage_styles=COVERAGE_STYLES,
         weeks_sentence=weeks_sentence(report),
-        week_looks=WEEK_LOOKS,
+        week_styles=WEEK_STYLES,
     )
 
 
 def trend(space: Space) -> str:
-    """Say where the vault's space is going, and when it reaches the reserve."""
-    growth, days = space.growth_bytes_per_day, space.days_until_full
+    """Return how the vault's space develops, and when it reaches the reserve."""
+    growth = space.growth_bytes_per_day
     if not space.usable_bytes:
-        return f"No room is left: the reserve is {wording.size(space.reserve_bytes)}."
+        return f"No free space is left beyond the reserve of {size(space.reserve_bytes)}."
     if space.added_bytes is not None:
         return _balance(space, space.added_bytes)
     if growth is None:
-        return "How fast it fills is not known yet."
+        return "Growth is not known yet."
+    days = space.days_until_full(growth)
     if days is None:
-        return "It has not grown over the last 30 days."
-    pace = f"It grew by {wording.size(growth)} a day over the last 30 days"
-    return f"{pace}; at this pace there is room for {wording.span(days)}."
+        return "No growth over the last 30 days."
+    rate = f"Growing by {size(growth)} a day over the last 30 days"
+    return f"{rate}; at this rate there is space for {span(days)}."
 
 
 def _balance(space: Space, added: int) -> str:
-    """Say what one run took and gave back; what generations share on the disk makes it less."""
+    """Return what one run added and removed; generations share data on the disk, so it may be less."""
     if not added and not space.gone_bytes:
-        return "This run added nothing to it."
-    told = f"This run added {wording.size(added)}"
-    told += f" and gave back {wording.size(space.gone_bytes)} by removals" if space.gone_bytes else ""
+        return "This run added nothing."
+    change = f"This run added {size(added)}"
+    change += f" and removed {size(space.gone_bytes)}" if space.gone_bytes else ""
     if added <= space.gone_bytes:
-        return f"{told}."
+        return f"{change}."
     left = space.usable_bytes // (added - space.gone_bytes)
-    runs = wording.counted(left, "more run") if left <= MANY_RUNS else f"more than {MANY_RUNS:,} runs"
-    return f"{told}; there is room for {runs} like it."
+    runs = counted(left, "more run") if left <= MANY_RUNS else f"more than {MANY_RUNS:,} runs"
+    return f"{change}; there is space for {runs} like it."
 
 
-def stillness(standstill: Standstill) -> str:
-    """Say how a machine was imaged, and how long it was down for it."""
-    if standstill.was == "off":
-        return "off, and stays off"
-    if not standstill.stops:
-        return f"{standstill.method}: not stopped"
-    if standstill.downtime_s is None:
-        return f"{standstill.method}: downtime not known{' yet' if standstill.expected else ''}"
-    about = "about " if standstill.expected else ""
-    return f"{standstill.method}: {about}{wording.duration(standstill.downtime_s)} down"
+def downtime_text(downtime: Downtime) -> str:
+    """Return how a VM was imaged, and how long it was down: ``cold: 14 s down``."""
+    if downtime.was == "off":
+        return "was off"
+    if not downtime.stops:
+        return f"{downtime.method}: not stopped"
+    if downtime.downtime_s is None:
+        return f"{downtime.method}: downtime unknown"
+    about = "about " if downtime.expected else ""
+    return f"{downtime.method}: {about}{duration(downtime.downtime_s)} down"
 
 
 def budget(item: Item) -> str:
-    """Say a machine's downtime against its budget: ``14 s of 2 min 0 s``."""
-    stop = item.standstill
+    """Return a VM's downtime and its budget: ``14 s of 2 min 0 s``."""
+    down = item.downtime
     if item.outcome is Outcome.NOT_BACK:
-        return "it did not come back"
-    if not stop or stop.downtime_s is None:
-        return "not known yet" if stop and stop.expected else "not known"
-    spent = f"{'about ' if stop.expected else ''}{wording.duration(stop.downtime_s)}"
-    if stop.budget_s is None:
+        return "did not come back"
+    if not down or down.downtime_s is None:
+        return "unknown"
+    spent = f"{'about ' if down.expected else ''}{duration(down.downtime_s)}"
+    if down.budget_s is None:
         return spent
-    told = f"{spent} of {wording.duration(stop.budget_s)}"
-    return f"{told}, {wording.duration(stop.over_s)} too long" if stop.over_s else told
+    within = f"{spent} of {duration(down.budget_s)}"
+    return f"{within}, {duration(down.over_s)} over budget" if down.over_s else within
 
 
-def share_of_budget(standstill: Standstill) -> int:
-    """Give the whole percents of its budget that a downtime used up, at most 100; 0 where one isn't known."""
-    if standstill.downtime_s is None or standstill.budget_s is None:
+def share_of_budget(downtime: Downtime) -> int:
+    """Return how much of its budget a downtime used, in whole percent up to 100; 0 if either is unknown."""
+    if downtime.downtime_s is None or downtime.budget_s is None:
         return 0
-    return min(round(100 * standstill.downtime_s / max(standstill.budget_s, 0.001)), 100)
+    return min(round(100 * downtime.downtime_s / max(downtime.budget_s, 0.001)), 100)
 
 
 def split(space: Space) -> str:
-    """Say what the vault's bytes are for, in the order of the drawn bar."""
+    """Return how the vault's space is used, in the order of the bar."""
     reserve = min(space.reserve_bytes, space.free_bytes)
-    parts = {"used": space.used_bytes, "to fill": space.usable_bytes, "in reserve": reserve}
-    return " · ".join(f"{wording.size(count)} {use}" for use, count in parts.items())
+    parts = {"used": space.used_bytes, "available": space.usable_bytes, "in reserve": reserve}
+    return " · ".join(f"{size(count)} {use}" for use, count in parts.items())
 
 
 def shares(space: Space) -> dict[str, int]:
-    """Split the vault into whole percents: used, free to use, reserve. They always add up to 100."""
+    """Return the vault's shares in whole percent: used, available, reserve. They always add up to 100."""
     known = max(space.used_bytes + space.free_bytes, 1)
     reserve = round(100 * min(space.reserve_bytes, space.free_bytes) / known)
     used = min(round(100 * space.used_bytes / known), 100 - reserve)
@@ -206,10 +209,7 @@ def shares(space: Space) -> dict[str, int]:
 
 
 def wrap(text: str, indent: int = 0, first: str = "") -> str:
-    """Break a sentence into lines of ``WIDTH`` columns, but never inside a word: names stay whole.
-
-    Nor between a number and its unit.
-    """
+    """Break a text into lines of ``WIDTH`` columns, never inside a word or between a number and its unit."""
     filled = textwrap.fill(
         _UNIT.sub("\xa0", text),
         WIDTH,
@@ -222,20 +222,20 @@ def wrap(text: str, indent: int = 0, first: str = "") -> str:
 
 
 def calendar_date(day: date) -> str:
-    """Write a date in full: ``Friday, 25 September 2026``."""
+    """Return a date in full: ``Friday, 25 September 2026``."""
     return f"{day:%A}, {day.day} {day:%B} {day.year}"
 
 
 def ran(report: Report) -> str:
-    """Say how long the run took and when, on the institute's clock."""
+    """Return how long the run took, and when it ran in the institute's time zone."""
     started, finished = (moment.astimezone(report.zone) for moment in (report.started, report.finished))
     clock = "%H:%M:%S" if finished.date() == started.date() else "%Y-%m-%d %H:%M:%S"
     times = f"from {started:%Y-%m-%d %H:%M:%S} to {finished.strftime(clock)} ({report.timezone})"
-    return f"ran for {wording.duration(report.seconds)}, {times}"
+    return f"ran for {duration(report.seconds)}, {times}"
 
 
 def linkable(url: str) -> bool:
-    """Say whether an address may become a link: http and https only, so that no script can."""
+    """Return whether an address may become a link: http and https only, so that no script can."""
     try:
         return urlsplit(url).scheme in ("http", "https")
     except ValueError:
@@ -255,15 +255,15 @@ def _environment() -> Environment:
         "budget": budget,
         "calendar_date": calendar_date,
         "content_id": content_id,
-        "counted": wording.counted,
-        "duration": wording.duration,
-        "look": item_look,
+        "counted": counted,
+        "duration": duration,
+        "look": item_style,
         "ran": ran,
         "share_of_budget": share_of_budget,
         "shares": shares,
-        "size": wording.size,
+        "size": size,
         "split": split,
-        "stillness": stillness,
+        "downtime_text": downtime_text,
         "trend": trend,
         "wrap": wrap,
     }

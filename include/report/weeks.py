@@ -10,7 +10,7 @@ from include.report.model import CoveredDay
 
 @dataclass(frozen=True, slots=True)
 class Week:
-    """One row: seven cells, Monday first; a cell is None where the calendar has nothing to say."""
+    """One row of seven cells, Monday first; a cell is None if the calendar has no state of its day."""
 
     year: int
     first: date
@@ -19,7 +19,7 @@ class Week:
 
 
 def weeks(coverage: Iterable[CoveredDay]) -> list[Week]:
-    """Lay the days out, oldest week first. A week with a New Year in it becomes two rows.
+    """Return the days by week, oldest first. A week with a New Year in it becomes two rows.
 
     The day's number jumps from 365 to 1 there, and each row belongs to one year only.
     """
@@ -31,7 +31,7 @@ def weeks(coverage: Iterable[CoveredDay]) -> list[Week]:
 
 
 def _first(day: OrdinalDay) -> date:
-    """Give the day's Monday, or 1 January when the week began in the year before."""
+    """Return the day's Monday, or 1 January if the week began in the year before."""
     return OrdinalDay(day.year, max(day.number - day.date.weekday(), 1)).date
 
 

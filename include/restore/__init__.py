@@ -1,14 +1,23 @@
-"""RESTORE: days and machines of the vault brought back to where people want them, proven before and after.
+"""Restore days and VMs from the vault: verified in the vault before, and at the target after.
 
-Want to change what a person may ask for? ``request.py``. Which revision is taken, and how the vault's copy is
-proven? ``wanted.py``. What is done about each file, and what is refused? ``decision.py``. How a folder is
-asked and written to, here or on another host? ``target.py``, answered by ``target_agent.py`` there; the way
-into a folder of this machine is ``local_door.py``; files are moved by ``sending.py``. How one day goes
-there, all in all? ``day.py``.
+Days:
 
-Machines: what is asked for? ``machine_wish.py``. Of which generation? ``machine_choice.py``. That it is
-whole? ``machine_proof.py``, and its images as they are sent. What becomes of its definition?
-``machine_definition.py``. What its host is asked to do? ``machine_request.py``. How it gets there, chunk by
-chunk? ``machine_restore.py``, over ``machine_sender.py``; the host's side is ``agent/receive.py`` and
-``swap.py``. Without a host, into a folder? ``machine_folder.py``.
+    day_request.py         DayRestoreRequest: the parameters of a restore
+    selection.py           choose the revision, select its files, verify them in the vault
+    plan.py                decide what to do with each path at the target
+    target.py              RestoreTarget: the folder to restore to, here or on another host
+    target_program.py      the program that runs there
+    day.py                 DayRestore: the whole restore of one day
+
+VMs:
+
+    vm_request.py          VmRestoreRequest: the parameters of a restore
+    generation_choice.py   choose the generation, and lock it
+    vm_verification.py     verify all but the images, which are verified as they are sent
+    vm_definition.py       give the libvirt definition another identity; the host decides what stays of it
+    vm_agent_request.py    build the order for the host's agent
+    vm_sender.py           send the chunks that differ; ``include/agent/restore/receive.py`` receives them
+    vm.py                  VmRestore: the whole restore to a host; ``include/agent/restore/swap.py`` swaps
+    vm_report.py           the report item
+    vm_folder.py           FolderRestore: write a VM's files to a folder, without a host
 """

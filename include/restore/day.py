@@ -1,6 +1,6 @@
-"""One day brought back: proven in the vault, sent, proven where it arrived, and only then named.
+"""Restore one day: verify it in the vault, send it, verify it at the target, then give the files their names.
 
-It can be killed at any moment and done again: what has arrived is kept beside the day, and goes on.
+A restore that is killed at any moment resumes: what has arrived stays in a staging folder beside the day.
 """
 
 import time
@@ -8,149 +8,156 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
-from include.errors import DayNotProvenError, PassingError, TargetOccupiedError
-from include.listing import Listing, differing, named
+from include.days.archive import DayArchive
+from include.days.manifest import Manifest, differing
+from include.days.published import PublishedDay
+from include.errors import DayNotVerifiedError, TargetOccupiedError, TransientError
+from include.names import named
 from include.ordinal_day import OrdinalDay
-from include.report import Item, Outcome, State
-from include.restore.decision import Action, Step, decide, paths
-from include.restore.request import RestoreRequest
-from include.restore.target import Seen, Target
-from include.restore.wanted import EVERYTHING, Chosen, choose, prove
-from include.vault import PublishedDay, Vault
-from include.wording import counted
+from include.restore.day_request import DayRestoreRequest
+from include.restore.plan import RestoreAction, RestoreStep, decide, paths
+from include.restore.selection import EVERYTHING, ChosenRevision, choose, verify
+from include.restore.target import RestoreTarget, TargetDay
+from include.results.item import Item
+from include.results.states import Outcome, State
+from include.text import counted
+from include.vault.vault import Vault
 
 MOST_NAMED = 10
 
 
 @dataclass(frozen=True)
 class DayRestore:
-    """One day on its way from the vault to a folder.
+    """The restore of one day from the vault to a folder.
 
     Args:
-        vault: where from. Damage that is found there is added to its proofs; nothing else is written, so
-            that one that is mounted read-only will do.
-        target: where to.
-        asked: what a person asked for.
-        day: the day, one of those.
-        reserve_bytes: room that the vault's own disk keeps free.
-        run: who restores it.
-        say: told how it goes, a line at a time.
+        vault: the vault. Only damage is recorded in it, so a vault that is mounted read-only will do.
+        target: the folder to restore to.
+        request: the parameters of the restore.
+        day: the day, one of ``request.days``.
+        reserve_bytes: the space to leave free if the target is on the vault's disk.
+        run: the run's name, for the verification log.
+        log: called with lines of progress.
     """
 
     vault: Vault
-    target: Target
-    asked: RestoreRequest
+    target: RestoreTarget
+    request: DayRestoreRequest
     day: OrdinalDay
     reserve_bytes: int
     run: str
-    say: Callable[[str], None]
+    log: Callable[[str], None]
 
     def restore(self) -> Item:
-        """Bring it back, or see what that would do; gives what came of it, for the report.
+        """Restore the day, or only plan that in a dry run; return an item for the report.
 
         Raises:
-            NotInVaultError: the vault doesn't hold it, or no file that matches.
-            DayNotProvenError: the vault's copy is damaged; says which other revision is whole.
-            TargetOccupiedError: other files have the names, and may not be overwritten; nothing was written.
+            NotInVaultError: the vault doesn't hold the day, or no file that matches.
+            DayNotVerifiedError: the vault's copy is damaged; the message names an intact revision.
+            TargetOccupiedError: different files have the names, and overwriting is off; nothing was written.
             TargetError: the target is full, read-only, or a vault.
-            SourceRefusedError: key or host key.
-            PassingError: another try may help.
+            SourceRefusedError: the target's host refused the key, or its host key differs.
+            TransientError: a retry may succeed.
         """
         started = time.monotonic()
-        chosen = choose(self.day, self._revisions, self.asked.revision)
-        wanted = self._proven(chosen.published)
-        self.say(f"{self.day}: {counted(len(wanted.files), 'file')} of {chosen.published.folder} proven.")
+        chosen = choose(self.day, self._revisions, self.request.revision)
+        selected = self._verified(chosen.published)
+        self.log(f"{self.day}: {counted(len(selected.files), 'file')} of {chosen.published.folder} verified.")
         with self.target:
-            seen = self.target.survey(self.day, wanted)
-            seen.require_usable(self._told)
-            steps = decide(wanted, seen.listing, overwrite=self.asked.overwrite)
+            at_target = self.target.survey(self.day, selected)
+            at_target.require_usable(self.target.name)
+            steps = decide(selected, at_target.manifest, overwrite=self.request.overwrite)
             self._require_allowed(steps)
-            seen.require_room(steps, self._reserve(seen), self._told)
-            if not self.asked.dry_run:
-                self._send(chosen.published, wanted, seen, steps)
-        return self._item(chosen, wanted, steps, seconds=round(time.monotonic() - started, 3))
+            at_target.require_space(steps, self._reserve(at_target), self.target.name)
+            if not self.request.dry_run:
+                self._send(chosen.published, selected, at_target, steps)
+        return self._item(chosen, selected, steps, seconds=round(time.monotonic() - started, 3))
 
-    def _proven(self, published: PublishedDay) -> Listing:
+    def _verified(self, published: PublishedDay) -> Manifest:
         try:
-            return prove(published, self.asked.pattern, self._revisions)
-        except DayNotProvenError as damaged:
-            if not self.asked.dry_run and (told := published.proofs.note_damage(damaged.found, self.run)):
-                self.say(told)
+            return verify(published, self.request.pattern, self._revisions)
+        except DayNotVerifiedError as damaged:
+            if not self.request.dry_run and (
+                warning := published.verification_log.record_damage(damaged.found, self.run)
+            ):
+                self.log(warning)
             raise
 
-    def _send(self, published: PublishedDay, wanted: Listing, seen: Seen, steps: list[Step]) -> None:
-        coming = Listing(tuple(step.entry for step in steps if step.moves))
-        if coming.entries or seen.facts["left"]:
-            arrived = self.target.receive(seen, published.folder, steps, self.say)
-            self._require_arrived(coming, arrived)
+    def _send(
+        self, published: PublishedDay, selected: Manifest, at_target: TargetDay, steps: list[RestoreStep]
+    ) -> None:
+        sent = Manifest(tuple(step.entry for step in steps if step.writes))
+        if sent.entries or at_target.answer["left"]:
+            arrived = self.target.receive(at_target, published.folder, steps, self.log)
+            self._require_arrived(sent, arrived)
             self.target.publish(steps)
-            self._tell(steps, Action.OVERWRITE)
-        there = self.target.survey(self.day, wanted).listing
-        if wrong := differing(wanted.content, there.content):
-            raise PassingError(
-                f"{self.day} isn't restored: at {self._told}, {named(wrong)} isn't what the vault has. "
-                "Does somebody write there? The next try looks again."
+            self._log_steps(steps, RestoreAction.OVERWRITE)
+        restored = self.target.survey(self.day, selected).manifest
+        if wrong := differing(selected.content, restored.content):
+            raise TransientError(
+                f"{self.day} isn't restored: {named(wrong)} at {self.target.name} differs from the vault. "
+                "Another program may be writing there. A retry checks it again."
             )
 
-    def _require_arrived(self, coming: Listing, arrived: Listing) -> None:
-        if wrong := [path for path in coming.content if coming.content[path] != arrived.content.get(path)]:
-            self.target.discard([entry.path for entry in coming.entries if entry.kind != "folder"])
-            raise PassingError(
-                f"{self.day} isn't restored: {named(wrong)} arrived at {self._told} other than it was sent. "
-                "Nothing of it was given its name; the next try sends it again."
+    def _require_arrived(self, sent: Manifest, arrived: Manifest) -> None:
+        if wrong := [path for path in sent.content if sent.content[path] != arrived.content.get(path)]:
+            self.target.discard([entry.path for entry in sent.entries if entry.kind != "folder"])
+            raise TransientError(
+                f"{self.day} isn't restored: checksum mismatch of {named(wrong)} at {self.target.name}. "
+                "The day's folder wasn't changed. A retry sends it again."
             )
 
-    def _require_allowed(self, steps: list[Step]) -> None:
-        refused = self._tell(steps, Action.REFUSE)
+    def _require_allowed(self, steps: list[RestoreStep]) -> None:
+        refused = self._log_steps(steps, RestoreAction.REFUSE)
         if not refused:
             return
         reasons = {step.reason for step in refused}
-        why = reasons.pop() if len(reasons) == 1 else "is another there"
+        reason = reasons.pop() if len(reasons) == 1 else "differs there"
         raise TargetOccupiedError(
-            f"{self._told} has something else under names of {self.day}: "
-            f"{named(paths(refused, Action.REFUSE), MOST_NAMED)} {why}. Nothing was written. Name an empty "
-            "folder, or have files overwritten; a folder, or what stands in its place, never is."
+            f"{self.target.name} has something else under names of {self.day}: "
+            f"{named(paths(refused, RestoreAction.REFUSE), MOST_NAMED)} {reason}. Nothing was written. Name "
+            "an empty folder, or switch overwriting on; it never replaces a folder or something by a folder."
         )
 
-    def _tell(self, steps: list[Step], action: Action) -> list[Step]:
-        """Name every path about which something was decided; gives the steps."""
-        told = [step for step in steps if step.action is action]
-        for step in told:
-            self.say(f"{self.day}: {named([step.entry.path])} {step.reason}.")
-        return told
+    def _log_steps(self, steps: list[RestoreStep], action: RestoreAction) -> list[RestoreStep]:
+        """Log every step with an action, and return these steps."""
+        matching = [step for step in steps if step.action is action]
+        for step in matching:
+            self.log(f"{self.day}: {named([step.entry.path])} {step.reason}.")
+        return matching
 
-    def _reserve(self, seen: Seen) -> int:
-        here = self.target.door.connection is None
-        return self.reserve_bytes if here and seen.facts["device"] == self.vault.root.stat().st_dev else 0
+    def _reserve(self, at_target: TargetDay) -> int:
+        same_disk = self.target.is_local and at_target.answer["device"] == self.vault.root.stat().st_dev
+        return self.reserve_bytes if same_disk else 0
 
-    def _item(self, chosen: Chosen, wanted: Listing, steps: list[Step], seconds: float) -> Item:
-        moved = Listing(tuple(step.entry for step in steps if step.moves))
-        replaced = paths(steps, Action.OVERWRITE)
-        would = "would be " if self.asked.dry_run else ""
-        some = f" Only what matches {self.asked.pattern}." if self.asked.pattern != EVERYTHING else ""
+    def _item(
+        self, chosen: ChosenRevision, selected: Manifest, steps: list[RestoreStep], seconds: float
+    ) -> Item:
+        moved = Manifest(tuple(step.entry for step in steps if step.writes))
+        replaced = paths(steps, RestoreAction.OVERWRITE)
+        would = "would be " if self.request.dry_run else ""
+        only = f" Only files that match {self.request.pattern}." if self.request.pattern != EVERYTHING else ""
         sent = counted(len(moved.files), "file")
-        left = len(wanted.files) - len(moved.files)
-        overwritten = f"{counted(len(replaced), 'other file')} {would}overwritten there: "
+        left = len(selected.files) - len(moved.files)
+        overwritten = f"{counted(len(replaced), 'different file')} {would}overwritten there: "
         warnings = [overwritten + named(replaced, MOST_NAMED) + "."] if replaced else []
-        proof = f"SHA-256 of {counted(len(wanted.files), 'file')} equal in the vault and at {self._told}"
+        verification = (
+            f"SHA-256 of {counted(len(selected.files), 'file')} equal in the vault and at {self.target.name}"
+        )
         return Item(
             name=str(self.day),
             own=True,
-            state=State.NOT_CHECKED if self.asked.dry_run else State.PASSED,
-            outcome=Outcome.WOULD_RESTORE if self.asked.dry_run else Outcome.RESTORED,
-            reason=f"To {self._told}: {sent} {would}sent, {left:,} there already.{some}",
+            state=State.NOT_CHECKED if self.request.dry_run else State.PASSED,
+            outcome=Outcome.WOULD_RESTORE if self.request.dry_run else Outcome.RESTORED,
+            reason=f"To {self.target.name}: {sent} {would}sent, {left:,} there already.{only}",
             size_bytes=moved.bytes,
             files=len(moved.files),
             seconds=seconds,
-            proof=None if self.asked.dry_run else proof,
+            verification=None if self.request.dry_run else verification,
             revision=chosen.published.revision,
             warnings=(*chosen.warnings, *warnings),
         )
 
     @cached_property
     def _revisions(self) -> list[PublishedDay]:
-        return self.vault.revisions(self.day)
-
-    @property
-    def _told(self) -> str:
-        return self.target.told
+        return DayArchive(self.vault).revisions(self.day)

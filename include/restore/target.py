@@ -1,231 +1,228 @@
-"""Where a day is restored to: a folder here or on another host, asked and written to in one session."""
+"""The target of a restored day: a folder here or on another host, used in one session."""
 
-import json
-import shlex
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
-from include import source_agent, transfer
+from include.days.manifest import Manifest
 from include.errors import (
     BackupError,
-    NotYetError,
-    PassingError,
+    RescheduleError,
     SourceUnreachableError,
     TargetError,
     TargetOccupiedError,
+    TransientError,
 )
-from include.listing import Listing
-from include.locks import BUSY_RETRY_S
 from include.names import shown
 from include.ordinal_day import FolderPattern, OrdinalDay
-from include.restore import sending, target_agent
-from include.restore.decision import Action, Step
-from include.source import Conversation
-from include.transfer import Route
-from include.wording import size
-
-
-class TargetDoor(Protocol):
-    """The way to a target: ``LocalDoor``, or an SSH connection's."""
-
-    @property
-    def connection(self) -> str | None:
-        """The name of the connection; None is this machine."""
-
-    @property
-    def route(self) -> Route | None:
-        """How OpenSSH gets there, for rsync; None is this machine."""
-
-    def converse(self, command: str, program: bytes) -> Conversation:
-        """Start a command there, quoted for a POSIX shell, and send it the program that it reads first."""
+from include.remote import rsync
+from include.remote.local import LocalTransport
+from include.remote.program import RemoteProgram
+from include.remote.ssh import connected
+from include.remote.transport import Transport
+from include.remote.zipapps import Zipapp, zipapp
+from include.restore.plan import RestoreAction, RestoreStep
+from include.text import size
 
 
 @dataclass(frozen=True)
-class Seen:
-    """What the target holds of what is wanted.
+class TargetDay:
+    """What the target has of a day before it is restored.
 
     Args:
         day: the day's folder there, absolute and without links.
-        found: how the day's folder is named there; more than one is a choice for a person.
-        listing: what it holds of the wanted paths, hashed there.
-        facts: all that was answered; see ``target_agent``.
+        found: the names under which the day's folder exists there; with more than one, a person must choose.
+        manifest: what exists there of the selected paths, hashed there.
+        answer: the full answer of :meth:`TargetFolder.do_survey` in ``target_program.py``.
     """
 
     day: str
     found: tuple[str, ...]
-    listing: Listing
-    facts: dict[str, Any]
+    manifest: Manifest
+    answer: dict[str, Any]
 
-    def require_usable(self, told: str) -> None:
-        """Insist on a folder that can be restored into.
-
-        Raises:
-            TargetError: it lies in a vault, or what it lies in isn't there, or it can't be read.
-            TargetOccupiedError: something else has the day's name, or two folders have it.
-        """
-        if self.facts["vault"] is not None:
-            raise TargetError(
-                f"{told} lies in the vault {shown(self.facts['vault'])}: nothing is restored there."
-            )
-        if not self.facts["above"]:
-            raise TargetError(f"{told} lies in a folder that isn't there. Is it mounted? Else make it first.")
-        if len(self.found) > 1:
-            twice = " and ".join(map(shown, self.found))
-            raise TargetOccupiedError(
-                f"{told} has the day twice, as {twice}. Remove one, or name another folder."
-            )
-        if not self.facts["is_folder"]:
-            raise TargetOccupiedError(f"{told} has something at {shown(self.day)} that is no folder.")
-        if self.listing.unreadable:
-            raise TargetError(
-                f"{told}: {shown(self.listing.unreadable[0][0])} of the day can't be read there."
-            )
-
-    def require_room(self, steps: Iterable[Step], reserve_bytes: int, told: str) -> None:
-        """Insist on room for what is to be sent, before anything is.
+    def require_usable(self, name: str) -> None:
+        """Check that the folder can be restored to.
 
         Args:
-            steps: what is to be done.
-            reserve_bytes: what must be left over.
-            told: what the target is called.
+            name: the target's name, for messages.
 
         Raises:
-            TargetError: says how much is missing.
+            TargetError: it is in a vault, its parent doesn't exist, or it can't be read.
+            TargetOccupiedError: the day's name isn't a folder, or two folders have it.
         """
-        coming = Listing(tuple(step.entry for step in steps if step.moves))
-        need = max(coming.disk_bytes - self.facts["left_bytes"], 0) if coming.entries else 0
-        lacking = need + reserve_bytes - self.facts["free_bytes"]
-        if need and lacking > 0:
-            kept = f" and {size(reserve_bytes)} in reserve" if reserve_bytes else ""
-            free = size(self.facts["free_bytes"])
+        if self.answer["vault"] is not None:
             raise TargetError(
-                f"{told} needs {size(need)} for the day{kept}, and has {free} free: "
-                f"{size(lacking)} ({lacking:,} bytes) are missing. Nothing was written. Make room there."
+                f"{name} is in the vault {shown(self.answer['vault'])}. Restore to a folder outside of it."
             )
-        if len(coming.entries) > self.facts["free_files"]:
+        if not self.answer["above"]:
+            raise TargetError(f"The parent folder of {name} doesn't exist. Mount its disk, or create it.")
+        if len(self.found) > 1:
+            both = " and ".join(map(shown, self.found))
+            raise TargetOccupiedError(
+                f"{name} has the day twice, as {both}. Remove one, or name another folder."
+            )
+        if not self.answer["is_folder"]:
+            raise TargetOccupiedError(
+                f"{name} has something at {shown(self.day)} that isn't a folder. Move it away."
+            )
+        if self.manifest.unreadable:
             raise TargetError(
-                f"{told} needs room for {len(coming.entries):,} more files and has it for "
-                f"{self.facts['free_files']:,}. Nothing was written. Make room there."
+                f"{name}: {shown(self.manifest.unreadable[0][0])} of the day can't be read there."
+            )
+
+    def require_space(self, steps: Iterable[RestoreStep], reserve_bytes: int, name: str) -> None:
+        """Check that there is space for all that will be sent.
+
+        Args:
+            steps: what to do with each path.
+            reserve_bytes: the space to leave free.
+            name: the target's name, for messages.
+
+        Raises:
+            TargetError: there isn't; the message has the missing bytes or files.
+        """
+        sent = Manifest(tuple(step.entry for step in steps if step.writes))
+        need = max(sent.disk_bytes - self.answer["left_bytes"], 0) if sent.entries else 0
+        lacking = need + reserve_bytes - self.answer["free_bytes"]
+        if need and lacking > 0:
+            reserve = f" and {size(reserve_bytes)} in reserve" if reserve_bytes else ""
+            free = size(self.answer["free_bytes"])
+            raise TargetError(
+                f"{name} needs {size(need)} for the day{reserve}, and has {free} free: "
+                f"{size(lacking)} ({lacking:,} bytes) are missing. Nothing was written. Free space there."
+            )
+        if len(sent.entries) > self.answer["free_files"]:
+            raise TargetError(
+                f"{name} needs {len(sent.entries):,} more files, and has "
+                f"inodes for {self.answer['free_files']:,}. Nothing was written. Remove files there."
             )
 
 
 @dataclass
-class Target:
-    """A folder of days that is restored into; a context manager, which ends its one session.
+class RestoreTarget:
+    """A folder to restore days to; a context manager that closes its session.
 
     Args:
-        door: the way there.
-        root: the folder that holds the years, absolute.
-        pattern: how a day's folder below it is named.
+        transport: the connection to its host.
+        root: the folder that contains the years, absolute.
+        pattern: the pattern of the days' folders below it.
     """
 
-    door: TargetDoor
+    transport: Transport | LocalTransport
     root: str
     pattern: FolderPattern
-    _agent: Conversation | None = field(default=None, init=False)
+    _program: RemoteProgram = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._program = RemoteProgram(self.transport, target_program(), self.name)
 
     @property
-    def told(self) -> str:
-        """What people call it: ``/data/restored``, or ``cluster:/data/restored``."""
-        return f"{self.door.connection}:{self.root}" if self.door.connection else self.root
+    def is_local(self) -> bool:
+        """Whether it is a folder of this machine."""
+        return isinstance(self.transport, LocalTransport)
+
+    @property
+    def name(self) -> str:
+        """The name in messages: ``/data/restored``, or ``cluster:/data/restored``."""
+        if isinstance(self.transport, LocalTransport):
+            return self.root
+        return f"{self.transport.ssh_conn_id}:{self.root}"
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._agent:
-            self._agent.close()
-            self._agent = None
+        self._program.close()
 
-    def survey(self, day: OrdinalDay, wanted: Listing) -> Seen:
-        """See what is there of what is wanted.
+    def survey(self, day: OrdinalDay, selected: Manifest) -> TargetDay:
+        """Return what exists there of the selected paths.
 
         Raises:
-            BackupError: it can't be asked; PassingError where another try may help.
+            BackupError: the target can't be used; TransientError if a retry may succeed.
         """
         folders = self.pattern.candidates(day)
-        facts = self._ask(do="survey", root=self.root, folders=folders, wanted=_kinds(wanted))
-        return Seen(facts["day"], tuple(facts["found"]), Listing.read(facts), facts)
+        answer = self._ask(do="survey", root=self.root, folders=folders, selected=_kinds(selected))
+        return TargetDay(answer["day"], tuple(answer["found"]), Manifest.read(answer), answer)
 
-    def receive(self, seen: Seen, folder: Path, steps: list[Step], say: Callable[[str], None]) -> Listing:
-        """Have files sent into a folder of their own beside the day's; gives what arrived, hashed there.
+    def receive(
+        self, at_target: TargetDay, folder: Path, steps: list[RestoreStep], log: Callable[[str], None]
+    ) -> Manifest:
+        """Send files to a staging folder beside the day's; return what arrived, hashed there.
 
         Args:
-            seen: where to.
+            at_target: the result of the survey.
             folder: the vault's copy.
-            steps: what is to be sent.
-            say: told how far it is.
+            steps: what to do with each path.
+            log: called with lines of progress.
 
         Raises:
-            NotYetError: another restore of the day is at it.
-            TargetError, SourceRefusedError, SourceUnreachableError: as they say.
+            RescheduleError: another restore of the day is running.
+            TargetError: the target can't be written.
+            SourceRefusedError: its host refused the connection.
+            SourceUnreachableError: the connection broke.
         """
-        coming = [step.entry for step in steps if step.moves]
-        kinds = _kinds(Listing(tuple(step.entry for step in steps)))
-        staging: str = self._ask(do="begin", day=seen.day, wanted=kinds)["staging"]
+        sent = [step.entry for step in steps if step.writes]
+        kinds = _kinds(Manifest(tuple(step.entry for step in steps)))
+        staging: str = self._ask(do="begin", day=at_target.day, selected=kinds)["staging"]
         with self._explained(), ExitStack() as opened:
-            config = opened.enter_context(transfer.connected(self.door.route)) if self.door.route else None
-            into = sending.Destination(staging, self.told, config)
-            sending.push(folder, [entry.path for entry in coming], into, say)
-        return Listing.read(self._ask(do="hash"))
+            config = None
+            if not isinstance(self.transport, LocalTransport):
+                config = opened.enter_context(connected(self.transport.endpoint))
+            into = rsync.Destination(staging, self.name, config)
+            rsync.push(folder, [entry.path for entry in sent], into, log)
+        return Manifest.read(self._ask(do="hash"))
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
-        """Find out why rsync failed: when its other end can't write, its words may not come through."""
+        """If rsync fails, raise the target's own error: rsync may not report why it can't write there."""
         try:
             yield
         except BackupError as failed:
             if type(failed) in (BackupError, SourceUnreachableError):
-                with suppress(PassingError):
+                with suppress(TransientError):
                     self._ask(do="probe")
             raise
 
     def discard(self, paths: list[str]) -> None:
-        """Drop what arrived otherwise than it was sent: the next try sends it again."""
+        """Remove files that arrived damaged, so that a retry sends them again."""
         self._ask(do="discard", paths=paths)
 
-    def publish(self, steps: Iterable[Step]) -> None:
-        """Give what has arrived and is proven its names.
+    def publish(self, steps: Iterable[RestoreStep]) -> None:
+        """Move the verified files from the staging folder to their names.
 
         Raises:
-            TargetOccupiedError: somebody made a file of such a name just now.
-            TargetError: it can't be written.
+            TargetOccupiedError: a file of such a name has just been created.
+            TargetError: the target can't be written.
         """
         moves = [
-            (step.entry.path, step.entry.kind, step.action is Action.OVERWRITE)
+            (step.entry.path, step.entry.kind, step.action is RestoreAction.OVERWRITE)
             for step in steps
-            if step.moves
+            if step.writes
         ]
         self._ask(do="publish", steps=moves)
 
     def _ask(self, **request: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
-        if not self._agent:
-            self._agent = self.door.converse(_START, _PROGRAM)
-        said = self._agent.ask(json.dumps(request).encode())
-        try:
-            reply: dict[str, Any] = json.loads(said)
-        except ValueError as garbled:
-            raise BackupError(
-                f"{self.told} answered something else than facts: {said[:200]!r}. "
-                "Does its shell's start-up file print something?"
-            ) from garbled
+        reply = self._program.ask(request)
         if "error" in reply:
             raise self._refusal(reply.get("errno", ""), reply["message"])
         return reply
 
     def _refusal(self, code: str, message: str) -> BackupError:
         if code == "EAGAIN":
-            return NotYetError(
-                f"Another restore of the day is at {self.told}; looking again in {BUSY_RETRY_S:.0f} s.",
-                retry_in_s=BUSY_RETRY_S,
+            return RescheduleError(
+                f"Another restore of the day is running at {self.name}; trying again later."
             )
         if code in _OCCUPIED:
-            return TargetOccupiedError(f"{self.told} has something else of that name by now: {message}.")
+            return TargetOccupiedError(
+                f"{self.name} has something else of that name now: {message}. Move it away."
+            )
         meaning = _REFUSED.get(code, "can't be restored to")
-        return TargetError(f"{self.told} {meaning}: {message}. Mend that, then clear the task.")
+        return TargetError(
+            f"{self.name} {meaning}: {message}. Fix that, then clear the task or restore again."
+        )
 
 
 _OCCUPIED = ("EEXIST", "ELOOP", "ENOTDIR", "EISDIR")
@@ -238,28 +235,11 @@ _REFUSED = {
 }
 
 
-def _kinds(listing: Listing) -> dict[str, str]:
-    return {entry.path: entry.kind for entry in listing.entries}
+def _kinds(manifest: Manifest) -> dict[str, str]:
+    return {entry.path: entry.kind for entry in manifest.entries}
 
 
-def _shipped() -> bytes:
-    """Give the program that runs at the target: ``target_agent``, with the module that it imports."""
-    agents = {
-        module.__name__: Path(module.__file__ or "").read_text("utf-8")
-        for module in (source_agent, target_agent)
-    }
-    library, program = agents.values()
-    return (
-        "import sys, types\n"
-        "package, library = types.ModuleType('include'), types.ModuleType('include.source_agent')\n"
-        f"exec({library!r}, library.__dict__)\n"
-        "package.source_agent = library\n"
-        "sys.modules.update({'include': package, 'include.source_agent': library})\n"
-        f"exec({program!r})\n"
-    ).encode()
-
-
-_PROGRAM = _shipped()
-_START = shlex.join(
-    ["python3", "-I", "-S", "-c", f"import sys; exec(sys.stdin.buffer.read({len(_PROGRAM)}).decode())"]
-)
+def target_program() -> Zipapp:
+    """Return the program that runs at the target."""
+    parts = ("agent.heartbeat", "remote.line_server", "days.folder_scan", "restore.target_program")
+    return zipapp("include.restore.target_program", *parts)

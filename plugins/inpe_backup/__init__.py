@@ -1,10 +1,17 @@
-"""HOW AIRFLOW SEES IT: everything here imports airflow, and what it means lives in ``include/``.
+"""Everything that imports airflow; what it means is in ``include/``.
 
-Want to change when a day's run is due, or which days a backfill takes? ``timetable.py``.
-Which day a task works for? ``run_day.py``. What a task does? ``operators/``, a file per verb.
-What other DAGs can be scheduled on, and under which names? ``assets.py``. What the forms of *Trigger* ask?
-``forms.py``. How days are secured, task by task? ``secured_days.py``. What follows each report?
-``dag_frame.py``. What is noted on a run? ``run_note.py``. What the page shows? ``ui/``.
+    timetable.py        when a day's run is due, and which days a backfill takes
+    run_day.py          which day a run is for
+    operators/          what each task does, a file per verb
+    vm_turn.py          how a VM waits for its turn without a worker
+    start_deadline.py   until when a scheduled run may stop VMs
+    alarm.py            the mail about a VM that didn't come back, at once
+    assets.py           what other DAGs can be scheduled on
+    params.py           the forms of *Trigger*
+    connections.py      hosts behind Airflow's SSH connections; ssh_transport.py: how commands reach them
+    dag_defaults.py     what the DAGs share, and the tasks after a report
+    run_note.py         the note on each run
+    ui/                 the status page
 
 Import it as ``inpe_backup``, never through ``plugins``: a second copy of a class is another class.
 """

@@ -1,11 +1,11 @@
-"""The names under which what DAGs do is known to Airflow, to other people's DAGs and to the page.
+"""The assets that DAGs update, for Airflow, for other people's DAGs and for the page.
 
-``supim_days``                          a day was secured; the partition key is the day
-``machine_images/<name>``               an image of a machine was secured
-``backup_facts/<vault id>/<key>``       how a vault stands (include/standing/reading.py names the keys)
+``supim_days``                      a day was published; the partition key is the day
+``vm_images/<name>``                an image of a VM was published
+``backup_status/<vault id>/<key>``  a part of a vault's status (include/status/snapshot.py names the keys)
 
-The last two are made at run time, through aliases: nobody knows the machines before. Their names are plain
-ASCII, machines percent-encoded, and their URIs the same: ``Asset("machine_images/maq1")`` is the whole of it.
+Runs create the last two through aliases, because the VMs aren't known before. Their names are plain ASCII,
+with VM names percent-encoded, and equal their URIs: ``Asset("vm_images/maq1")`` is enough to schedule on one.
 """
 
 from airflow.sdk import Asset, AssetAlias
@@ -13,20 +13,20 @@ from airflow.sdk import Asset, AssetAlias
 from include.names import encoded
 
 SUPIM_DAYS = Asset("supim_days")
-MACHINE_IMAGES = AssetAlias("machine_images")
-BACKUP_FACTS = AssetAlias("backup_facts")
+VM_IMAGES = AssetAlias("vm_images")
+BACKUP_STATUS = AssetAlias("backup_status")
 
 
-def image_of(machine: str) -> Asset:
-    """Give the asset of a machine's images."""
-    return Asset(f"{MACHINE_IMAGES.name}/{encoded(machine)}")
+def image_asset(vm: str) -> Asset:
+    """Return the asset of a VM's images."""
+    return Asset(f"{VM_IMAGES.name}/{encoded(vm)}")
 
 
-def facts_of(vault: str, key: str) -> Asset:
-    """Give the asset of one part of what is known of a vault.
+def status_asset(vault: str, key: str) -> Asset:
+    """Return the asset of one part of a vault's status.
 
     Args:
-        vault: its id.
-        key: the part's; a machine's name in it is percent-encoded.
+        vault: the vault's id.
+        key: the part's key, with VM names percent-encoded.
     """
-    return Asset(f"{BACKUP_FACTS.name}/{encoded(vault)}/{key}")
+    return Asset(f"{BACKUP_STATUS.name}/{encoded(vault)}/{key}")

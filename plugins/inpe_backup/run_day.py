@@ -1,4 +1,4 @@
-"""The day a run belongs to. In partitioned runs ``logical_date`` is None: ask here instead."""
+"""The day that a run is for. In partitioned runs ``logical_date`` is None, so use this instead."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, time, tzinfo
@@ -9,23 +9,23 @@ from include.ordinal_day import OrdinalDay
 
 
 def day_at(moment: datetime, *, zone: tzinfo, lag_days: int) -> OrdinalDay:
-    """Give the day that lies ``lag_days`` before the date that an aware ``moment`` has in ``zone``."""
+    """Return the day ``lag_days`` before the date of an aware ``moment`` in ``zone``."""
     return OrdinalDay.of(moment.astimezone(zone)) - lag_days
 
 
 def day_of_run(context: Mapping[str, Any], *, timezone: str, lag_days: int) -> OrdinalDay:
-    """Give the day of a task's run: what names a day first wins.
+    """Return the day of a task's run, from the first of these that is set.
 
     The run's partition key; the param ``day``; the logical date (``airflow dags test DAG 2026-09-25``);
-    else the day ``lag_days`` before the run's ``run_after``, as for a run of the schedule.
+    else, as in a scheduled run, ``lag_days`` before the run's ``run_after``.
 
     Args:
         context: Airflow's task context.
         timezone: the institute's time zone, for example ``America/Sao_Paulo``.
-        lag_days: how many days a scheduled run stays behind its own date.
+        lag_days: how many days a run's day lies before the date of the run.
 
     Raises:
-        InvalidDayError: the key or the param names no day.
+        InvalidDayError: the key or the param isn't a day.
     """
     for written in (context.get("partition_key"), context.get("params", {}).get("day")):
         if written is not None:
@@ -33,7 +33,7 @@ def day_of_run(context: Mapping[str, Any], *, timezone: str, lag_days: int) -> O
     zone = ZoneInfo(timezone)
     logical_date = context.get("logical_date")
     if logical_date is not None:
-        # A command line's bare date arrives as midnight UTC, where São Paulo still has the day before.
+        # A bare date on the command line arrives as midnight UTC: still the day before in São Paulo.
         bare_date = logical_date.astimezone(UTC).time() == time.min
         return day_at(logical_date, zone=UTC if bare_date else zone, lag_days=0)
     return day_at(context["dag_run"].run_after, zone=zone, lag_days=lag_days)

@@ -1,9 +1,9 @@
 """A schedule of days: each run belongs to one day and carries it as partition key, ``2026-268``.
 
-Airflow's own CronPartitionTimetable walks from tick to tick and derives the partition from the tick. Here
-it's the other way round: the schedule walks from day to day, and each day has one moment at which it's due.
-So a scheduled run, a backfill and a manual run agree on what a day's run is, and no day comes twice, whatever
-clocks were changed, and whatever was backfilled or reconfigured in between.
+Airflow's CronPartitionTimetable goes from tick to tick and derives the partition from the tick. This one goes
+from day to day, and derives from each day the moment at which it's due. So a scheduled run, a backfill and a
+manual run of a day agree, and no day is run twice by the schedule, even if the clock, the cron line or the
+lag changed or days were backfilled in between.
 """
 
 import re
@@ -25,45 +25,45 @@ _DAILY = re.compile(r"([0-9]{1,2}) ([0-9]{1,2}) \* \* \*")
 
 
 class OrdinalDayTimetable(CronPartitionTimetable):
-    """Once a day, for the day ``lag_days`` before.
+    """A run once a day, for the day ``lag_days`` before.
 
     Args:
-        cron: minute and hour, then three stars: ``30 6 * * *``.
-        timezone: the zone of ``cron`` and of the days, for example ``America/Sao_Paulo``.
+        cron: minute, hour, and three stars: ``30 6 * * *``.
+        timezone: the time zone of ``cron`` and of the days, for example ``America/Sao_Paulo``.
         lag_days: how many days a run's day lies before the date on which it's due; 0 or more.
 
     Raises:
-        AirflowTimetableInvalid: another ``cron``, or a negative lag.
+        AirflowTimetableInvalid: ``cron`` isn't once a day, or ``lag_days`` is negative.
     """
 
     def __init__(self, cron: str, *, timezone: str, lag_days: int) -> None:
         super().__init__(cron, timezone=timezone)
         if lag_days < 0:
             raise AirflowTimetableInvalid(
-                f"lag_days is {lag_days}, but a day can't be secured before it's over."
+                f"lag_days is {lag_days}; it must be 0 or more: a day can't be backed up before it's over."
             )
         self._at = _time_of_day(self._expression)
         self._lag_days = lag_days
         self.description = f"{self.description}, {timezone} time, for the day {lag_days} days before"
 
     def serialize(self) -> dict[str, Any]:
-        """Give what ``deserialize`` needs, as JSON: Airflow stores it with the DAG."""
+        """Return what ``deserialize`` needs, as JSON: Airflow stores it with the DAG."""
         return {"cron": self._expression, "timezone": self._timezone.name, "lag_days": self._lag_days}
 
     @classmethod
     def deserialize(cls, data: dict[str, Any]) -> Self:
-        """Make the timetable that ``serialize`` described."""
+        """Return the timetable that ``serialize`` described."""
         return cls(**data)
 
     @property
     def summary(self) -> str:
-        """What the DAG's header shows, for example ``30 6 * * * (day - 2)``."""
+        """The schedule as the DAG's header shows it, for example ``30 6 * * * (day - 2)``."""
         return f"{self._expression} (day - {self._lag_days})"
 
     def next_dagrun_info_v2(
         self, *, last_dagrun_info: DagRunInfo | None, restriction: TimeRestriction
     ) -> DagRunInfo | None:
-        """Give the run after the last one: of the next day or, without catch-up, of the newest day due."""
+        """Return the next run: of the day after the last one's; without catch-up, of the newest day due."""
         info = self._info(max(self._candidates(last_dagrun_info, restriction)))
         if restriction.latest is not None and restriction.latest < info.run_after:
             return None
@@ -72,7 +72,7 @@ class OrdinalDayTimetable(CronPartitionTimetable):
     def _candidates(self, last: DagRunInfo | None, restriction: TimeRestriction) -> Iterator[OrdinalDay]:
         newest = self._newest_due(utcnow())
         if last is not None and last.partition_date is not None:
-            # From its day, not from its run_after: the latter may stem from another cron, lag or timetable.
+            # From its day, not its run_after, which may come from another cron line, lag or timetable.
             yield day_at(last.partition_date, zone=self._timezone, lag_days=0) + 1
         elif restriction.earliest is None:
             yield newest + 1
@@ -82,23 +82,23 @@ class OrdinalDayTimetable(CronPartitionTimetable):
             yield self._newest_due(restriction.earliest - timedelta.resolution) + 1
 
     def iter_partition_dagrun_infos(self, *, earliest: datetime, latest: datetime) -> Iterator[DagRunInfo]:
-        """Give the runs of a backfill: every day of the range, both ends included, as far as it's due.
+        """Yield the runs of a backfill: each day of the range, both ends included, that is due by now.
 
-        The bounds mean days. Dates picked in the web form arrive as midnights of the viewer's zone, those of
-        the command line as midnights of UTC; the last day comes as its first moment or as its last.
+        The bounds stand for days. Dates from the web form arrive as midnight in the viewer's zone, those of
+        the command line as midnight UTC; the last day arrives as its first moment or its last.
         """
         now = utcnow()
-        # Nothing later is due, and year 9999, which some write for "no end", can't be rounded up.
-        day, last = self._days_meant(earliest, min(latest, now + timedelta(days=3)))
+        # Nothing later is due; and the year 9999, which some enter for "no end", can't be rounded up.
+        day, last = self._day_range(earliest, min(latest, now + timedelta(days=3)))
         while day <= last and self._due(day) <= now:
             yield self._info(day)
             day += 1
 
-    def _days_meant(self, earliest: datetime, latest: datetime) -> tuple[OrdinalDay, OrdinalDay]:
+    def _day_range(self, earliest: datetime, latest: datetime) -> tuple[OrdinalDay, OrdinalDay]:
         first = day_at(earliest, zone=self._timezone, lag_days=0)
-        if earliest == self._midnight(first):  # written on the institute's clock: no need to guess
+        if earliest == self._midnight(first):  # given in the institute's zone: no need to guess
             return first, day_at(latest, zone=self._timezone, lag_days=0)
-        return _day_of_midnight(earliest), _last_day_meant(latest)
+        return _day_of_midnight(earliest), _last_day(latest)
 
     def _decode_partition_date(self, partition_key: str) -> datetime:
         try:
@@ -107,7 +107,7 @@ class OrdinalDayTimetable(CronPartitionTimetable):
             raise InvalidPartitionKeyError(str(wrong)) from wrong
 
     def _info(self, day: OrdinalDay) -> DagRunInfo:
-        # The one place that says what a day's run is. A backfill finds existing runs by partition_date.
+        # The only place that defines a day's run. A backfill finds existing runs by partition_date.
         return DagRunInfo(
             run_after=self._due(day),
             data_interval=None,
@@ -122,7 +122,7 @@ class OrdinalDayTimetable(CronPartitionTimetable):
         return self._instant(day, time.min)
 
     def _instant(self, day: OrdinalDay, at: time) -> DateTime:
-        # Where clocks skip this time, it's as much later as they skip; where they repeat it, the second one.
+        # A time that the clock skips is later by the skip; of one that it repeats, the second counts.
         return self.localize_partition_datetime(datetime.combine(day.date, at))
 
     def _newest_due(self, moment: datetime) -> OrdinalDay:
@@ -133,12 +133,12 @@ class OrdinalDayTimetable(CronPartitionTimetable):
 
 
 def _time_of_day(cron: str) -> time:
-    written = _DAILY.fullmatch(" ".join(cron.split()))
+    match = _DAILY.fullmatch(" ".join(cron.split()))
     try:
-        if written:
-            return time(int(written[2]), int(written[1]))
+        if match:
+            return time(int(match[2]), int(match[1]))
     except ValueError:
-        pass  # 24:00 or 6:60; the sentence below fits these too
+        pass  # 24:00 or 6:60: the message below fits, too
     raise AirflowTimetableInvalid(
         f"{cron!r} doesn't fire exactly once a day. Write the minute and the hour, then three stars, "
         "for example 30 6 * * * for half past six."
@@ -146,11 +146,11 @@ def _time_of_day(cron: str) -> time:
 
 
 def _day_of_midnight(moment: datetime) -> OrdinalDay:
-    # Somebody's midnight, in a zone within 12 hours of UTC: the midnight of UTC nearest to it has its date.
+    # A midnight in a zone within 12 hours of UTC: the nearest midnight UTC has the same date.
     return OrdinalDay.of(moment.astimezone(UTC) + timedelta(hours=12))
 
 
-def _last_day_meant(latest: datetime) -> OrdinalDay:
-    # 23:59 or 23:59:59.999 somewhere: zones differ by whole quarters of an hour.
+def _last_day(latest: datetime) -> OrdinalDay:
+    # 23:59 or 23:59:59.999 in some zone; zones differ by whole quarters of an hour.
     ends_a_day = latest.minute % 15 == 14  # noqa: PLR2004 - the last minute of a quarter
     return _day_of_midnight(latest + timedelta(minutes=1)) - 1 if ends_a_day else _day_of_midnight(latest)

@@ -1,59 +1,43 @@
-"""One institute and one Airflow for all end-to-end tests: starting them takes longer than a run."""
-
-from collections.abc import Iterator
-from pathlib import Path
+"""The DAGs at work, each on the worker's one Airflow."""
 
 import pytest
 
-from include.vault import Vault
-from tests.dags import DAG, Daily, await_
-from tests.dags.weekly import DAG as WEEKLY
-from tests.dags.weekly import Weekly
-from tests.site import Institute
-from tests.site.airflow import LocalAirflow
-
-OTHERS = Path(__file__).with_name("others")
-"""Other people's DAGs."""
-
-# How soon Airflow notices that a worker is gone.
-SOON = {
-    "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "15",
-    "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "2",
-}
+from tests.dags import DAG, Daily, wait_for
+from tests.dags.weekly_runs import DAG as WEEKLY
+from tests.dags.weekly_runs import Weekly
+from tests.one_airflow import OneAirflow
 
 
-@pytest.fixture(scope="session")
-def daily(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daily]:
-    """Give the daily DAG, switched on, with an empty vault and an empty source."""
-    root = tmp_path_factory.mktemp("daily")
-    with Institute(root / "institute") as institute:
-        Vault.create(institute.vault)
-        env = institute.airflow_env() | SOON
-        work = Daily(institute, LocalAirflow(root / "airflow", env=env, dags_folder=OTHERS))
-        work.write_site_file()
-        with work.airflow as airflow:
-            airflow.unpause(DAG)
-            yield work
+@pytest.fixture(scope="module")
+def daily(one: OneAirflow) -> Daily:
+    """Switch ``supim_daily`` on; all modules share its vault and source, and have days of their own."""
+    work = Daily.on(one)
+    one.take_over(DAG)
+    work.write_site_file()
+    return work
 
 
-@pytest.fixture(scope="session")
-def weekly(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Weekly]:
-    """Give the weekly DAG, switched on, with three machines and an empty vault."""
-    root = tmp_path_factory.mktemp("weekly")
-    with Institute(root / "institute", machines=True) as institute:
-        Vault.create(institute.vault)
-        work = Weekly(institute, LocalAirflow(root / "airflow", env=institute.airflow_env() | SOON))
-        work.write_site_file()
-        work.make_machines()
-        with work.airflow as airflow:
-            airflow.unpause(WEEKLY)
-            yield work
+@pytest.fixture(scope="module")
+def weekly(one: OneAirflow) -> Weekly:
+    """Switch ``vm_weekly`` on, with three VMs; all modules share them and the vault."""
+    work = Weekly.on(one)
+    one.take_over(WEEKLY)
+    work.write_site_file()
+    return work
+
+
+@pytest.fixture(autouse=True)
+def _repaired(request: pytest.FixtureRequest) -> None:
+    """Renew the KVM host before a test if an earlier one broke it."""
+    if "weekly" in request.fixturenames:
+        weekly: Weekly = request.getfixturevalue("weekly")
+        weekly.repair(request.node)
 
 
 @pytest.fixture
 def one_backfill_at_a_time(daily: Daily) -> None:
-    """Wait until the last backfill is over: Airflow refuses a second one of a DAG until then."""
-    await_(
+    """Wait until the last backfill is over: until then Airflow refuses another one of the DAG."""
+    wait_for(
         lambda: all(backfill["completed_at"] for backfill in daily.airflow.backfills(DAG)),
         "the last backfill's end",
     )

@@ -1,4 +1,4 @@
-"""What every DAG file keeps to, seen by a real Airflow in a process of its own."""
+"""What every DAG file keeps to, as a real Airflow in a process of its own loads it."""
 
 import ast
 import json
@@ -15,11 +15,11 @@ ROOT = Path(__file__).parents[2]
 FILES = sorted((ROOT / "dags").glob("*.py"))
 FILE_LINES = 120
 SENTENCE = re.compile(r"[A-Z][A-Za-z', ]+")
-FACTS_ALONE = "publish_facts"
-"""The DAG that backs nothing up, and so has nothing to report."""
+STATUS_ALONE = "vault_status"
+"""The DAG that backs nothing up and sends no report."""
 MAY_IMPORT = ("datetime", "airflow.sdk", "include", "inpe_backup")
 
-LOOK = """
+LOAD = """
 import json, os, sys
 from airflow.dag_processing.dagbag import DagBag
 from airflow.serialization.serialized_objects import DagSerialization
@@ -48,10 +48,10 @@ def described(task):
 
 sys.addaudithook(watch)
 bag = DagBag(sys.argv[1])
-seen, touched = list(touched), []
+opened, touched = list(touched), []
 print(json.dumps({
     "errors": bag.import_errors,
-    "touched": seen,
+    "touched": opened,
     "dags": {
         name: {
             "file": dag.fileloc,
@@ -72,8 +72,8 @@ print(json.dumps({
 """
 
 
-def look(home: Path, site_file: Path | None = None) -> dict[str, Any]:
-    """Load all DAG files in an Airflow that was never used before, and say what came of it."""
+def load(home: Path, site_file: Path | None = None) -> dict[str, Any]:
+    """Load all DAG files in a new Airflow home, and return what was loaded, opened and refused."""
     env = {
         "AIRFLOW_HOME": str(home),
         "AIRFLOW__CORE__PLUGINS_FOLDER": str(ROOT / "plugins"),
@@ -84,7 +84,7 @@ def look(home: Path, site_file: Path | None = None) -> dict[str, Any]:
         "PATH": os.environ["PATH"],
         **({"INPE_BACKUP_SITE": str(site_file)} if site_file else {}),
     }
-    command = [sys.executable, "-c", LOOK, str(ROOT / "dags")]
+    command = [sys.executable, "-c", LOAD, str(ROOT / "dags")]
     done = subprocess.run(command, env=env, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, done.stderr
     found: dict[str, Any] = json.loads(done.stderr.splitlines()[-1])
@@ -92,68 +92,68 @@ def look(home: Path, site_file: Path | None = None) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def seen(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """Say what an Airflow sees of the DAGs, with the site file that comes with them."""
-    return look(tmp_path_factory.mktemp("airflow"))
+def loaded(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Return what Airflow loads with the default site file."""
+    return load(tmp_path_factory.mktemp("airflow"))
 
 
 @pytest.fixture(scope="module")
-def dags(seen: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """Give what there is to say of each DAG."""
-    found: dict[str, dict[str, Any]] = seen["dags"]
+def dags(loaded: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the loaded DAGs by their ids."""
+    found: dict[str, dict[str, Any]] = loaded["dags"]
     return found
 
 
-def test_every_dag_file_loads(seen: dict[str, Any]) -> None:
-    """An import error would take the DAG off the list of those that run."""
-    assert seen["errors"] == {}
-    assert len(seen["dags"]) == len(FILES)
+def test_every_dag_file_loads(loaded: dict[str, Any]) -> None:
+    """Airflow doesn't run a DAG with an import error."""
+    assert loaded["errors"] == {}
+    assert len(loaded["dags"]) == len(FILES)
 
 
 def test_a_dag_has_the_name_of_its_file(dags: dict[str, dict[str, Any]]) -> None:
-    """Who sees it in the web page finds its file."""
+    """So people find the file of a DAG in the web page."""
     assert sorted(dags) == [file.stem for file in FILES]
     assert [Path(dags[file.stem]["file"]) for file in FILES] == FILES
 
 
 def test_every_dag_can_be_stored(dags: dict[str, dict[str, Any]]) -> None:
-    """The scheduler knows a DAG from the database only."""
+    """The scheduler reads DAGs from the database only."""
     assert all(dag["stored"] for dag in dags.values())
 
 
-def test_loading_a_dag_touches_nothing_but_code_and_the_site_file(seen: dict[str, Any]) -> None:
-    """It's done every half minute, and again by each task: no network, no database, no other file."""
+def test_loading_a_dag_touches_nothing_but_code_and_the_site_file(loaded: dict[str, Any]) -> None:
+    """Airflow loads it every half minute and in each task: no network, no database, no other file."""
     allowed = tuple(f"open {ROOT / part}/" for part in ("dags", "plugins", "include"))
     zones = "open /usr/share/zoneinfo/"
 
-    assert [what for what in seen["touched"] if not what.startswith((*allowed, zones))] == []
+    assert [what for what in loaded["touched"] if not what.startswith((*allowed, zones))] == []
 
 
 def test_a_dags_docstring_is_its_runbook(dags: dict[str, dict[str, Any]]) -> None:
-    """It's shown in the web page, and says what to do when a task fails."""
+    """The web page shows it; it says what to do when a task fails."""
     for dag in dags.values():
         assert "When it fails" in dag["doc"]
 
 
 def test_every_dag_has_tags(dags: dict[str, dict[str, Any]]) -> None:
-    """With which people find it among the institute's others."""
+    """So people find it among the institute's other DAGs."""
     assert all("backup" in dag["tags"] for dag in dags.values())
 
 
-def test_every_dag_says_who_sees_to_it(dags: dict[str, dict[str, Any]]) -> None:
-    """By the institute's name, with a link that writes to the people who get the reports."""
+def test_every_dag_names_its_owner(dags: dict[str, dict[str, Any]]) -> None:
+    """The institute, with a link that mails the people who get the reports."""
     for dag in dags.values():
         assert dag["owners"] == ["CRS-INPE"]
         assert dag["links"] == {"CRS-INPE": "mailto:backup-reports@institute.example"}
 
 
-def test_every_name_in_the_web_page_is_a_persons(dags: dict[str, dict[str, Any]]) -> None:
-    """DAGs begin with their id, as the search does; groups say what they do, mapped tasks which one."""
+def test_every_name_in_the_web_page_is_readable(dags: dict[str, dict[str, Any]]) -> None:
+    """DAG names begin with the id, for the search; groups have a tooltip, mapped tasks an index template."""
     for name, dag in dags.items():
         assert SENTENCE.fullmatch(dag["shown"].removeprefix(f"{name} · ")), name
         assert len({task["shown"] for task in dag["tasks"].values()}) == len(dag["tasks"])
         for task_id, task in dag["tasks"].items():
-            group, tooltip = task["group"] or ("A group", "Does it.")
+            group, tooltip = task["group"] or ("A group", "A tooltip.")
             assert SENTENCE.fullmatch(task["shown"]), task_id
             assert SENTENCE.fullmatch(group), task_id
             assert tooltip.endswith("."), task_id
@@ -161,49 +161,49 @@ def test_every_name_in_the_web_page_is_a_persons(dags: dict[str, dict[str, Any]]
 
 
 def test_every_field_of_a_form_explains_itself(dags: dict[str, dict[str, Any]]) -> None:
-    """A title, and whole sentences; what may stay empty says what happens then, and a switch what it does."""
+    """A title and full sentences; an optional field says what empty means, a switch what it does."""
     for dag_id, dag in dags.items():
-        assert dag_id == FACTS_ALONE or dag["form"]["dry_run"]["value"] is False
+        assert dag_id == STATUS_ALONE or dag["form"]["dry_run"]["value"] is False
         for name, field in dag["form"].items():
-            told, schema = field["description"], field["schema"]
+            text, schema = field["description"], field["schema"]
             assert SENTENCE.fullmatch(schema["title"]), name
-            assert len(told) > 30, name
-            assert told.endswith("."), name
-            assert ("Empty: " in told) == ("null" in schema.get("type", "")), name
-            assert ("On: " in told) == (schema.get("type") == "boolean"), name
+            assert len(text) > 30, name
+            assert text.endswith("."), name
+            assert ("Empty: " in text) == ("null" in schema.get("type", "")), name
+            assert ("On: " in text) == (schema.get("type") == "boolean"), name
 
 
-def test_no_form_does_anything_to_what_is_there_unless_told(dags: dict[str, dict[str, Any]]) -> None:
-    """Sent as it opens, a restore makes a machine beside the old one, overwrites nothing, loses nothing."""
-    machine, day = dags["restore_machine"]["form"], dags["restore_day"]["form"]
-    defaults = {name: machine[name]["value"] for name in ("how", "start", "keep_old", "confirm")}
+def test_a_form_changes_nothing_existing_by_default(dags: dict[str, dict[str, Any]]) -> None:
+    """By default a VM is restored beside the original, and no file is overwritten or deleted."""
+    vm, day = dags["vm_restore"]["form"], dags["supim_restore"]["form"]
+    defaults = {name: vm[name]["value"] for name in ("how", "start", "keep_old", "confirm")}
 
     assert defaults == {"how": "beside", "start": False, "keep_old": True, "confirm": None}
     assert day["overwrite"]["value"] is False
 
 
 def test_no_dag_catches_up_or_ends_before_its_report(dags: dict[str, dict[str, Any]]) -> None:
-    """Days that were missed are closed by the next run; a run that times out would skip its mail."""
+    """The next run copies missed days; a run that times out would skip its mail."""
     assert not any(dag["catchup"] or dag["timeout"] for dag in dags.values())
 
 
-def test_every_task_knows_what_a_retry_can_mend(dags: dict[str, dict[str, Any]]) -> None:
-    """A refused key is no better in five minutes, a lost connection may be."""
+def test_every_task_retries_only_transient_errors(dags: dict[str, dict[str, Any]]) -> None:
+    """A lost connection may work in five minutes, a refused key won't."""
     for dag in dags.values():
         for name, task in dag["tasks"].items():
             assert task["retries"], name
             assert task["policy"] == "ExceptionRetryPolicy", name
 
 
-def test_mail_and_facts_go_out_whatever_happened_and_the_run_is_judged_beside_them(
+def test_the_mail_and_the_status_go_out_whatever_fails_and_the_result_is_a_task_of_its_own(
     dags: dict[str, dict[str, Any]],
 ) -> None:
-    """A single leaf that always runs would make every run green."""
+    """A single leaf that always runs would make every run succeed."""
     for name, dag in dags.items():
-        tasks, ends = dag["tasks"], ["email_report", "publish_facts", "verdict"]
-        assert tasks["publish_facts"]["rule"] == "all_done"
-        if name == FACTS_ALONE:
-            assert list(tasks) == ["publish_facts"]
+        tasks, ends = dag["tasks"], ["check_result", "email_report", "refresh_status"]
+        assert tasks["refresh_status"]["rule"] == "all_done"
+        if name == STATUS_ALONE:
+            assert list(tasks) == ["refresh_status"]
             continue
         assert tasks["build_report"]["rule"] == "all_done"
         assert tasks["build_report"]["down"] == ends
@@ -212,7 +212,7 @@ def test_mail_and_facts_go_out_whatever_happened_and_the_run_is_judged_beside_th
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_a_dag_file_is_a_declaration(file: Path) -> None:
-    """Short, without logic of its own, importing only what declares; ``include/`` says what it means."""
+    """Short and without logic, which belongs into ``include/``."""
     text = file.read_text(encoding="utf-8")
     tree = ast.parse(text)
     imported = [node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module]
@@ -233,24 +233,25 @@ def test_every_dag_is_in_the_readme(file: Path) -> None:
 WRONG = """\
 institute: {timezone: America/Sao_Paolo}
 mail: {to: [nobody]}
-vault: {path: backup/vault, reserve: plenty}
-supim:
-  schedule: "0 * * * *"
-  lag: 2
-  source: {folder: "{year}"}
+vaults: {main: {path: backup/vault, reserve: plenty}}
+datasets:
+  supim:
+    schedule: "0 * * * *"
+    lag: 2
+    source: {folder: "{year}"}
 """
 
 
 def test_a_wrong_site_file_is_the_dags_import_error(tmp_path: Path) -> None:
-    """All that is wrong at once, each key by its path, as the web page shows it."""
+    """It lists all wrong keys by their paths."""
     site_file = tmp_path / "site.yaml"
     site_file.write_text(WRONG, encoding="utf-8")
-    seen = look(tmp_path / "airflow", site_file)
-    paths = ["institute.timezone", "mail.to[0]", "vault.path", "vault.reserve", "supim.schedule", "supim.lag"]
-    paths += ["supim.source.root", "supim.source.folder"]
+    loaded = load(tmp_path / "airflow", site_file)
+    paths = ["institute.timezone", "mail.to[0]", "vaults.main.path", "vaults.main.reserve"]
+    paths += [f"datasets.supim.{key}" for key in ("schedule", "lag", "source.root", "source.folder")]
 
-    assert seen["dags"] == {}
-    assert len(seen["errors"]) == len(FILES)
-    for error in seen["errors"].values():
+    assert loaded["dags"] == {}
+    assert len(loaded["errors"]) == len(FILES)
+    for error in loaded["errors"].values():
         assert f"The site file {site_file} has {len(paths)} wrong keys:" in error
         assert [path for path in paths if f"\n  {path}: " not in error] == []

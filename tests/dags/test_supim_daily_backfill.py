@@ -1,4 +1,4 @@
-"""Backfills: exactly the days that were asked for, each securing its own day only."""
+"""Backfills of ``supim_daily``: exactly the requested days, each run backing up its own day only."""
 
 from typing import NamedTuple
 
@@ -6,11 +6,11 @@ import pytest
 
 from tests.dags import DAG, GREEN, Daily, Run
 
-pytestmark = [pytest.mark.xdist_group("airflow"), pytest.mark.usefixtures("one_backfill_at_a_time")]
+pytestmark = [pytest.mark.xdist_group("days"), pytest.mark.usefixtures("one_backfill_at_a_time")]
 
 
-class Asked(NamedTuple):
-    """What the web form sends, and what it should make.
+class Range(NamedTuple):
+    """The dates that the web form sends, and the days between them.
 
     Args:
         first: the first moment of the first day, in the viewer's zone.
@@ -23,48 +23,49 @@ class Asked(NamedTuple):
     days: tuple[str, ...]
 
 
-UTC = Asked(
+UTC = Range(
     first="2020-12-30T00:00:00Z",
     last="2021-01-02T23:59:59.999Z",
     days=("2020-365", "2020-366", "2021-001", "2021-002"),
 )
-BERLIN = Asked(
+BERLIN = Range(
     first="2018-12-31T00:00:00+01:00",
     last="2019-01-01T23:59:59.999+01:00",
     days=("2018-365", "2019-001"),
 )
-SAO_PAULO = Asked(
+SAO_PAULO = Range(
     first="2016-12-30T00:00:00-02:00",
     last="2017-01-01T23:59:59.999-02:00",
     days=("2016-365", "2016-366", "2017-001"),
 )
 
 
-def ask(daily: Daily, asked: Asked) -> None:
-    """Send what the web form sends when its button is pressed."""
+def submit(daily: Daily, chosen: Range) -> None:
+    """Send what the web form sends."""
     form = {"dag_run_conf": {}, "max_active_runs": 4, "reprocess_behavior": "none", "run_backwards": False}
-    bounds = {"dag_id": DAG, "from_date": asked.first, "to_date": asked.last}
+    bounds = {"dag_id": DAG, "from_date": chosen.first, "to_date": chosen.last}
     daily.airflow.api("POST", "/backfills", form | bounds)
 
 
 def runs_of(daily: Daily, days: tuple[str, ...]) -> list[Run]:
-    """Give the backfilled runs of the years that some days are in, by day."""
+    """Return the backfill runs in the years of these days, by day."""
     years = {day[:4] for day in days}
     return sorted((run for run in daily.runs("backfill") if run.day[:4] in years), key=lambda run: run.day)
 
 
-@pytest.mark.parametrize("asked", [UTC, BERLIN], ids=["UTC", "Berlin"])
-def test_the_web_form_makes_exactly_the_days_asked(daily: Daily, asked: Asked) -> None:
-    """Both ends included, over a year's end, wherever the viewer sits."""
-    ask(daily, asked)
+@pytest.mark.slow
+@pytest.mark.parametrize("chosen", [UTC, BERLIN], ids=["UTC", "Berlin"])
+def test_the_web_form_creates_exactly_the_requested_days(daily: Daily, chosen: Range) -> None:
+    """Both ends included, across a new year, in any time zone of the viewer."""
+    submit(daily, chosen)
 
-    assert tuple(run.day for run in runs_of(daily, asked.days)) == asked.days
+    assert tuple(run.day for run in runs_of(daily, chosen.days)) == chosen.days
 
 
-def test_backfilled_runs_secure_their_own_day_only(daily: Daily) -> None:
-    """The day before, which the source has and the vault lacks, isn't touched."""
+def test_backfill_runs_back_up_their_own_day_only(daily: Daily) -> None:
+    """Not the day before, which the source has and the vault lacks."""
     daily.write("2016-364", *SAO_PAULO.days)
-    ask(daily, SAO_PAULO)
+    submit(daily, SAO_PAULO)
     runs = runs_of(daily, SAO_PAULO.days)
 
     assert tuple(run.day for run in runs) == SAO_PAULO.days
@@ -74,8 +75,9 @@ def test_backfilled_runs_secure_their_own_day_only(daily: Daily) -> None:
     assert all("OK · 1 copied" in run.mail["Subject"] for run in runs)
 
 
-def test_the_command_line_makes_exactly_the_days_asked(daily: Daily) -> None:
-    """Its dates have no time, and both are meant whole."""
+@pytest.mark.slow
+def test_the_command_line_creates_exactly_the_requested_days(daily: Daily) -> None:
+    """Its dates have no time, and both days are included."""
     days = ("2012-366", "2013-001")
     daily.write(*days)
     bounds = ("--from-date", "2012-12-31", "--to-date", "2013-01-01")

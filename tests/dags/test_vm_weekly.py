@@ -1,4 +1,4 @@
-"""What the weekly DAG does for people: each machine imaged, proven, mailed about, and as it was before."""
+"""``vm_weekly`` backs up, verifies and reports each VM, and leaves each in its former state."""
 
 import subprocess
 from datetime import UTC, datetime
@@ -6,90 +6,101 @@ from datetime import UTC, datetime
 import pytest
 
 from include.report import MADE_BY
-from include.standing.facts import GenerationFacts, MachinesPart
+from include.status.parts import GenerationStatus, VmsPart
 from tests.dags import GREEN, RED, Run, snapshot
-from tests.dags.facts import images_of, told
-from tests.dags.weekly import DAG, MACHINES, USUAL, Weekly
-from tests.include.machines.machines import proven
+from tests.dags.status_events import image_events, published_parts
+from tests.dags.weekly_runs import DAG, USUAL, VMS, Weekly
+from tests.include.vms.sample_vms import verified
 from tests.site.airflow_api import ApiError
 
-pytestmark = pytest.mark.xdist_group("weekly")
+pytestmark = pytest.mark.xdist_group("vms")
 
 AS_BEFORE = {"maq1": "running", "maq2": "shut off", "maq3": "running"}
 
 
-def test_every_machine_is_imaged_and_does_what_it_did_before(weekly: Weekly) -> None:
-    """Proven by sha256sum alone, nothing left at the host, and the mail says how long each was down."""
-    began = datetime.now(UTC).replace(microsecond=0)
-    with weekly.site_file(hosts=weekly.hosts()):
-        run = weekly.run()
+def test_every_vm_is_backed_up_and_keeps_its_state(weekly: Weekly) -> None:
+    """sha256sum verifies the images, the host has no leftovers, and the mail gives each downtime."""
+    [run] = weekly.all_imaged[-1:] or [weekly.run_all()]
+    began = datetime.fromisoformat(run.info["start_date"]).replace(microsecond=0)
 
-    assert run.facts["state"] == GREEN, run.states()
+    assert run.info["state"] == GREEN, run.states()
     assert weekly.states() == AS_BEFORE
-    for machine in MACHINES:
-        newest = weekly.generations(machine)[-1]
+    for vm in VMS:
+        newest = weekly.generations(vm)[-1]
         assert newest.instant >= began
-        assert proven(newest)
-    assert weekly.left_behind() == []
+        assert verified(newest)
+    assert weekly.leftovers() == []
     assert run.mail["Subject"].startswith(f"[{MADE_BY}] VM OK")
     assert run.note == run.subject
-    assert "It ignored the shutdown for 1 s and was switched off." in run.told
-    for machine in ("maq1", "maq3"):
-        assert f"cold: {weekly.generations(machine)[-1].record.downtime_s:.1f} s down" in run.told
-    _told_airflow(weekly, run)
+    assert "It ignored the shutdown for 1 s and was switched off." in run.mail_text
+    assert any("waits for its turn, with" in run.log(f"begin_backup {vm}") for vm in VMS)
+    for vm in ("maq1", "maq3"):
+        assert f"cold: {weekly.generations(vm)[-1].record.downtime_s:.1f} s down" in run.mail_text
+    _check_events(weekly, run)
 
 
-def _told_airflow(weekly: Weekly, run: Run) -> None:
-    """Hold what the page is made of, and what other DAGs may listen to, against the vault."""
-    facts, images = told(run), images_of(run)
-    assert set(facts) == {"vault", "machines", "runs"}
-    assert set(images) == {f"machine_images/{machine}" for machine in MACHINES}
-    part = facts["machines"].part
-    assert isinstance(part, MachinesPart)
-    for machine in part.machines:
-        newest = weekly.generations(machine.name)[-1]
-        assert machine.generations[-1].instant == newest.instant
-        assert (machine.generations[-1].downtime_s or 0) == newest.record.downtime_s
-        extra = images[f"machine_images/{machine.name}"]["extra"]
-        assert GenerationFacts.model_validate(extra) == machine.generations[-1]
+def _check_events(weekly: Weekly, run: Run) -> None:
+    """Compare the status parts and the asset events with the vault."""
+    parts, images = published_parts(run), image_events(run)
+    assert set(parts) == {"vault", "vms", "runs"}
+    assert set(images) == {f"vm_images/{vm}" for vm in VMS}
+    part = parts["vms"].part
+    assert isinstance(part, VmsPart)
+    for vm in part.vms:
+        newest = weekly.generations(vm.name)[-1]
+        assert vm.generations[-1].instant == newest.instant
+        assert (vm.generations[-1].downtime_s or 0) == newest.record.downtime_s
+        extra = images[f"vm_images/{vm.name}"]["extra"]
+        assert GenerationStatus.model_validate(extra) == vm.generations[-1]
 
 
-def test_a_second_image_brings_only_what_changed(weekly: Weekly) -> None:
-    """And once it's proven, the first one of the week goes, by the site file's numbers; the mail says why."""
+@pytest.mark.slow
+def test_a_second_backup_transfers_only_what_changed(weekly: Weekly) -> None:
+    """Once it's verified, retention removes the first image of the week, and the mail says why."""
     before = weekly.images()
     run = weekly.run()
 
-    assert run.facts["state"] == GREEN, run.states()
-    for machine, old in before.items():
-        [kept] = weekly.generations(machine)
+    assert run.info["state"] == GREEN, run.states()
+    for vm, old in before.items():
+        [kept] = weekly.generations(vm)
         assert kept.record.base == old.name
         assert sum(disk.sent_bytes for disk in kept.record.disks) <= 8 << 20
-        assert f"{machine} {old.name}: It goes: " in run.told
+        assert f"{vm} {old.name}: Removed: " in run.mail_text
 
 
-def test_a_dry_run_names_every_machine_and_touches_nothing(weekly: Weekly) -> None:
-    """Not the vault, and no machine; nothing is written at the host but the agent itself."""
-    boots = {machine: weekly.boots(machine) for machine in ("maq1", "maq3")}
+@pytest.mark.slow
+def test_a_dry_run_lists_every_vm_and_touches_nothing(weekly: Weekly) -> None:
+    """Neither the vault nor a VM; the agent is all that is written on the host."""
+    boots = {vm: weekly.boots(vm) for vm in ("maq1", "maq3")}
     vault = snapshot(weekly.institute.vault)
     run = weekly.run(dry_run=True)
 
-    assert run.facts["state"] == GREEN, run.states()
+    assert run.info["state"] == GREEN, run.states()
     assert snapshot(weekly.institute.vault) == vault
-    assert {machine: weekly.boots(machine) for machine in boots} == boots
-    assert weekly.left_behind() == []
+    assert {vm: weekly.boots(vm) for vm in boots} == boots
+    assert weekly.leftovers() == []
     assert "DRY RUN" in run.mail["Subject"]
     assert run.note == run.subject
-    assert all(machine in run.told for machine in USUAL)
-    assert "no machine was stopped" in run.told
+    assert all(vm in run.mail_text for vm in USUAL)
+    assert "no VM was stopped" in run.mail_text
 
 
-def test_weeks_cant_be_backfilled(weekly: Weekly) -> None:
-    """Neither from the web UI nor from a terminal; no run comes of it."""
+def test_vm_backups_cant_be_backfilled(weekly: Weekly) -> None:
+    """Neither over the API nor on the command line; no run is created."""
     runs = len(weekly.runs())
     with pytest.raises(ApiError) as refused:
         weekly.airflow.backfill(DAG, "2026-01-01", "2026-02-01")
-    typed = ["backfill", "create", "--dag-id", DAG, "--from-date", "2026-01-01", "--to-date", "2026-02-01"]
-    done = weekly.airflow.cli(*typed)
+    arguments = [
+        "backfill",
+        "create",
+        "--dag-id",
+        DAG,
+        "--from-date",
+        "2026-01-01",
+        "--to-date",
+        "2026-02-01",
+    ]
+    done = weekly.airflow.cli(*arguments)
 
     assert "does not allow backfill runs" in refused.value.body
     assert done.returncode != 0
@@ -97,39 +108,40 @@ def test_weeks_cant_be_backfilled(weekly: Weekly) -> None:
     assert len(weekly.runs()) == runs
 
 
-def test_switching_it_on_stops_nothing(weekly: Weekly) -> None:
-    """It waits for its next turn; all runs that there are were asked for."""
-    assert {run.facts["run_type"] for run in weekly.runs()} <= {"manual"}
+def test_switching_the_dag_on_starts_no_run(weekly: Weekly) -> None:
+    """It waits for its next scheduled time; all runs so far were triggered by hand."""
+    assert {run.info["run_type"] for run in weekly.runs()} <= {"manual"}
     assert weekly.airflow.api("GET", f"/dags/{DAG}")["next_dagrun_run_after"] > datetime.now(UTC).isoformat()
 
 
-def test_the_image_of_a_machine_that_ran_is_as_it_was_when_off(weekly: Weekly) -> None:
-    """Its file system is clean, for us and for e2fsck."""
+def test_the_image_of_a_running_vm_has_a_clean_file_system(weekly: Weekly) -> None:
+    """So the record says, and e2fsck: the VM was shut down for it."""
     newest = weekly.images()["maq1"]
     [vda] = [disk for disk in newest.record.disks if disk.name == "vda"]
-    checked = subprocess.run(["e2fsck", "-fn", str(newest.image("vda"))], capture_output=True, check=False)
+    e2fsck = subprocess.run(["e2fsck", "-fn", str(newest.image("vda"))], capture_output=True, check=False)
 
     assert [found.clean for found in vda.filesystems] == [True]
-    assert checked.returncode == 0
+    assert e2fsck.returncode == 0
 
 
-def test_a_run_says_what_each_of_its_hosts_has(weekly: Weekly) -> None:
-    """A pattern that matches nothing is an error that names what there is; no machine is stopped."""
+@pytest.mark.slow
+def test_a_pattern_that_matches_no_vm_fails_the_run(weekly: Weekly) -> None:
+    """The error names the pattern and the host; no VM is stopped."""
     boots = weekly.boots("maq1")
-    with weekly.site_file(hosts=weekly.hosts(machines=["maq*", "mail*"])):
+    with weekly.site_file(hosts=weekly.hosts(vms=["maq*", "mail*"])):
         run = weekly.run()
 
-    assert run.facts["state"] == RED
-    assert "'mail*' matches no machine of kvm_host" in run.told
+    assert run.info["state"] == RED
+    assert "'mail*' matches no VM of kvm_host" in run.mail_text
     assert weekly.boots("maq1") == boots
 
 
-def test_no_room_in_the_vault_stops_no_machine(weekly: Weekly) -> None:
-    """The run is red, and the mail says how much is missing."""
+def test_no_vm_is_stopped_when_the_vault_is_too_full(weekly: Weekly) -> None:
+    """The run fails, and the mail says how much space is missing."""
     boots = weekly.boots("maq1")
-    with weekly.site_file(vault={"reserve": "900 TB"}):
+    with weekly.site_file(vaults={"main": {"reserve": "900 TB"}}):
         run = weekly.run()
 
-    assert run.facts["state"] == RED
-    assert "are missing" in run.told
+    assert run.info["state"] == RED
+    assert "are missing" in run.mail_text
     assert weekly.boots("maq1") == boots

@@ -1,4 +1,4 @@
-"""When something is wrong, or dies: every machine is as before, it's said, and the next run succeeds."""
+"""Faults and crashes in ``vm_weekly``: VMs keep their states, the mail reports it, the next run succeeds."""
 
 import os
 import signal
@@ -7,115 +7,123 @@ from collections.abc import Iterator
 import pytest
 
 from include.report import MADE_BY
-from tests.dags import GREEN, RED, Run, await_
+from tests.dags import GREEN, RED, Run, text_of, wait_for
+from tests.dags.site_faults import Standstill, parent
 from tests.dags.test_vm_weekly import AS_BEFORE
-from tests.dags.troubles import Standstill, parent
-from tests.dags.weekly import DEAF, MACHINES, Weekly
+from tests.dags.weekly_runs import IGNORES_SHUTDOWN, VMS, Weekly
 from tests.site import processes
 
-pytestmark = pytest.mark.xdist_group("weekly")
+pytestmark = pytest.mark.xdist_group("vms")
 
 PATIENCE_S = 180.0
 
 
 @pytest.fixture(autouse=True)
 def as_before(weekly: Weekly) -> Iterator[None]:
-    """After each of these tests all is as before, nothing is left, and the run after a red one is green."""
-    weekly.rest()
+    """Check after each test: VMs are as before, nothing is left, a run after a failed one succeeds."""
+    weekly.wait_until_idle()
     yield
     weekly.write_site_file()
-    weekly.rest()
-    if weekly.runs()[-1].facts["state"] == RED:
-        run = weekly.run()
-        assert run.facts["state"] == GREEN, run.states()
-    await_(lambda: not weekly.left_behind(), "nothing left behind")
+    weekly.wait_until_idle()
+    if weekly.runs()[-1].info["state"] == RED:
+        with weekly.site_file(hosts=weekly.hosts(vms=["maq1"])):
+            run = weekly.run()
+        assert run.info["state"] == GREEN, run.states()
+    wait_for(lambda: not weekly.leftovers(), "the end of leftovers")
     assert weekly.states() == AS_BEFORE
 
 
 @pytest.fixture
 def standstill(weekly: Weekly) -> Iterator[Standstill]:
-    """Every image stands still half-way, until the test ends it."""
-    assert weekly.agent  # it's there already: nothing but commands gets through meanwhile
-    with Standstill(weekly.host.ssh, '*" serve "*') as standing:
-        yield standing
+    """Stall every transfer half-way, until the test ends that."""
+    assert weekly.agent  # install it first: a stalled server takes only commands
+    with Standstill(weekly.host.ssh, '*" send "*') as stalled:
+        yield stalled
 
 
 def begin(weekly: Weekly) -> tuple[Run, str, int]:
-    """Start a run and wait for half an image; gives the run, the machine and the task's process."""
-    weekly.lose_images()  # of small changes, all would have passed before it stands still
+    """Start a run and wait for half an image; return the run, the VM and the PID of the task."""
+    weekly.delete_images()  # small changes would be through before the stall
+    weekly.write_site_file(hosts=weekly.hosts(vms=["maq1"]))
     run = weekly.start()
 
-    def pulling() -> list[str]:
-        # Not what is noted of it: that's done when more comes, and here nothing does.
+    def transferring() -> list[str]:
+        # The progress file is written only when more data arrives, and none does here.
         images = (weekly.institute.vault / ".staging" / "vm").glob("*/data/vda.img")
         return [path.parents[1].name for path in images if path.stat().st_blocks]
 
     with run.explained():
-        machine = await_(pulling, "an image that has begun", PATIENCE_S)[0]
-    [ssh] = [pid for pid in processes.marked(weekly.airflow.home.mark) if _serves(pid)]
-    return run, machine, parent(ssh)
+        vm = wait_for(transferring, "an image that has begun", PATIENCE_S)[0]
+    [ssh] = [pid for pid in processes.marked(weekly.airflow.home.mark) if _sends(pid)]
+    return run, vm, parent(ssh)
 
 
-def _serves(pid: int) -> bool:
+def _sends(pid: int) -> bool:
     try:
         with open(f"/proc/{pid}/cmdline", "rb") as file:  # noqa: PTH123 - it may be gone
-            words = file.read().split(b"\0")
+            command = file.read().split(b"\0")
     except OSError:
         return False
-    return words[0] == b"ssh" and any(b" serve " in word for word in words)
+    return command[0] == b"ssh" and any(b" send " in word for word in command)
 
 
-def test_a_machine_without_a_sign_of_life_leads_the_report(weekly: Weekly) -> None:
-    """And no further machine of its host is stopped in that run."""
-    boots = {machine: weekly.boots(machine) for machine in ("maq1", "maq3")}
-    deaf = {"address": "127.0.0.1", "ports": [1], "timeout_s": 2}
-    with weekly.site_file(proof=deaf, hosts=weekly.hosts(machines=["maq1", "maq3"])):
+def test_a_vm_that_isnt_seen_to_run_leads_the_report(weekly: Weekly) -> None:
+    """It has a mail of its own before; no other VM of its host is stopped in that run."""
+    boots = {vm: weekly.boots(vm) for vm in ("maq1", "maq3")}
+    unreachable = {"address": "127.0.0.1", "ports": [1], "timeout_s": 2}
+    with weekly.site_file(health_check=unreachable, hosts=weekly.hosts(vms=["maq1", "maq3"])):
         run = weekly.run()
 
-    assert run.facts["state"] == RED
+    assert run.info["state"] == RED
     assert run.mail["Subject"].startswith(f"[{MADE_BY}] VM DOWN")
     assert run.note == run.subject
-    assert "did not come back" in run.told
-    stopped = [machine for machine, text in boots.items() if weekly.boots(machine) != text]
+    assert "did not come back" in run.mail_text
+    alarm, _report = run.mails()
+    assert alarm["Subject"] == run.mail["Subject"]
+    assert "Its report will repeat this alarm." in text_of(alarm)
+    stopped = [vm for vm, text in boots.items() if weekly.boots(vm) != text]
     assert len(stopped) == 1
     assert weekly.states() == AS_BEFORE
 
 
-def test_a_guest_that_ignores_the_shutdown_is_left_running(weekly: Weekly) -> None:
-    """The others are imaged, the run is red, and nothing is removed in it."""
+@pytest.mark.slow
+def test_a_vm_that_ignores_its_power_button_is_left_running(weekly: Weekly) -> None:
+    """The others are backed up, the run fails, and removes nothing."""
     weekly.images()
-    before = {machine: weekly.generations(machine) for machine in MACHINES}
-    patient = [{**DEAF, "on_timeout": "leave", "lease_s": 25, "proof": {"timeout_s": 10}}]
-    with weekly.site_file(special=patient, hosts=weekly.hosts(machines=["maq1", "maq3"])):
+    before = {vm: weekly.generations(vm) for vm in VMS}
+    patient = [
+        {**IGNORES_SHUTDOWN, "on_timeout": "leave", "watchdog_s": 25, "health_check": {"timeout_s": 10}}
+    ]
+    with weekly.site_file(overrides=patient, hosts=weekly.hosts(vms=["maq1", "maq3"])):
         run = weekly.run()
 
-    assert run.facts["state"] == RED
-    assert "didn't shut down within 1 s, and was left running" in run.told
+    assert run.info["state"] == RED
+    assert "didn't shut down within 1 s, and was left running" in run.mail_text
     assert weekly.states() == AS_BEFORE
     assert len(weekly.generations("maq1")) == len(before["maq1"]) + 1
     assert weekly.generations("maq3") == before["maq3"]
 
 
-def test_a_killed_task_is_tried_again_and_goes_on_where_it_was(
-    weekly: Weekly, standstill: Standstill
-) -> None:
-    """The machine isn't stopped a second time for it."""
-    run, machine, task = begin(weekly)
-    boots = weekly.host.console(machine)
+@pytest.mark.slow
+def test_a_killed_task_is_retried_and_resumes(weekly: Weekly, standstill: Standstill) -> None:
+    """The VM isn't stopped a second time."""
+    run, vm, task = begin(weekly)
+    boots = weekly.boots(vm)
     os.kill(task, signal.SIGKILL)
     standstill.end()
 
     assert run.end(PATIENCE_S) == GREEN, run.states()
-    assert run.tasks()[f"pull_image {machine}"]["try_number"] == 2
-    assert weekly.host.console(machine).startswith(boots)
+    assert run.tasks()[f"transfer_image {vm}"]["try_number"] == 2
+    assert weekly.boots(vm) == boots
 
 
-def test_a_killed_scheduler_goes_on_when_it_is_back(weekly: Weekly, standstill: Standstill) -> None:
-    """Meanwhile the machines run, and their host keeps their disks."""
-    run, machine, _ = begin(weekly)
+@pytest.mark.slow
+def test_a_run_survives_a_killed_scheduler(weekly: Weekly, standstill: Standstill) -> None:
+    """Meanwhile the VMs run, and the backup stays open on the host."""
+    run, vm, _ = begin(weekly)
     weekly.airflow.kill("scheduler")
     try:
-        assert weekly.host.state(machine) == AS_BEFORE[machine]
+        assert weekly.host.state(vm) == AS_BEFORE[vm]
     finally:
         standstill.end()
         weekly.airflow.revive("scheduler")
@@ -123,35 +131,39 @@ def test_a_killed_scheduler_goes_on_when_it_is_back(weekly: Weekly, standstill: 
     assert run.end(PATIENCE_S) == GREEN, run.states()
 
 
-def test_a_run_that_a_person_ends_lets_go_of_the_machine(weekly: Weekly, standstill: Standstill) -> None:
-    """Its release comes while the network still hangs, and half an image doesn't stay."""
-    run, machine, _ = begin(weekly)
+@pytest.mark.slow
+def test_a_run_that_a_person_fails_ends_the_backup_on_the_host(
+    weekly: Weekly, standstill: Standstill
+) -> None:
+    """Even while the network hangs; half an image doesn't stay in the vault."""
+    run, vm, _ = begin(weekly)
     run.stop()
-    run.reach(f"release {machine}", "success")
+    run.reach(f"end_backup {vm}", "success")
     standstill.end()
 
-    await_(lambda: not weekly.left_behind(), f"{machine}, released")
+    wait_for(lambda: not weekly.leftovers(), f"the end of the backup of {vm}")
     assert weekly.states() == AS_BEFORE
 
 
-def test_a_host_that_goes_down_half_way_costs_its_images(weekly: Weekly, standstill: Standstill) -> None:
-    """What was frozen is lost with it; what is set to start with it starts, and the run says it."""
-    run, machine, _ = begin(weekly)
+@pytest.mark.slow
+def test_a_host_that_goes_down_half_way_fails_the_run(weekly: Weekly, standstill: Standstill) -> None:
+    """The open backup is lost; VMs that start with their host run again, and the mail reports it."""
+    run, vm, _ = begin(weekly)
     weekly.host.reboot()
     standstill.end()
     state = run.end(PATIENCE_S)
-    assert (
-        weekly.host.state(machine) == AS_BEFORE[machine]
-    )  # while it was imaged, it was set to start with its host
-    for other in {"maq1", "maq3"} - {machine}:
+    assert weekly.host.state(vm) == AS_BEFORE[vm]  # while it was imaged, it was set to start with its host
+    for other in {"maq1", "maq3"} - {vm}:
         weekly.host.boot(other)
 
     assert state == RED
-    assert "isn't frozen any more" in run.told or "Nothing of this machine is frozen" in run.told
+    ended = ("No backup of this VM is open", "isn't open any more")
+    assert any(message in run.mail_text for message in ended)
 
 
-def test_a_host_that_cant_be_reached_is_told(weekly: Weekly) -> None:
-    """After some tries; no machine is touched."""
+@pytest.mark.slow
+def test_a_host_that_cant_be_reached_fails_the_run(weekly: Weekly) -> None:
+    """After three retries; no VM is touched."""
     weekly.host.ssh.stop()
     try:
         run = weekly.start()
@@ -159,5 +171,5 @@ def test_a_host_that_cant_be_reached_is_told(weekly: Weekly) -> None:
     finally:
         weekly.host.ssh.start()
 
-    assert "can't be reached" in run.told
-    assert run.tasks()["list_machines kvm_host"]["try_number"] == 4
+    assert "can't be reached" in run.mail_text
+    assert run.tasks()["list_vms kvm_host"]["try_number"] == 4

@@ -1,4 +1,4 @@
-"""The form of *Trigger* in Airflow's web page, filled in as a person does: real Chromium, real clicks."""
+"""Airflow's *Trigger* form, filled in by a real Chromium."""
 
 import re
 from urllib.parse import unquote
@@ -13,13 +13,13 @@ MORE = "Only when needed"
 
 
 class TriggerForm:
-    """The form of one DAG, opened.
+    """A DAG's open *Trigger* form.
 
     Args:
-        page: one that is logged in to ``airflow``.
-        airflow: where the DAG is, switched on.
-        institute: what its runs are about.
-        dag: its id.
+        page: a page that is logged in to ``airflow``.
+        airflow: an Airflow in which the DAG is switched on.
+        institute: the institute that its runs back up.
+        dag: the DAG's id.
     """
 
     def __init__(self, page: Page, airflow: LocalAirflow, institute: Institute, dag: str) -> None:
@@ -30,39 +30,39 @@ class TriggerForm:
         self._dialog.get_by_text("Run Parameters").wait_for()
 
     def section(self, title: str) -> None:
-        """Open one of the parts that are closed at first."""
+        """Open a section that is closed at first."""
         self._dialog.get_by_role("button", name=title).click()
 
     def fill(self, title: str, text: str) -> None:
-        """Write into a field."""
+        """Fill in a field."""
         self._field(title).locator("input").fill(text)
 
     def choose(self, title: str, text: str) -> None:
-        """Take what begins so from a list."""
+        """Choose an option that contains a text."""
         self._field(title).get_by_role("combobox").click()
         self._page.get_by_role("option").filter(has_text=text).click()
 
     def switch(self, title: str) -> None:
-        """Turn a switch."""
+        """Toggle a switch."""
         self._field(title).locator("label").last.click()
 
-    def told(self, title: str) -> str:
-        """Give all that stands at a field."""
+    def field_text(self, title: str) -> str:
+        """Return all text of a field: title, value and description."""
         return self._field(title).inner_text()
 
     def can_be_sent(self) -> bool:
-        """Say whether the page lets go of it as it is."""
+        """Return whether the *Trigger* button is enabled."""
         return self._button.is_enabled()
 
     def send(self) -> Run:
-        """Press *Trigger*, and give the run whose page opens."""
+        """Press *Trigger*, and return the run whose page opens."""
         self._button.click()
         self._page.wait_for_url(f"**/dags/{self._dag}/runs/*")
         run_id = unquote(self._page.url.partition("/runs/")[2].partition("/")[0].partition("?")[0])
         return Run(self._airflow, self._institute, run_id, self._dag)
 
     def refused(self, why: str = "Bad Request") -> str:
-        """Press *Trigger*, and give what the page says against it."""
+        """Press *Trigger*, and return the page's error message."""
         self._button.click()
         refusal = self._dialog.get_by_text(why).first.locator("xpath=../..")
         refusal.wait_for()
@@ -78,7 +78,7 @@ class TriggerForm:
 
 
 def see(page: Page, run: Run) -> str:
-    """Look at a run that is over, and give what the top of its page says."""
+    """Open the page of a run that is over, and return its text."""
     page.goto(f"{run.airflow.url}/dags/{run.dag}/runs/{run.run_id}")
     page.get_by_text(run.note or "no note").first.wait_for()
     return page.locator("body").inner_text()

@@ -1,4 +1,4 @@
-"""Fixtures for tests of include/: a cluster, workers, and a day between them. All parts are real."""
+"""Fixtures for tests of include/: a cluster, workers, and a source and a vault for a day. All are real."""
 
 import os
 from collections.abc import Iterator
@@ -6,16 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from include.vault import Vault
-from tests.include.machine import plain_user, program
-from tests.include.rehearsal import Rehearsal
-from tests.include.worker import Worker
+from include.vault.vault import Vault
+from tests.include.days.day_tasks import Rehearsal
+from tests.include.days.worker import Worker
+from tests.session.needs import plain_user, program
 from tests.site.sshd import SshServer
 
 
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SshServer]:
-    """One SSH server for all tests that leave its keys alone."""
+    """An SSH server that all tests share that don't change it."""
     for name in ("rsync", "setpriv", "ssh", "python3"):
         program(name)
     with SshServer(tmp_path_factory.mktemp("cluster")) as server:
@@ -23,22 +23,22 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SshServer]:
 
 
 @pytest.fixture
-def own_cluster(cluster: SshServer, tmp_path: Path) -> Iterator[SshServer]:  # noqa: ARG001 - its needs are the same
-    """An SSH server for a test that does something to it."""
+def own_cluster(cluster: SshServer, tmp_path: Path) -> Iterator[SshServer]:  # noqa: ARG001 - needs the same programs
+    """An SSH server for one test, which may change it."""
     with SshServer(tmp_path / "cluster") as server:
         yield server
 
 
 @pytest.fixture(scope="session")
 def worker() -> Iterator[Worker]:
-    """A worker process that is bound by file modes, as a service's user is."""
+    """A worker process that file modes apply to, as to a service's user."""
     with Worker(plain_user()) as process:
         yield process
 
 
 @pytest.fixture(scope="session")
 def another_worker() -> Iterator[Worker]:
-    """A second one."""
+    """A second worker process."""
     with Worker(plain_user()) as process:
         yield process
 
@@ -55,7 +55,7 @@ def rehearsal(cluster: SshServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 @pytest.fixture(autouse=True)
 def _no_umask() -> Iterator[None]:
-    """Modes are what the code says, whoever runs the tests."""
+    """Set a common umask, so that modes don't depend on who runs the tests."""
     before = os.umask(0o022)
     yield
     os.umask(before)

@@ -1,4 +1,4 @@
-"""Ordinal days agree with the standard library's calendar, and refuse everything that is no day."""
+"""Ordinal days agree with the standard library's calendar, and nothing else is accepted as a day."""
 
 import operator
 from datetime import UTC, date, datetime, timedelta
@@ -28,7 +28,7 @@ PATTERNS = st.sampled_from(
 
 @given(DATES)
 def test_a_day_is_written_as_the_standard_library_writes_it(then: date) -> None:
-    """ISO 8601: ``%Y-%j``; read again, it is the same day and the same date."""
+    """ISO 8601: ``%Y-%j``; parsed again, it is the same day and the same date."""
     day = OrdinalDay.of(then)
     assert str(day) == f"{then:%Y-%j}"
     assert OrdinalDay.parse(str(day)) == day
@@ -68,7 +68,7 @@ def test_a_window_is_days_in_a_row_that_end_with_the_last(then: date, length: in
     ],
 )
 def test_the_two_days_before_new_year_are_of_the_old_year(last: str, days: list[str]) -> None:
-    """Where the replaced scripts looked in the wrong year's folder, or for a wrong last day."""
+    """The scripts before this project used the wrong year's folder, or a wrong last day."""
     assert [str(day) for day in window(OrdinalDay.parse(last), 3)] == days
 
 
@@ -76,7 +76,7 @@ def test_the_two_days_before_new_year_are_of_the_old_year(last: str, days: list[
     ("year", "length"), [(1900, 365), (2000, 366), (2024, 366), (2026, 365), (2100, 365)]
 )
 def test_the_leap_rule_is_the_gregorian_one(year: int, length: int) -> None:
-    """Centuries aren't leap years unless 400 divides them; "% 4 only" was a defect of the scripts."""
+    """Centuries aren't leap years unless 400 divides them; the scripts before this project had that wrong."""
     assert days_in(year) == length
     assert OrdinalDay(year, length) + 1 == OrdinalDay(year + 1, 1)
     with pytest.raises(InvalidDayError, match=f"^There is no day {length + 1} in {year}; its days go from 1"):
@@ -91,7 +91,7 @@ def test_an_aware_moment_counts_in_its_own_zone() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "sentence"),
+    ("text", "message"),
     [
         ("2026-366", "There is no day 366 in 2026; its days go from 1 to 365."),
         ("2026-000", "There is no day 0 in 2026; its days go from 1 to 365."),
@@ -122,16 +122,16 @@ def test_an_aware_moment_counts_in_its_own_zone() -> None:
         ),
     ],
 )
-def test_what_is_no_day_is_refused_with_a_sentence(text: str, sentence: str) -> None:
-    """One written form only, and only days that exist."""
+def test_other_forms_and_impossible_days_are_refused(text: str, message: str) -> None:
+    """The message says how to write a day."""
     with pytest.raises(InvalidDayError) as refused:
         OrdinalDay.parse(text)
-    assert str(refused.value) == sentence
+    assert str(refused.value) == message
 
 
 @given(st.text())
-def test_any_text_is_a_day_or_a_refusal(text: str) -> None:
-    """Never another error, and what is read is written as it was."""
+def test_any_text_is_a_day_or_refused(text: str) -> None:
+    """Never another error, and an accepted text is written again unchanged."""
     try:
         assert str(OrdinalDay.parse(text)) == text
     except InvalidDayError as refused:
@@ -140,7 +140,7 @@ def test_any_text_is_a_day_or_a_refusal(text: str) -> None:
 
 @pytest.mark.parametrize(("last", "days"), [("9999-365", 1), ("0001-001", -1), ("2026-268", 10**9)])
 def test_the_calendar_has_ends(last: str, days: int) -> None:
-    """And beyond them there are no days, which is said as for any other day that isn't."""
+    """Days beyond them are refused like any other impossible day."""
     with pytest.raises(InvalidDayError, match="is beyond the years 1 to 9999"):
         OrdinalDay.parse(last) + days
 
@@ -154,20 +154,20 @@ def test_the_calendar_has_ends(last: str, days: int) -> None:
         ("d{day}/{year:04d}", ["d7/2026", "d007/2026", "d07/2026"]),
     ],
 )
-def test_a_days_folder_is_looked_for_in_every_padding(pattern: str, candidates: list[str]) -> None:
-    """The pattern's own first: sources hold ``7``, ``07`` and ``007``."""
+def test_a_days_folder_may_have_any_padding(pattern: str, candidates: list[str]) -> None:
+    """The pattern's own comes first: sources have ``7``, ``07`` and ``007``."""
     day = OrdinalDay.parse("2026-007")
     assert FolderPattern(pattern).candidates(day) == candidates
     assert FolderPattern(pattern).folder(day) == candidates[0]
 
 
-def test_a_padded_day_isnt_looked_for_three_times() -> None:
-    """Three digits look the same in every padding."""
+def test_a_day_of_three_digits_has_one_candidate() -> None:
+    """It is the same in every padding."""
     assert FolderPattern("{year}/{day}").candidates(OrdinalDay.parse("2026-268")) == ["2026/268"]
 
 
 @given(PATTERNS, DAYS)
-def test_every_candidate_is_read_as_its_day(pattern: str, day: OrdinalDay) -> None:
+def test_every_candidate_folder_is_its_day(pattern: str, day: OrdinalDay) -> None:
     """Whatever the pattern's own padding."""
     folders = FolderPattern(pattern).candidates(day)
     assert FolderPattern(pattern).days(folders) == dict.fromkeys(folders, day)
@@ -175,14 +175,14 @@ def test_every_candidate_is_read_as_its_day(pattern: str, day: OrdinalDay) -> No
 
 @given(PATTERNS, DAYS, DAYS)
 def test_two_days_never_share_a_folder(pattern: str, one: OrdinalDay, other: OrdinalDay) -> None:
-    """Not even in different paddings."""
+    """Not even with different paddings."""
     shared = {*FolderPattern(pattern).candidates(one)} & {*FolderPattern(pattern).candidates(other)}
     assert bool(shared) == (one == other)
 
 
-def test_what_isnt_a_day_is_left_out_of_a_listing() -> None:
-    """Other folders, impossible days, and names that only look like a day."""
-    strangers = [
+def test_folders_that_arent_days_are_left_out() -> None:
+    """Other folders, impossible days, and names that only resemble a day."""
+    others = [
         "2026",
         "2026/000",
         "2026/366",
@@ -193,8 +193,8 @@ def test_what_isnt_a_day_is_left_out_of_a_listing() -> None:
         "2026/٣",
         "x/2026/1",
     ]
-    read = FolderPattern("{year}/{day}").days([*strangers, "2024/366", "2026/1"])
-    assert read == {"2024/366": OrdinalDay(2024, 366), "2026/1": OrdinalDay(2026, 1)}
+    days = FolderPattern("{year}/{day}").days([*others, "2024/366", "2026/1"])
+    assert days == {"2024/366": OrdinalDay(2024, 366), "2026/1": OrdinalDay(2026, 1)}
 
 
 @pytest.mark.parametrize(
@@ -230,11 +230,11 @@ def test_what_isnt_a_day_is_left_out_of_a_listing() -> None:
     ],
 )
 def test_a_pattern_that_gives_no_folder_to_each_day_is_refused(pattern: str) -> None:
-    """Nothing absolute, nothing that leads out, nothing but the two fields."""
+    """It must be relative, stay below the root, and have each of the two fields once."""
     with pytest.raises(ValueError, match="does not give each day a folder of its own"):
         FolderPattern(pattern)
 
 
-def test_letters_of_a_pattern_are_no_regular_expression() -> None:
+def test_a_pattern_is_no_regular_expression() -> None:
     """A dot is a dot."""
     assert FolderPattern("v1.0/{year}/{day}").days(["v1x0/2026/1"]) == {}

@@ -1,1 +1,1 @@
-"""Tests of what Airflow sees."""
+"""Tests of plugins/."""

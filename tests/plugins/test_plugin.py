@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 
-LOOK = """
+LOAD = """
 import json, sys
 from datetime import datetime, timezone
 from airflow import plugins_manager
@@ -41,8 +41,8 @@ print(json.dumps({
 
 
 @pytest.fixture(scope="module")
-def seen(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """Say what an Airflow with this project's plugins folder and nothing else has loaded."""
+def loaded(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Return what an Airflow with only this project's plugins folder has loaded."""
     env = {
         "AIRFLOW_HOME": str(tmp_path_factory.mktemp("airflow")),
         "AIRFLOW__CORE__PLUGINS_FOLDER": str(ROOT / "plugins"),
@@ -52,43 +52,43 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         "PATH": os.environ["PATH"],
     }
     process = subprocess.run(
-        [sys.executable, "-c", LOOK], env=env, capture_output=True, text=True, check=False, timeout=120
+        [sys.executable, "-c", LOAD], env=env, capture_output=True, text=True, check=False, timeout=120
     )
     assert process.returncode == 0, process.stderr
     found: dict[str, Any] = json.loads(process.stderr.splitlines()[-1])
     return found
 
 
-def test_the_plugin_loads_without_an_error(seen: dict[str, Any]) -> None:
-    """An error would only show in a log, and the DAG would be gone."""
-    assert "inpe_backup" in seen["plugins"]
-    assert seen["errors"] == {}
+def test_the_plugin_loads_without_an_error(loaded: dict[str, Any]) -> None:
+    """An error would only show in a log, and DAGs would be missing."""
+    assert "inpe_backup" in loaded["plugins"]
+    assert loaded["errors"] == {}
 
 
-def test_the_plugin_registers_the_timetable_under_one_name(seen: dict[str, Any]) -> None:
-    """The name that stored DAGs carry; a second one would be a second class."""
-    assert seen["timetables"] == ["inpe_backup.timetable.OrdinalDayTimetable"]
+def test_the_plugin_registers_the_timetable_under_one_name(loaded: dict[str, Any]) -> None:
+    """Serialized DAGs contain this name; a second name would be a second class."""
+    assert loaded["timetables"] == ["inpe_backup.timetable.OrdinalDayTimetable"]
 
 
-def test_the_plugin_registers_what_sums_runs_up(seen: dict[str, Any]) -> None:
-    """The scheduler calls it when a run is over."""
-    assert seen["listeners"] == ["inpe_backup.run_note"]
+def test_the_plugin_registers_the_listener_for_run_notes(loaded: dict[str, Any]) -> None:
+    """The scheduler calls it at the end of a run."""
+    assert loaded["listeners"] == ["inpe_backup.run_note"]
 
 
-def test_airflow_does_not_run_the_packages_files_as_plugins(seen: dict[str, Any]) -> None:
+def test_airflow_doesnt_load_the_packages_files_as_plugins(loaded: dict[str, Any]) -> None:
     """``.airflowignore`` keeps it from importing each file under its bare name."""
-    assert seen["modules"] == []
+    assert loaded["modules"] == []
 
 
-def test_a_dag_is_stored_and_read_back_with_its_schedule(seen: dict[str, Any]) -> None:
-    """As the scheduler and the API do, which never see the DAG file."""
-    assert seen["stored"]["__type"] == "inpe_backup.timetable.OrdinalDayTimetable"
-    assert seen["stored"]["__var"]["lag_days"] == 2
-    assert seen["summary"] == "30 6 * * * (day - 2)"
-    assert seen["first"] == "2026-268"
+def test_a_dag_is_stored_and_read_back_with_its_schedule(loaded: dict[str, Any]) -> None:
+    """As by the scheduler and the API server, which never read the DAG file."""
+    assert loaded["stored"]["__type"] == "inpe_backup.timetable.OrdinalDayTimetable"
+    assert loaded["stored"]["__var"]["lag_days"] == 2
+    assert loaded["summary"] == "30 6 * * * (day - 2)"
+    assert loaded["first"] == "2026-268"
 
 
-def test_the_page_is_announced_and_only_the_web_server_pays_for_it(seen: dict[str, Any]) -> None:
-    """Every Airflow process imports the plugin file, each task too."""
-    assert seen["views"] == ["Backups"]
-    assert seen["page"] == []
+def test_the_status_page_is_registered_but_loaded_only_by_the_api_server(loaded: dict[str, Any]) -> None:
+    """Every Airflow process, each task too, imports the plugin file."""
+    assert loaded["views"] == ["Backups"]
+    assert loaded["page"] == []

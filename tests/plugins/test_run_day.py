@@ -1,4 +1,4 @@
-"""Which day a task works for."""
+"""The day that a run is for."""
 
 from datetime import UTC, datetime
 from types import SimpleNamespace
@@ -14,19 +14,19 @@ from inpe_backup.run_day import day_at, day_of_run
 INSTITUTE = ZoneInfo("America/Sao_Paulo")
 
 
-def day(*, key: str | None = None, run_after: datetime | None = None, **context: Any) -> str:  # noqa: ANN401 - a context holds anything
-    """Resolve the day of a run of 27 September 2026, 06:30 in São Paulo, and write it."""
+def day(*, key: str | None = None, run_after: datetime | None = None, **context: Any) -> str:  # noqa: ANN401 - as in a context
+    """Return the day of a run of 27 September 2026, 06:30 in São Paulo."""
     due = run_after or datetime(2026, 9, 27, 6, 30, tzinfo=INSTITUTE)
-    given: dict[str, Any] = {
+    usual: dict[str, Any] = {
         "partition_key": key,
         "params": {"day": None},
         "dag_run": SimpleNamespace(run_after=due.astimezone(UTC)),
     }
-    return str(day_of_run(given | context, timezone="America/Sao_Paulo", lag_days=2))
+    return str(day_of_run(usual | context, timezone="America/Sao_Paulo", lag_days=2))
 
 
-def test_the_partition_key_wins() -> None:
-    """Over a param and a logical date, whatever they say."""
+def test_the_partition_key_comes_first() -> None:
+    """Before a param and a logical date."""
     assert (
         day(key="2026-100", params={"day": "2026-200"}, logical_date=datetime(2026, 9, 1, tzinfo=UTC))
         == "2026-100"
@@ -34,23 +34,23 @@ def test_the_partition_key_wins() -> None:
 
 
 def test_the_param_day_comes_next() -> None:
-    """Some ways to start a run, such as the command line, have no key."""
+    """Not every way to start a run has a key."""
     assert day(params={"day": "2026-200"}, logical_date=datetime(2026, 9, 1, tzinfo=UTC)) == "2026-200"
 
 
-def test_a_logical_date_means_its_own_day_at_the_institute() -> None:
-    """Two hours past midnight in London, São Paulo still has the day before."""
+def test_a_logical_date_stands_for_its_day_in_the_institutes_zone() -> None:
+    """At 02:00 UTC it's still the day before in São Paulo."""
     assert day(logical_date=datetime(2026, 9, 25, 2, 0, tzinfo=UTC)) == "2026-267"
     assert day(logical_date=datetime(2026, 9, 25, 0, 0, tzinfo=INSTITUTE)) == "2026-268"
 
 
-def test_a_bare_logical_date_means_the_date_as_written() -> None:
-    """``airflow dags test DAG 2026-09-25`` hands over midnight in UTC."""
+def test_a_bare_logical_date_is_taken_as_written() -> None:
+    """``airflow dags test DAG 2026-09-25`` passes midnight UTC."""
     assert day(logical_date=datetime(2026, 9, 25, tzinfo=UTC)) == "2026-268"
 
 
-def test_else_a_run_has_the_day_that_the_schedule_would_give_it() -> None:
-    """By the institute's date: at 22:00 in São Paulo, UTC has tomorrow."""
+def test_any_other_run_has_the_day_of_a_scheduled_run() -> None:
+    """By the date in the institute's zone: at 22:00 in São Paulo it's already tomorrow in UTC."""
     assert day() == "2026-268"
     assert day(logical_date=None) == "2026-268"
     assert day(run_after=datetime(2026, 9, 27, 22, 0, tzinfo=INSTITUTE)) == "2026-268"
@@ -58,25 +58,25 @@ def test_else_a_run_has_the_day_that_the_schedule_would_give_it() -> None:
 
 
 def test_a_context_without_params_is_enough() -> None:
-    """Callbacks get less than tasks do."""
+    """Callbacks get a smaller context than tasks."""
     run = SimpleNamespace(run_after=datetime(2026, 9, 27, 9, 30, tzinfo=UTC))
     assert str(day_of_run({"dag_run": run}, timezone="America/Sao_Paulo", lag_days=0)) == "2026-270"
 
 
 @pytest.mark.parametrize("written", ["2026-366", "2026-68", "x", "", 268])
 def test_a_param_that_is_no_day_is_refused(written: object) -> None:
-    """Another day would be worse than none."""
+    """Backing up another day would be worse."""
     with pytest.raises(InvalidDayError):
         day(params={"day": written})
 
 
 def test_a_key_that_is_no_day_is_refused() -> None:
-    """Even if the run was made before the timetable refused such keys."""
+    """Even in a run that was created before the timetable refused such keys."""
     with pytest.raises(InvalidDayError, match="2026-68"):
         day(key="2026-68", params={"day": "2026-200"})
 
 
-def test_the_day_at_a_moment_is_counted_in_the_zone() -> None:
+def test_the_day_of_a_moment_depends_on_the_zone() -> None:
     """The same instant, two zones, two days."""
     instant = datetime(2026, 9, 27, 1, 0, tzinfo=UTC)
     assert day_at(instant, zone=UTC, lag_days=0) == OrdinalDay(2026, 270)

@@ -1,4 +1,4 @@
-"""The schedule of days: each day comes once, when it's due, under its own name."""
+"""The schedule of days: each day has one run, when it's due, with the day as its key."""
 
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import pairwise
@@ -32,13 +32,13 @@ DAYS = st.dates(date(2000, 1, 1), date(2030, 12, 31))
 def restriction(
     start: datetime | None = None, end: datetime | None = None, *, catchup: bool
 ) -> TimeRestriction:
-    """Give a DAG's start, end and catch-up in Airflow's form."""
+    """Return a DAG's start, end and catch-up as a ``TimeRestriction``."""
     earliest, latest = (DateTime.instance(at) if at else None for at in (start, end))
     return TimeRestriction(earliest, latest, catchup)
 
 
 def schedule(times: OrdinalDayTimetable, start: datetime, count: int) -> list[DagRunInfo]:
-    """Give the first ``count`` runs of a DAG that catches up from ``start``."""
+    """Return the first ``count`` runs of a DAG that catches up from ``start``."""
     runs: list[DagRunInfo] = []
     for _ in range(count):
         run = times.next_dagrun_info_v2(
@@ -49,7 +49,7 @@ def schedule(times: OrdinalDayTimetable, start: datetime, count: int) -> list[Da
     return runs
 
 
-def test_a_run_belongs_to_the_day_two_days_before() -> None:
+def test_a_run_is_for_the_day_two_days_before() -> None:
     """Due at 06:30 in São Paulo on 27 September, it's for the 25th, the 268th day of 2026."""
     (run,) = schedule(timetable(), moment("2026-09-27 00:00"), 1)
     assert run.partition_key == "2026-268"
@@ -58,8 +58,8 @@ def test_a_run_belongs_to_the_day_two_days_before() -> None:
     assert run.data_interval is None
 
 
-def test_the_first_days_of_january_belong_to_the_old_year() -> None:
-    """Neither 2027-000 nor 2027-365 comes up, and a leap year has its day 366."""
+def test_the_first_runs_of_january_are_for_the_old_year() -> None:
+    """There is no 2027-000 or 2027-365, and a leap year has a day 366."""
     assert keys(schedule(timetable(), moment("2027-01-01 00:00"), 4)) == [
         "2026-364",
         "2026-365",
@@ -71,8 +71,8 @@ def test_the_first_days_of_january_belong_to_the_old_year() -> None:
 
 @pytest.mark.parametrize("cron", CRONS)
 @pytest.mark.parametrize("zone", ZONES)
-def test_every_day_comes_once_however_clocks_change(zone: str, cron: str) -> None:
-    """Sixteen months are walked through: the leap day of 2016, and clocks that went back and forward."""
+def test_every_day_has_one_run_across_clock_changes(zone: str, cron: str) -> None:
+    """Over sixteen months: with the leap day of 2016, and clocks set back and forward."""
     runs = schedule(timetable(cron, zone=zone), moment("2015-09-01 12:00", zone), 490)
     first, last = (OrdinalDay.parse(keys(runs)[at]).date for at in (0, -1))
     assert keys(runs) == days(first, last)
@@ -82,14 +82,14 @@ def test_every_day_comes_once_however_clocks_change(zone: str, cron: str) -> Non
         assert (str(OrdinalDay.of(day)), due - day) == (run.partition_key, timedelta(days=2))
 
 
-def test_a_midnight_that_sao_paulo_skipped_has_its_run() -> None:
-    """On 4 November 2018 clocks went from 23:59 to 01:00."""
+def test_a_skipped_midnight_has_a_run() -> None:
+    """On 4 November 2018 clocks in São Paulo went from 23:59 to 01:00."""
     runs = schedule(timetable("0 0 * * *", lag_days=0), moment("2018-11-03 00:00"), 3)
     assert keys(runs) == ["2018-307", "2018-308", "2018-309"]
     assert runs[1].run_after == runs[1].partition_date == moment("2018-11-04 01:00")
 
 
-def test_a_time_that_comes_twice_has_one_run_at_the_second() -> None:
+def test_a_repeated_time_has_one_run_at_its_second_occurrence() -> None:
     """On 18 February 2018 São Paulo's clocks went from 24:00 back to 23:00."""
     runs = schedule(timetable("30 23 * * *", lag_days=0), moment("2018-02-17 12:00"), 2)
     assert keys(runs) == ["2018-048", "2018-049"]
@@ -97,7 +97,7 @@ def test_a_time_that_comes_twice_has_one_run_at_the_second() -> None:
 
 
 def test_after_an_outage_only_the_newest_day_is_due(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without catch-up, older days are the DAG's own business."""
+    """Without catch-up; the DAG itself looks for older days."""
     (last,) = schedule(timetable(), moment("2026-09-01 00:00"), 1)
     at(moment("2026-09-27 06:29"), monkeypatch)
     run = timetable().next_dagrun_info_v2(last_dagrun_info=last, restriction=restriction(catchup=False))
@@ -105,8 +105,8 @@ def test_after_an_outage_only_the_newest_day_is_due(monkeypatch: pytest.MonkeyPa
     assert run.partition_key == "2026-267"
 
 
-def test_a_dag_without_runs_begins_with_the_next_day_to_be_due(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With a start date in the past it begins with the newest day that is due."""
+def test_a_new_dag_begins_with_the_next_day_to_become_due(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a start date in the past, it begins with the newest day that is due."""
     at(moment("2026-09-27 12:00"), monkeypatch)
     begin = timetable().next_dagrun_info_v2
     anew = begin(last_dagrun_info=None, restriction=restriction(catchup=False))
@@ -117,7 +117,7 @@ def test_a_dag_without_runs_begins_with_the_next_day_to_be_due(monkeypatch: pyte
 
 
 def test_a_dag_has_no_run_before_its_start_nor_after_its_end() -> None:
-    """Both limits mean the moment a run is due, and both are included."""
+    """Both limits are compared with when a run is due, and included."""
     bounds = restriction(moment("2026-09-27 06:30"), moment("2026-09-28 06:30"), catchup=True)
     times = timetable()
     runs: list[DagRunInfo] = []
@@ -134,7 +134,7 @@ def test_a_dag_has_no_run_before_its_start_nor_after_its_end() -> None:
 def test_a_changed_schedule_does_not_repeat_a_day(
     changed: OrdinalDayTimetable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """At 07:00 the day's run is done; then the site file changes."""
+    """The day's run is done at 07:00; then the site file changes."""
     (done,) = schedule(timetable(), moment("2026-09-27 00:00"), 1)
     at(moment("2026-09-27 07:00"), monkeypatch)
     run = changed.next_dagrun_info_v2(last_dagrun_info=done, restriction=restriction(catchup=False))
@@ -146,12 +146,12 @@ def test_a_changed_schedule_does_not_repeat_a_day(
     steps=st.lists(st.tuples(st.integers(0, 50), st.integers(-6, 6), st.integers(0, 6)), max_size=12),
     catchup=st.booleans(),
 )
-def test_no_day_comes_twice_whatever_is_backfilled(
+def test_no_day_has_two_runs_whatever_is_backfilled(
     steps: list[tuple[int, int, int]], *, catchup: bool
 ) -> None:
-    """Hours pass, days around now are backfilled, and the scheduler asks again after each step.
+    """Each step lets hours pass, backfills days around now, and asks for scheduled runs.
 
-    It asks about the latest day, by partition date and then by ``run_after``, as Airflow 3.3 does.
+    As Airflow 3.3 does, it passes the latest run by partition date, then by ``run_after``.
     """
     times, now = timetable(), moment("2026-09-27 05:00")
     bounds = restriction(moment("2026-09-20 00:00"), catchup=catchup)
@@ -161,9 +161,11 @@ def test_no_day_comes_twice_whatever_is_backfilled(
             now += timedelta(hours=hours)
             at(now, monkeypatch)
             first = datetime.combine(now.date() + timedelta(days=begin), time.min, UTC)
-            asked = times.iter_partition_dagrun_infos(earliest=first, latest=first + timedelta(days=length))
+            backfill = times.iter_partition_dagrun_infos(
+                earliest=first, latest=first + timedelta(days=length)
+            )
             known = {run.partition_date for run in runs}
-            runs += [run for run in asked if run.partition_date not in known]
+            runs += [run for run in backfill if run.partition_date not in known]
             for _ in range(3):
                 latest = max(runs, key=lambda run: (run.partition_date, run.run_after), default=None)
                 run = times.next_dagrun_info_v2(last_dagrun_info=latest, restriction=bounds)
@@ -174,7 +176,7 @@ def test_no_day_comes_twice_whatever_is_backfilled(
 
 @given(day=DAYS, zone=st.sampled_from(ZONES))
 def test_schedule_backfill_and_manual_run_agree_on_a_day(day: date, zone: str) -> None:
-    """Airflow finds an existing run by ``partition_date``: one instant per day, for every kind of run."""
+    """Airflow finds an existing run by ``partition_date``: one instant per day for every type of run."""
     times, midnight = timetable(zone=zone), datetime.combine(day, time.min, ZoneInfo(zone))
     with pytest.MonkeyPatch.context() as monkeypatch:
         at(datetime(2031, 6, 1, tzinfo=UTC), monkeypatch)
@@ -187,23 +189,23 @@ def test_schedule_backfill_and_manual_run_agree_on_a_day(day: date, zone: str) -
 @pytest.mark.parametrize(
     "key", ["2026-366", "2026-0", "2026-000", "2026-68", "2026-09-25", "x", "", " 2026-268"]
 )
-def test_a_key_that_is_no_day_is_refused_in_the_days_own_words(key: str) -> None:
-    """The API shows the sentence beside its 400."""
-    with pytest.raises(InvalidDayError) as words:
+def test_a_key_that_is_no_day_is_refused_with_the_message_of_ordinalday(key: str) -> None:
+    """The API shows the message with its status 400."""
+    with pytest.raises(InvalidDayError) as error:
         OrdinalDay.parse(key)
     with pytest.raises(InvalidPartitionKeyError) as refusal:
         timetable().resolve_partition_date(key)
-    assert str(refusal.value) == str(words.value)
+    assert str(refusal.value) == str(error.value)
 
 
 def test_a_run_without_a_key_has_no_partition_date() -> None:
-    """A manual run needn't name its day."""
+    """A manual run may have no day."""
     assert timetable().resolve_partition_date(None) is None
 
 
 @pytest.mark.parametrize("run_type", [DagRunType.SCHEDULED, DagRunType.BACKFILL_JOB])
-def test_the_run_id_carries_the_day(run_type: DagRunType) -> None:
-    """Airflow hands the key over for the runs that it makes itself."""
+def test_the_run_id_contains_the_day(run_type: DagRunType) -> None:
+    """Airflow passes the key for the runs that it creates."""
     (run,) = schedule(timetable(), moment("2026-09-27 00:00"), 1)
     run_id = timetable().generate_run_id(
         run_type=run_type, run_after=run.run_after, data_interval=None, partition_key=run.partition_key
@@ -211,8 +213,8 @@ def test_the_run_id_carries_the_day(run_type: DagRunType) -> None:
     assert "__2026-268__" in run_id
 
 
-def test_a_timetable_comes_back_from_its_stored_form() -> None:
-    """With its zone and its lag, and without any other module's help."""
+def test_a_timetable_is_restored_from_its_serialized_form() -> None:
+    """With its time zone and lag."""
     times = timetable("@daily", zone="Europe/Berlin", lag_days=3)
     again = OrdinalDayTimetable.deserialize(times.serialize())
     assert times.serialize() == {"cron": "0 0 * * *", "timezone": "Europe/Berlin", "lag_days": 3}
@@ -220,8 +222,8 @@ def test_a_timetable_comes_back_from_its_stored_form() -> None:
     assert schedule(again, moment("2026-09-27 00:00"), 3) == schedule(times, moment("2026-09-27 00:00"), 3)
 
 
-def test_a_timetable_says_what_it_does() -> None:
-    """In the DAG's header, and in the tooltip over it."""
+def test_a_timetable_describes_itself() -> None:
+    """In the DAG's header and its tooltip."""
     assert timetable().summary == "30 6 * * * (day - 2)"
     assert timetable().description == "At 06:30, America/Sao_Paulo time, for the day 2 days before"
 
@@ -230,12 +232,12 @@ def test_a_timetable_says_what_it_does() -> None:
     "cron", ["30 6 * * 1-5", "30 6,18 * * *", "0 * * * *", "30 24 * * *", "60 6 * * *", "@weekly", "6:30", ""]
 )
 def test_a_cron_expression_that_is_not_once_a_day_is_refused(cron: str) -> None:
-    """The sentence shows as the DAG's import error."""
+    """The message is the DAG's import error."""
     with pytest.raises(AirflowTimetableInvalid, match=r"Write the minute and the hour.*30 6 \* \* \*"):
         timetable(cron)
 
 
-def test_a_day_that_is_not_over_cannot_be_scheduled() -> None:
-    """A lag below zero would ask for tomorrow."""
+def test_a_negative_lag_is_refused() -> None:
+    """Its day wouldn't be over."""
     with pytest.raises(AirflowTimetableInvalid, match="lag_days is -1"):
         timetable(lag_days=-1)

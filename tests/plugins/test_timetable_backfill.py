@@ -1,4 +1,4 @@
-"""A backfill: the days that it takes, wherever who asks for it sits."""
+"""The days of a backfill, in any time zone of the viewer."""
 
 from datetime import UTC, date, datetime
 
@@ -21,7 +21,7 @@ VIEWERS = (
 def backfill(
     times: OrdinalDayTimetable, earliest: datetime, latest: datetime, monkeypatch: pytest.MonkeyPatch
 ) -> list[str]:
-    """Give the days of a backfill that is asked for on 1 July 2027."""
+    """Return the days of a backfill that is requested on 1 July 2027."""
     at(moment("2027-07-01 12:00"), monkeypatch)
     return keys(times.iter_partition_dagrun_infos(earliest=earliest, latest=latest))
 
@@ -29,7 +29,7 @@ def backfill(
 @pytest.mark.parametrize("viewer", VIEWERS)
 @pytest.mark.parametrize("ends", ["00:00", "23:59", "23:59:59.999"])
 @pytest.mark.parametrize(
-    "asked",
+    "bounds",
     [
         ("2026-09-20", "2026-09-22"),
         ("2026-03-01", "2026-04-01"),  # clocks go forward in Berlin and in New York
@@ -38,43 +38,39 @@ def backfill(
         ("2024-02-29", "2024-02-29"),
     ],
 )
-def test_a_backfill_takes_exactly_the_days_asked(
-    asked: tuple[str, str], ends: str, viewer: str, monkeypatch: pytest.MonkeyPatch
+def test_a_backfill_takes_exactly_the_requested_days(
+    bounds: tuple[str, str], ends: str, viewer: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Wherever the viewer sits, and while that zone's clocks change.
+    """In any time zone of the viewer, and across its clock changes.
 
-    A date without a time ends at 23:59:59.999 in the web form and is 00:00 on the command line.
+    The web form sends 23:59:59.999 for a last day, the command line 00:00.
     """
-    first, last = asked
+    first, last = bounds
     earliest, latest = moment(f"{first} 00:00", viewer), moment(f"{last} {ends}", viewer)
     found = backfill(timetable(), earliest.astimezone(UTC), latest.astimezone(UTC), monkeypatch)
     assert found == days(date.fromisoformat(first), date.fromisoformat(last))
 
 
 @pytest.mark.parametrize("cron", CRONS)
-def test_the_hour_of_the_schedule_does_not_move_a_backfill(
-    cron: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A day is a day, whether it's due at midnight or just before."""
-    asked = (datetime(2026, 9, 20, tzinfo=UTC), datetime(2026, 9, 22, tzinfo=UTC))
-    assert backfill(timetable(cron), *asked, monkeypatch) == ["2026-263", "2026-264", "2026-265"]
+def test_the_time_of_the_schedule_doesnt_shift_a_backfill(cron: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether days are due at midnight or just before."""
+    bounds = (datetime(2026, 9, 20, tzinfo=UTC), datetime(2026, 9, 22, tzinfo=UTC))
+    assert backfill(timetable(cron), *bounds, monkeypatch) == ["2026-263", "2026-264", "2026-265"]
 
 
-def test_a_backfill_follows_the_institutes_clock_where_it_starts_by_it(
+def test_a_backfill_that_starts_at_the_institutes_midnight_is_read_in_its_time_zone(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A last moment at 18:00 in São Paulo means that day, though Moscow has midnight then."""
-    asked = (moment("2026-09-20 00:00"), moment("2026-09-22 18:00"))
-    assert backfill(timetable(), *asked, monkeypatch) == ["2026-263", "2026-264", "2026-265"]
+    """An end at 18:00 in São Paulo stands for that day, though it's midnight in Moscow."""
+    bounds = (moment("2026-09-20 00:00"), moment("2026-09-22 18:00"))
+    assert backfill(timetable(), *bounds, monkeypatch) == ["2026-263", "2026-264", "2026-265"]
 
 
 @pytest.mark.parametrize("skipped", ["2018-11-04T02:00+00:00", "2018-11-04T03:00+00:00"])
-def test_a_backfill_may_start_at_a_midnight_that_was_skipped(
-    skipped: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Browsers disagree on which instant the missing 00:00 of 4 November 2018 was."""
-    asked = (datetime.fromisoformat(skipped), moment("2018-11-05 23:59:59.999"))
-    assert backfill(timetable(), *asked, monkeypatch) == ["2018-308", "2018-309"]
+def test_a_backfill_may_start_at_a_skipped_midnight(skipped: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Browsers disagree on the instant of the missing 00:00 of 4 November 2018."""
+    bounds = (datetime.fromisoformat(skipped), moment("2018-11-05 23:59:59.999"))
+    assert backfill(timetable(), *bounds, monkeypatch) == ["2018-308", "2018-309"]
 
 
 @pytest.mark.parametrize(("clock", "newest"), [("06:29:59", "2026-267"), ("06:30:00", "2026-268")])
@@ -82,12 +78,12 @@ def test_a_backfill_may_start_at_a_midnight_that_was_skipped(
 def test_a_backfill_ends_with_the_newest_day_that_is_due(
     latest: datetime, clock: str, newest: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A day isn't due before its run of the schedule is."""
+    """A day isn't due before its scheduled run is."""
     at(moment(f"2026-09-27 {clock}"), monkeypatch)
-    asked = timetable().iter_partition_dagrun_infos(earliest=moment("2026-09-20 00:00"), latest=latest)
-    assert keys(asked)[-1] == newest
+    runs = timetable().iter_partition_dagrun_infos(earliest=moment("2026-09-20 00:00"), latest=latest)
+    assert keys(runs)[-1] == newest
 
 
-def test_a_backfill_of_days_to_come_is_empty(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Airflow then says that there are no runs to create."""
+def test_a_backfill_of_future_days_is_empty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Airflow then reports that there are no runs to create."""
     assert not backfill(timetable(), moment("2027-07-02 00:00"), moment("2027-07-09 00:00"), monkeypatch)

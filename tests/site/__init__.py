@@ -1,20 +1,23 @@
-"""The stand-in institute: real parts in the roles of the institute's, on one machine, for tests and the demo.
+"""The stand-in institute: real servers in the institute's roles, on one machine, for tests and the demo.
 
-    supim.py          SUPIM days in the real format, from a few KB to the real grid
+    supim.py          SUPIM days in the real format, from some KB to the real size
     sshd.py           the cluster: an OpenSSH server with its own keys
-    kvm_host.py       a KVM host: libvirtd and guests, apart from this machine's; guests.py is what they boot
-    smtp.py           the mail server, which keeps what it gets
-    airflow.py        a complete local Airflow on this project's DAGs; airflow_api.py is its REST side
-    browser.py        Chromium, logged in to it as its admin or as a viewer
-    demo.py           all of it together, for people: ``make demo``
-    processes.py      how servers are started and, with all their children, ended
-    switched.py       what each of them has of a context manager
+    kvm_host.py       a KVM host: a libvirtd of its own, with guests; guests.py is what they boot
+    smtp.py           the mail server, which keeps all mail
+    airflow.py        a complete local Airflow with this project's DAGs; airflow_api.py is its REST client,
+                      airflow_loaded.py loads Airflow once for all processes
+    browser.py        Chromium, logged in to it as admin or as viewer
+    demo.py           all of it for people to watch: ``make demo``
+    renewed.py        parts that tests share, renewed when a test broke one
+    ports.py          ports that no two institutes on a machine share
+    processes.py      starts servers, and ends them with all their children
+    switched.py       the base of all servers: a context manager
 
-``Institute`` below ties cluster, KVM host, mail server, days and site file together under one folder:
+``Institute`` below has cluster, KVM host, mail server, days and site file in one folder:
 
     with Institute(tmp_path) as institute:
         supim.write_day(institute.source, OrdinalDay.parse("2026-268"))
-        institute.write_site_file(supim={"look_back": 3})
+        institute.write_site_file(datasets={"supim": {"lookback_days": 3}})
         with LocalAirflow(tmp_path / "airflow", env=institute.airflow_env()) as airflow:
             ...
 """
@@ -40,17 +43,19 @@ RECIPIENT = "backup@institute.example"
 
 @dataclass
 class Institute(Switched):
-    """The institute's machines, as far as the backup meets them; a context manager.
+    """The institute's servers that the backup uses; a context manager.
 
     Args:
-        root: the folder that everything lies in. Keys and ports found there are used again.
-        machines: whether it has a KVM host, too, which needs root.
+        root: the folder of everything. Keys and ports from an earlier start are used again.
+        vms: whether it also has a KVM host, which needs root.
+        usual: keys of every site file, merged into ``usual_site``.
 
-    ``vault`` is where the site file says the vault is; whoever wants one makes it there.
+    ``vault`` is the path in the site file; the vault itself isn't created.
     """
 
     root: Path
-    machines: bool = False
+    vms: bool = False
+    usual: Mapping[str, Any] = field(default_factory=dict)
     cluster: SshServer = field(init=False)
     kvm_host: KvmHost = field(init=False)
     mail: MailServer = field(init=False)
@@ -74,69 +79,78 @@ class Institute(Switched):
         with ExitStack() as starting:
             starting.enter_context(self.cluster)
             starting.enter_context(self.mail)
-            if self.machines:
+            if self.vms:
                 starting.enter_context(self.kvm_host)
             self._running = starting.pop_all()
         if not self.site_file.exists():
             self.write_site_file(self.site_file)
 
     def stop(self) -> None:
-        """Stop them; harmless when they don't run."""
+        """Stop the servers; do nothing if they don't run."""
         self._running.close()
 
+    def beside(self, name: str, *, vms: bool) -> "Institute":
+        """Return an institute with the same servers and site file, but a source and vault of its own."""
+        other = Institute(self.root / name, vms, self.usual)
+        other.cluster, other.kvm_host, other.mail = self.cluster, self.kvm_host, self.mail
+        other.site_file = self.site_file
+        other.source.mkdir(parents=True, exist_ok=True)
+        return other
+
     def write_site_file(self, path: Path | None = None, **overrides: object) -> Path:
-        """Write a site file that fits this institute, and make it the one of ``airflow_env``.
+        """Write this institute's site file, for ``airflow_env`` to name.
 
         Args:
-            path: where to; ``site.yaml`` in the root if not given.
-            **overrides: sections, merged into the institute's own: ``supim={"lag_days": 3}``.
+            path: the file; ``site.yaml`` in the root if not given.
+            **overrides: sections to merge in: ``scrub={"max_age_days": 3}``.
         """
         self.site_file = (path or self.root / "site.yaml").resolve()
-        content = _merged(self.usual_site(), overrides)
+        content = _merged(_merged(self.usual_site(), self.usual), overrides)
         self.site_file.write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True), "utf-8")
         return self.site_file
 
     def airflow_env(self) -> dict[str, str]:
-        """Give the variables that make an Airflow know this institute."""
-        machines = {"AIRFLOW_CONN_KVM_HOST": json.dumps(self.kvm_host.connection)} if self.machines else {}
-        return machines | {
+        """Return the environment that connects an Airflow to this institute."""
+        vms = {"AIRFLOW_CONN_KVM_HOST": json.dumps(self.kvm_host.connection)} if self.vms else {}
+        return vms | {
             "AIRFLOW_CONN_SUPIM_CLUSTER": json.dumps(self.cluster.connection),
             "AIRFLOW_CONN_SMTP_DEFAULT": json.dumps(self.mail.connection),
             "INPE_BACKUP_SITE": str(self.site_file),
         }
 
     def usual_site(self) -> dict[str, Any]:
-        """Give the site file's content: as at a real site, but with a demo's patience."""
+        """Return the site file's content: as at a real site, but with short waits."""
         return {
             "institute": {"name": "Stand-in institute", "timezone": "America/Sao_Paulo"},
             "mail": {"to": [RECIPIENT]},
-            "vault": {"path": str(self.vault), "reserve": "64MiB"},
-            "supim": {
-                "schedule": "30 6 * * *",
-                "lag_days": 2,
-                "look_back": 30,
-                "recheck_s": 5,
-                "give_up_after_s": 20,
-                "steps_per_day": 24,
-                "source": {
-                    "connection": "supim_cluster",
-                    "root": str(self.source),
-                    "folder": "{year}/{day:03d}",
+            "vaults": {"main": {"path": str(self.vault), "reserve": "64MiB"}},
+            "datasets": {
+                "supim": {
+                    "schedule": "30 6 * * *",
+                    "lag_days": 2,
+                    "lookback_days": 30,
+                    "poke_interval_s": 5,
+                    "timeout_s": 20,
+                    "source": {
+                        "ssh_conn_id": "supim_cluster",
+                        "root": str(self.source),
+                        "folder": "{year}/{day:03d}",
+                    },
                 },
             },
-            "machines": {
+            "vms": {
                 "schedule": "0 2 * * 0",
                 "retry_delay_s": 2,
-                "hosts": [{"machines": ["maq*"], "state": STATE}] if self.machines else [],
+                "hosts": [{"vms": ["maq*"], "state": STATE}] if self.vms else [],
                 "shutdown_timeout_s": 30,
-                "lease_s": 150,
+                "watchdog_s": 150,
                 "downtime_budget_s": 10,
             },
         }
 
 
 def _merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Give ``base`` with ``changes`` laid over it, section by section."""
+    """Return ``base`` with ``changes`` merged in, section by section."""
     result = dict(base)
     for key, value in changes.items():
         below = result.get(key)

@@ -1,9 +1,9 @@
-"""Airflow's REST API as a test or the demo uses it: standard library only, errors that quote the answer."""
+"""A client of Airflow's REST API for tests and the demo: standard library only, errors quote the answer."""
 
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from http import HTTPStatus
 from json import dumps, loads
 from typing import Any
@@ -12,14 +12,14 @@ from urllib.parse import quote, urlencode
 JsonObject = dict[str, Any]
 
 FINISHED = ("success", "failed")
-_TIMEOUT_S = 120  # well over the 30 s that the database may be busy: the server's own answer comes first
+_TIMEOUT_S = 120  # well over the 30 s of the database's own time-out, so that the server can report it
 _POLL_S = 0.25
 _PAGE = 100
 _BUSY_TRIES = 10
 
 
 class ApiError(RuntimeError):
-    """Airflow answered with an error; ``status`` and ``body`` as it sent them."""
+    """Airflow answered with an error; has its ``status`` and ``body``."""
 
     def __init__(self, request: str, status: int, body: str) -> None:
         super().__init__(f"{request} was answered with {status}: {body}")
@@ -28,15 +28,15 @@ class ApiError(RuntimeError):
 
     @property
     def is_busy(self) -> bool:
-        """Whether it says "database is locked" in one of Airflow's ways: SQLite has one writer at a time."""
+        """Whether the database was locked: SQLite has one writer at a time."""
         return self.status == HTTPStatus.SERVICE_UNAVAILABLE or '"Database error"' in self.body
 
 
 class AirflowApi:
-    """One Airflow's REST API, logged in at the first call.
+    """The REST API of an Airflow; logs in at the first call.
 
     Args:
-        url: where it listens, without a path.
+        url: its URL without a path.
         user: the account's name.
         password: the account's password.
     """
@@ -47,11 +47,11 @@ class AirflowApi:
         self.password = password
         self._token = ""
 
-    def api(self, method: str, path: str, json: object = None) -> Any:  # noqa: ANN401 - whatever JSON it sends
-        """Call ``/api/v2`` + path and give the parsed answer (None for an empty one).
+    def api(self, method: str, path: str, json: object = None) -> Any:  # noqa: ANN401 - any JSON
+        """Call ``/api/v2`` + path, and return the parsed answer (None for an empty one).
 
         Raises:
-            ApiError: any status over 399; a busy database is tried again first.
+            ApiError: the status is 400 or more; while the database is busy, it's retried first.
         """
         for last in (*[False] * (_BUSY_TRIES - 1), True):
             self._token = self._token or self.log_in()
@@ -59,22 +59,22 @@ class AirflowApi:
                 return self._send(method, f"/api/v2{path}", json, {"Authorization": f"Bearer {self._token}"})
             except ApiError as refused:
                 if refused.status == HTTPStatus.UNAUTHORIZED and not last:
-                    self._token = ""  # another Airflow on the same home signs with the same key; time ran out
+                    self._token = ""  # expired
                 elif last or not refused.is_busy:
                     raise
             time.sleep(_POLL_S)
         raise AssertionError("unreachable")
 
     def health(self) -> JsonObject:
-        """Give the state of each component; needs no log-in."""
+        """Return the state of each component, without logging in."""
         answer: JsonObject = self._send("GET", "/api/v2/monitor/health", None, {})
         return answer
 
     def unpause(self, dag_id: str, timeout_s: float = 60) -> None:
-        """Switch a DAG on, once Airflow knows it.
+        """Switch a DAG on as soon as Airflow knows it.
 
         Raises:
-            TimeoutError: it doesn't know it in time; the message has the import errors.
+            TimeoutError: it doesn't in time; the message has the import errors.
         """
         deadline = time.monotonic() + timeout_s
         while True:
@@ -87,53 +87,75 @@ class AirflowApi:
                 return
             if time.monotonic() > deadline:
                 broken = [error["stack_trace"] for error in self._pages("/importErrors", "import_errors")]
-                told = "\n".join(broken) or "none"
-                raise TimeoutError(f"No DAG {dag_id} after {timeout_s:.0f} s. Import errors: {told}")
+                errors = "\n".join(broken) or "none"
+                raise TimeoutError(f"No DAG {dag_id} after {timeout_s:.0f} s. Import errors: {errors}")
+            time.sleep(_POLL_S)
+
+    def switch_on_only(self, dag_ids: Collection[str]) -> None:
+        """Switch these DAGs on, and all others off."""
+        for dag in self._pages("/dags", "dags", paused="false"):
+            if dag["dag_id"] not in dag_ids:
+                self.api("PATCH", f"/dags/{quote(dag['dag_id'])}", {"is_paused": True})
+        for dag_id in dag_ids:
+            self.unpause(dag_id)
+
+    def wait_until_idle(self, timeout_s: float = 60) -> None:
+        """Wait until no run of any DAG is active; after the time-out, mark active ones as failed."""
+        deadline = time.monotonic() + timeout_s
+        while running := [
+            run
+            for state in ("running", "queued")
+            for run in self._pages("/dags/~/dagRuns", "dag_runs", state=state)
+        ]:
+            if time.monotonic() > deadline:
+                for run in running:
+                    self.api("PATCH", _run_path(run["dag_id"], run["dag_run_id"]), {"state": "failed"})
             time.sleep(_POLL_S)
 
     def trigger(
         self, dag_id: str, partition_key: str | None = None, conf: Mapping[str, object] | None = None
     ) -> JsonObject:
-        """Start a run by hand and give it."""
-        wanted = {"logical_date": None, "partition_key": partition_key, "conf": dict(conf or {})}
-        run: JsonObject = self.api("POST", f"/dags/{quote(dag_id)}/dagRuns", wanted)
+        """Trigger a run, and return it."""
+        body = {"logical_date": None, "partition_key": partition_key, "conf": dict(conf or {})}
+        run: JsonObject = self.api("POST", f"/dags/{quote(dag_id)}/dagRuns", body)
         return run
 
     def backfill(self, dag_id: str, first: str, last: str, reprocess: str = "completed") -> JsonObject:
-        """Run past days again or for the first time, and give the backfill.
+        """Start a backfill, and return it.
 
         Args:
-            dag_id: which DAG.
+            dag_id: the DAG.
             first: ISO date of the first partition.
             last: ISO date of the last one.
-            reprocess: which days with a run get another: ``none``, ``failed`` or ``completed`` (all).
+            reprocess: which days that have a run get another: ``none``, ``failed`` or ``completed`` (all).
         """
-        wanted = {"dag_id": dag_id, "from_date": f"{first}T00:00:00Z", "to_date": f"{last}T00:00:00Z"}
-        made: JsonObject = self.api("POST", "/backfills", wanted | {"reprocess_behavior": reprocess})
+        body = {"dag_id": dag_id, "from_date": f"{first}T00:00:00Z", "to_date": f"{last}T00:00:00Z"}
+        made: JsonObject = self.api("POST", "/backfills", body | {"reprocess_behavior": reprocess})
         return made
 
     def backfills(self, dag_id: str) -> list[JsonObject]:
-        """Give a DAG's backfills, ended ones too."""
+        """Return a DAG's backfills, completed ones too."""
         return self._pages("/backfills", "backfills", dag_id=dag_id)
 
     def run(self, dag_id: str, run_id: str) -> JsonObject:
-        """Give one run."""
+        """Return one run."""
         found: JsonObject = self.api("GET", _run_path(dag_id, run_id))
         return found
 
     def runs(self, dag_id: str) -> list[JsonObject]:
-        """Give a DAG's runs, oldest first."""
+        """Return a DAG's runs, oldest first."""
         return self._pages(f"/dags/{quote(dag_id)}/dagRuns", "dag_runs", order_by="id")
 
     def wait_for_run(self, dag_id: str, run_id: str, timeout_s: float = 120) -> JsonObject:
-        """Wait until a run is over, however it ended, and give it.
+        """Wait until a run is over, successful or not, and return it.
 
         Raises:
-            TimeoutError: it isn't over in time; the message has its tasks' states.
+            TimeoutError: it isn't in time; the message has its tasks' states.
         """
         deadline = time.monotonic() + timeout_s
-        while (run := self.run(dag_id, run_id))["state"] not in FINISHED:
+        while self.run_state(dag_id, run_id) not in FINISHED:
             if time.monotonic() > deadline:
+                run = self.run(dag_id, run_id)
                 tasks = [
                     f"{task['task_id']}: {task['state']}" for task in self.task_instances(dag_id, run_id)
                 ]
@@ -141,38 +163,42 @@ class AirflowApi:
                     f"{dag_id} {run_id} is {run['state']} after {timeout_s:.0f} s ({', '.join(tasks)})."
                 )
             time.sleep(_POLL_S)
-        return run
+        return self.run(dag_id, run_id)
+
+    def run_state(self, dag_id: str, run_id: str) -> str:
+        """Return a run's state."""
+        return str(self.run(dag_id, run_id)["state"])
 
     def task_instances(self, dag_id: str, run_id: str) -> list[JsonObject]:
-        """Give a run's task instances, mapped ones one by one."""
+        """Return a run's task instances, one for each map index."""
         return self._pages(f"{_run_path(dag_id, run_id)}/taskInstances", "task_instances")
 
     def log(
         self, dag_id: str, run_id: str, task_id: str, map_index: int = -1, try_number: int | None = None
     ) -> str:
-        """Give a task instance's log; of its last try if none is named."""
+        """Return the log of a task instance, of its last try by default."""
         task = f"{_run_path(dag_id, run_id)}/taskInstances/{quote(task_id, safe='')}"
         if try_number is None:
-            one = task if map_index < 0 else f"{task}/{map_index}"
-            try_number = self.api("GET", one)["try_number"]
+            instance = task if map_index < 0 else f"{task}/{map_index}"
+            try_number = self.api("GET", instance)["try_number"]
         query = urlencode({"map_index": map_index, "full_content": "true"})
         answer = self.api("GET", f"{task}/logs/{try_number}?{query}")
         return "\n".join(_line(entry) for entry in answer["content"])
 
     def xcom(
         self, dag_id: str, run_id: str, task_id: str, map_index: int = -1, key: str = "return_value"
-    ) -> Any:  # noqa: ANN401 - a task may return anything
-        """Give what a task instance returned."""
+    ) -> Any:  # noqa: ANN401 - any JSON
+        """Return an XCom of a task instance; by default what it returned."""
         task = f"{_run_path(dag_id, run_id)}/taskInstances/{quote(task_id, safe='')}"
         return self.api("GET", f"{task}/xcomEntries/{quote(key, safe='')}?map_index={map_index}")["value"]
 
     def asset_events(self, prefix: str, *, dag_id: str = "", run_id: str = "") -> list[JsonObject]:
-        """Give the events of the assets whose names begin in some way, oldest first.
+        """Return the events of the assets whose names begin with a prefix, oldest first.
 
         Args:
-            prefix: the beginning.
-            dag_id: only those that a DAG's tasks left.
-            run_id: only those of one run.
+            prefix: the beginning of the names.
+            dag_id: only events of this DAG.
+            run_id: only events of this run.
         """
         query = {"source_dag_id": dag_id, "source_run_id": run_id}
         chosen = {key: value for key, value in query.items() if value}
@@ -187,20 +213,20 @@ class AirflowApi:
                 return items
 
     def log_in(self) -> str:
-        """Give a new token of this account."""
+        """Return a new token for the account."""
         account = {"username": self.user, "password": self.password}
         token: str = self._send("POST", "/auth/token", account, {})["access_token"]
         return token
 
     def _send(self, method: str, path: str, body: object, headers: Mapping[str, str]) -> Any:  # noqa: ANN401
-        request = urllib.request.Request(  # noqa: S310 - http, and always our own server
+        request = urllib.request.Request(  # noqa: S310 - http, our own server
             self.url + path,
             data=None if body is None else dumps(body).encode(),
             headers={"Content-Type": "application/json", "Accept": "application/json", **headers},
             method=method,
         )
         try:
-            with urllib.request.urlopen(request, timeout=_TIMEOUT_S) as answer:  # noqa: S310 - see above
+            with urllib.request.urlopen(request, timeout=_TIMEOUT_S) as answer:  # noqa: S310 - as above
                 content = answer.read()
         except urllib.error.HTTPError as refused:
             raise ApiError(
@@ -214,7 +240,7 @@ def _run_path(dag_id: str, run_id: str) -> str:
 
 
 def _line(entry: object) -> str:
-    """Write one log entry as a line: Airflow 3 sends objects; of their context only errors matter here."""
+    """Return a log entry as a line: Airflow 3 sends objects; of their context only errors matter."""
     if not isinstance(entry, dict):
         return str(entry)
     errors = "".join(

@@ -1,12 +1,12 @@
-"""Real Chromium without a window, as people see Airflow's pages: for tests and pictures.
+"""A headless Chromium that shows Airflow's pages, for tests and screenshots.
 
     with Browser() as browser:
-        page = browser.log_in(airflow)            # as the admin, on Airflow's first page
-        page.goto(f"{airflow.url}/dags/restore_day")
-        viewers = browser.log_in(airflow, VIEWER)  # beside it, with cookies of its own
+        page = browser.log_in(airflow)            # as admin, on Airflow's first page
+        page.goto(f"{airflow.url}/dags/supim_restore")
+        viewers = browser.log_in(airflow, VIEWER)  # at the same time, with its own cookies
 
-Each page lives in a context of its own, which shares nothing with the others; the profile lies in a temporary
-folder that goes with the browser.
+Each page has a context of its own, which shares nothing with the others; the profile is in a temporary folder
+that is removed with the browser.
 """
 
 from contextlib import ExitStack
@@ -22,9 +22,9 @@ from tests.site.airflow_home import USER
 
 CHROMIUM = Path("/usr/bin/chromium")
 _SWITCHES = [
-    # Root has no sandbox, and a test's pages are our own.
+    # Chromium's sandbox doesn't work for root, and the pages are our own.
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
-    # It asks nobody outside for anything.
+    # It must not connect to anything outside.
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
 ]
 _PATIENCE_MS = 60_000
@@ -32,10 +32,10 @@ _SIZE = {"width": 1280, "height": 1000}
 
 
 class Browser:
-    """One Chromium; a context manager.
+    """A Chromium; a context manager.
 
     Raises:
-        FileNotFoundError: on entering, where there is no Chromium; the message says how to install it.
+        FileNotFoundError: on entering, if there is no Chromium; the message says how to install it.
     """
 
     def __init__(self) -> None:
@@ -43,7 +43,7 @@ class Browser:
         self._chromium: Chromium | None = None
 
     def stranger(self, **context: object) -> Page:
-        """Give an empty page that nobody is logged in to.
+        """Return an empty page that isn't logged in.
 
         Args:
             **context: what playwright's ``new_context`` takes, such as ``color_scheme="dark"``.
@@ -51,16 +51,16 @@ class Browser:
         if self._chromium is None:
             raise RuntimeError("The browser isn't running: use it in a `with` block.")
         settings = {"viewport": _SIZE, "locale": "en-GB"} | context
-        page = self._chromium.new_context(**settings).new_page()  # type: ignore[arg-type] # as it was given
+        page = self._chromium.new_context(**settings).new_page()  # type: ignore[arg-type] # passed on
         page.set_default_timeout(_PATIENCE_MS)
         return page
 
     def log_in(self, airflow: LocalAirflow, user: str = USER, **context: object) -> Page:
-        """Log in to a running Airflow by its form and give its first page.
+        """Log in to a running Airflow by its form, and return its first page.
 
         Args:
-            airflow: where to.
-            user: one of ``airflow.home.passwords``: ``USER``, or ``VIEWER``, who may change nothing.
+            airflow: the Airflow.
+            user: one of ``airflow.home.passwords``: ``USER``, or ``VIEWER``, who may only look.
             **context: as of ``stranger``.
         """
         page = self.stranger(**context)
@@ -78,7 +78,7 @@ class Browser:
             )
         with ExitStack() as starting:
             chromium = starting.enter_context(sync_playwright()).chromium
-            # Playwright makes a profile in a temporary folder, and removes it at the end.
+            # Playwright makes the profile in a temporary folder, and removes it at the end.
             self._chromium = chromium.launch(executable_path=CHROMIUM, args=_SWITCHES)
             starting.callback(self._chromium.close)
             self._running = starting.pop_all()

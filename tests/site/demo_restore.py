@@ -1,4 +1,4 @@
-"""The demo's restore: a day of the vault is brought back into a folder of this machine."""
+"""The demo of ``supim_restore``: restores a day to a folder of this machine."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -7,36 +7,36 @@ from include.ordinal_day import OrdinalDay
 from tests.site import Institute
 from tests.site.airflow import LocalAirflow
 
-DAG = "restore_day"
+DAG = "supim_restore"
 _PATIENCE_S = 120.0
 
 
 @dataclass(frozen=True)
 class RestoreDemo:
-    """The restore's part of the demo.
+    """Runs ``supim_restore``.
 
     Args:
-        institute: with a vault that holds the day.
-        say: told what happens.
+        institute: the institute, with the day in its vault.
+        log: takes a line of progress.
     """
 
     institute: Institute
-    say: Callable[[str], None]
+    log: Callable[[str], None]
 
-    def restore_and_tell(self, airflow: LocalAirflow, day: OrdinalDay) -> Iterator[str]:
-        """Run the DAG for one day; tell what came of it, and give what went wrong."""
+    def restore_day(self, airflow: LocalAirflow, day: OrdinalDay) -> Iterator[str]:
+        """Run the DAG for a day and report it; yield the problems."""
         into = self.institute.root / "restored"
         airflow.unpause(DAG)
-        self.say(f"Running {DAG} for {day}.")
-        asked = {"day": str(day), "folder": str(into)}
-        run_id = airflow.trigger(DAG, conf=asked)["dag_run_id"]
+        self.log(f"Running {DAG} for {day}.")
+        form = {"day": str(day), "folder": str(into)}
+        run_id = airflow.trigger(DAG, conf=form)["dag_run_id"]
         run = airflow.wait_for_run(DAG, run_id, _PATIENCE_S)
         subjects = [str(mail["Subject"]) for mail in self.institute.mail.mails()]
-        self.say(f"Its mail: {[subject for subject in subjects if ' RESTORE ' in subject][-1]}")
+        self.log(f"Its mail: {[subject for subject in subjects if ' Restore ' in subject][-1]}")
         restored = into / f"{day.year:04d}" / f"{day.number:03d}"
         if run["state"] != "success":
             yield f"{DAG} is {run['state']}, not success: {airflow.logs}/dag_id={DAG}/run_id={run_id}/"
         if not restored.is_dir():
-            yield f"{day} isn't back: {restored} is missing."
+            yield f"{day} wasn't restored: {restored} is missing."
         else:
-            self.say(f"{day} is back, proven: {restored}")
+            self.log(f"{day} is restored and verified: {restored}")

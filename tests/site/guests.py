@@ -1,9 +1,9 @@
 """Guests small enough for tests: Debian's cloud kernel, a busybox, and a script that is their whole system.
 
-A guest mounts its first disk (ext4), counts its boots and ticks on it, says on its serial console how it
-goes, and powers off at the ACPI button within a moment, unless it's a stubborn one. A busy one writes to its
-second disk, and says so each time. One that has the guest agent's channel answers there as the agent does. It
-boots in 3 s without hardware help.
+A guest mounts its first disk (ext4), counts its boots and ticks on it, prints its progress on the serial
+console, and powers off at the ACPI power button, unless it's a stubborn one. A busy one keeps writing to its
+second disk, and prints each write. One with a guest agent channel runs QEMU's guest agent, and prints each
+tick: none while its file system is frozen. It boots in 3 s without hardware virtualization.
 """
 
 import gzip
@@ -11,6 +11,7 @@ import hashlib
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +22,8 @@ from tests.site.sshd import MissingProgramError
 
 CACHE = PROJECT / ".guest_cache"
 _BUSYBOX = Path("/bin/busybox")
-# In the order in which they need one another.
+_AGENT = "qemu-guest-agent"
+# In the order of their dependencies.
 _MODULES = (
     "drivers/virtio/virtio_ring",
     "drivers/virtio/virtio",
@@ -40,12 +42,13 @@ mount -t devtmpfs dev /dev
 mount -t proc proc /proc
 mount -t sysfs sys /sys
 for module in {modules}; do insmod /modules/$module.ko; done
+agent=$(grep -lsx org.qemu.guest_agent.0 /sys/class/virtio-ports/*/name)
 if mount -t ext4 /dev/vda /mnt; then
     boots=$(cat /mnt/boots 2>/dev/null || echo 0)
     echo $((boots + 1)) >/mnt/boots
     sync
     echo "guest: boot $((boots + 1))"
-    (while :; do date +%s >>/mnt/ticks; sync; sleep 0.2; done) &
+    (while :; do date +%s >>/mnt/ticks; sync; [ -z "$agent" ] || echo "guest: tick"; sleep 0.2; done) &
     ticker=$!
 fi
 if grep -q busy /proc/cmdline; then
@@ -62,24 +65,18 @@ if grep -q stubborn /proc/cmdline; then
     echo "guest: ready, and deaf to the power button"
     while :; do sleep 3600; done
 fi
-answer() {{
-    exec 3<>$1
-    while :; do
-        while read -r asked <&3; do
-            case $asked in
-            *guest-sync*) printf '{{"return": %s}}\\n' "$(echo "$asked" | tr -cd 0-9)" >&3 ;;
-            *guest-ping*) echo '{{"return": {{}}}}' >&3 ;;
-            esac
-        done
-        sleep 0.2 # nobody listens at the host
-    done
-}}
-for port in /sys/class/virtio-ports/*; do
-    if grep -qs org.qemu.guest_agent.0 $port/name; then answer /dev/${{port##*/}} & fi
-done
+if [ "$agent" ]; then
+    port=${{agent%/name}}
+    port=/dev/${{port##*/}}
+    (while :; do qemu-ga --path=$port --statedir=/run; sleep 0.2; done) &
+    until ls -l /proc/[0-9]*/fd 2>/dev/null | grep -q "$port"; do sleep 0.1; done
+fi
 mkfifo /pressed
 for input in /dev/input/event*; do
     (dd if=$input bs=24 count=1 of=/dev/null 2>/dev/null; echo >/pressed) &
+done
+for input in /dev/input/event*; do # a press before that would be lost
+    until ls -l /proc/[0-9]*/fd 2>/dev/null | grep -q "$input$"; do sleep 0.1; done
 done
 echo "guest: ready"
 read _ </pressed
@@ -92,11 +89,11 @@ poweroff -f
 
 @dataclass(frozen=True)
 class Boot:
-    """What every guest boots from.
+    """The files that guests boot from.
 
     Args:
         kernel: a Linux kernel.
-        initramfs: what it runs.
+        initramfs: its initial RAM file system.
     """
 
     kernel: Path
@@ -104,13 +101,13 @@ class Boot:
 
     @classmethod
     def made(cls, cache: Path = CACHE) -> Self:
-        """Give kernel and initramfs, fetched and made when the cache doesn't hold them yet.
+        """Return kernel and initramfs; fetch and make them if the cache doesn't have them.
 
         Raises:
             MissingProgramError: the kernel's package can't be fetched, or busybox isn't installed.
         """
-        what_it_runs = hashlib.sha256(_INIT.encode()).hexdigest()[:12]
-        boot = cls(cache / "vmlinuz", cache / f"initramfs-{what_it_runs}.gz")
+        init_sha256 = hashlib.sha256(_INIT.encode()).hexdigest()[:12]
+        boot = cls(cache / "vmlinuz", cache / f"initramfs-{init_sha256}.gz")
         if not (boot.kernel.exists() and boot.initramfs.exists()):
             cache.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(dir=cache) as work:
@@ -119,28 +116,36 @@ class Boot:
 
 
 def _make(work: Path, boot: Boot) -> None:
-    unpacked = _unpacked_kernel(work)
+    unpacked = _unpacked(work / "kernel", _newest_kernel(work))
     (kernel,) = (unpacked / "boot").glob("vmlinuz-*")
+    tree = _tree(work / "tree", unpacked)
+    _add_program(tree, _unpacked(work / "agent", _AGENT) / "usr/sbin/qemu-ga")
     packed = work / "packed"
-    packed.write_bytes(gzip.compress(_archive(_tree(work / "tree", unpacked)), compresslevel=1, mtime=0))
+    packed.write_bytes(gzip.compress(_archive(tree), compresslevel=1, mtime=0))
     packed.replace(boot.initramfs)
-    kernel.replace(boot.kernel)  # the last: both are there once it is
+    kernel.replace(boot.kernel)  # last: if the kernel is there, so is the initramfs
 
 
-def _unpacked_kernel(work: Path) -> Path:
-    """Fetch Debian's newest cloud kernel and unpack it, without installing it."""
+def _newest_kernel(work: Path) -> str:
+    """Return the package of Debian's newest cloud kernel."""
     newest = _output("apt-cache", "depends", "linux-image-cloud-amd64", cwd=work)
     package = re.search(r"Depends: (linux-image-\S+)", newest)
     if not package:
-        raise MissingProgramError("Debian's packages aren't known here. Run: sudo apt-get update")
-    _output("apt-get", "download", package[1], cwd=work)
-    (archive,) = work.glob("*.deb")
-    _output("dpkg", "-x", str(archive), "unpacked", cwd=work)
-    return work / "unpacked"
+        raise MissingProgramError("apt has no package lists. Run: sudo apt-get update")
+    return package[1]
+
+
+def _unpacked(folder: Path, package: str) -> Path:
+    """Fetch and unpack a package, without installing it."""
+    folder.mkdir()
+    _output("apt-get", "download", package, cwd=folder)
+    (archive,) = folder.glob("*.deb")
+    _output("dpkg", "-x", str(archive), "unpacked", cwd=folder)
+    return folder / "unpacked"
 
 
 def _tree(tree: Path, unpacked: Path) -> Path:
-    for folder in ("bin", "dev", "proc", "sys", "mnt", "modules"):
+    for folder in ("bin", "dev", "proc", "sys", "mnt", "run", "modules"):
         (tree / folder).mkdir(parents=True)
     if not _BUSYBOX.exists():
         raise MissingProgramError(f"{_BUSYBOX} is missing. Install it: sudo apt-get install busybox-static")
@@ -154,6 +159,18 @@ def _tree(tree: Path, unpacked: Path) -> Path:
     return tree
 
 
+def _add_program(tree: Path, program: Path) -> None:
+    """Copy a program and the libraries of this machine that it needs."""
+    shutil.copy(program, tree / "bin")
+    linked = _output("ldd", str(program), cwd=tree)
+    if missing := re.findall(r"(\S+) => not found", linked):
+        raise MissingProgramError(f"{program.name} lacks {', '.join(missing)}. Run: tests/site/packages.sh")
+    for library in re.findall(r"(/\S+) \(", linked):
+        copied = tree / library[1:]
+        copied.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(library, copied)
+
+
 def _archive(tree: Path) -> bytes:
     names = "\n".join(sorted(str(path.relative_to(tree)) for path in tree.rglob("*")))
     cpio = ["cpio", "--create", "--format=newc", "--quiet", "--owner=0:0"]
@@ -165,3 +182,11 @@ def _output(*command: str, cwd: Path) -> str:
     if done.returncode:
         raise MissingProgramError(f"{' '.join(command)} failed: {done.stderr.strip()}")
     return done.stdout
+
+
+def main() -> None:
+    """Fetch and make the files that guests boot from; if that fails, print why."""
+    try:
+        Boot.made()
+    except (MissingProgramError, OSError) as missing:
+        print(f"No VMs can be run: {missing}", file=sys.stderr)  # noqa: T201 - a command

@@ -1,11 +1,13 @@
-"""A real KVM host in the role of the institute's: libvirtd, QEMU guests and sshd, apart from this machine's.
+"""A real KVM host in the role of the institute's: libvirtd, QEMU guests and sshd of its own.
 
-It lives in a mount and a PID namespace of its own (unshare(1)), with libvirt's folders below its own one. So
-it can lose its power: every process of it ends with its first one, and nothing can be left behind.
+It runs in mount and PID namespaces of its own (unshare(1)), with libvirt's folders below its own folder. So
+it can lose power: all its processes end with the first one, and nothing is left.
 """
 
 import json
 import os
+import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping
@@ -20,7 +22,7 @@ from tests.site.sshd import SshServer
 from tests.site.switched import Switched
 
 URI = "qemu:///system"
-STATE = "/var/lib/libvirt/inpe-backup"  # the agent's folder, below one that is the host's own
+STATE = "/var/lib/libvirt/inpe-backup"  # the agent's folder, below one of the host's own
 _FAULTS = Path(__file__).with_name("faults")
 _FIRST_PROCESS = Path(__file__).with_name("kvm_host.sh")
 _PATIENCE_S = 90.0
@@ -51,7 +53,7 @@ _DOMAIN = """\
 _LINUX = """
     <kernel>{kernel}</kernel>
     <initrd>{initramfs}</initrd>
-    <cmdline>console=ttyS0 quiet panic=-1{manners}</cmdline>"""
+    <cmdline>console=ttyS0 quiet panic=-1{options}</cmdline>"""
 _CHANNEL = "\n    <channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>"
 _DISK = """\
     <disk type='file' device='disk'>
@@ -60,10 +62,10 @@ _DISK = """\
 
 
 class KvmHost(Switched):
-    """One host; a context manager.
+    """A KVM host; a context manager.
 
     Args:
-        folder: holds everything: disks, consoles, libvirt's folders, keys.
+        folder: has disks, consoles, libvirt's folders and keys.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -71,66 +73,76 @@ class KvmHost(Switched):
         self._first: subprocess.Popen[bytes] | None = None
         self._fault = self.folder / "fault.json"
         environment = {"PYTHONPATH": str(_FAULTS), "FAULT_PLAN": str(self._fault)}
-        self.ssh = SshServer(self.folder / "sshd", enter=self._enter, environment=environment)
+        self.ssh = SshServer(self.folder / "sshd", enter=self.enter, environment=environment)
 
     @property
     def connection(self) -> dict[str, Any]:
-        """The host as an Airflow connection, in its JSON form."""
+        """The host as an Airflow connection in JSON form."""
         return self.ssh.connection
 
     @property
     def log(self) -> Path:
-        """What libvirtd and the first process wrote."""
+        """The log of libvirtd and the first process."""
         return self.folder / "host.log"
 
     def start(self) -> None:
-        """Switch it on: libvirtd, with what is to start with it, then sshd.
+        """Start it: libvirtd, with the VMs that start with the host, then sshd.
 
         Raises:
-            PermissionError: not root; namespaces and libvirtd ask for it.
-            RuntimeError: libvirtd didn't come up; the message has the log's end.
+            PermissionError: not root, which namespaces and libvirtd need.
+            RuntimeError: libvirtd didn't start; the message has the end of the log.
         """
         if os.geteuid() != 0:
             raise PermissionError("The stand-in KVM host needs root: run this with sudo.")
         (self.folder / "etc").mkdir(parents=True, exist_ok=True)
         (self.folder / "etc" / "qemu.conf").write_text(_QEMU_CONF, encoding="ascii")
-        apart = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
-        # SIGKILL reaches it when we die, even by SIGKILL: no host is left running.
-        alive_with_us = ["setpriv", "--pdeathsig", "KILL", "--"]
-        command = [*alive_with_us, *apart, str(_FIRST_PROCESS), str(self.folder)]
+        namespaces = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
+        # It gets a SIGKILL when this process ends, even by SIGKILL, so no host keeps running.
+        end_with_us = ["setpriv", "--pdeathsig", "KILL", "--"]
+        command = [*end_with_us, *namespaces, str(_FIRST_PROCESS), str(self.folder)]
         self._first = processes.start(command, log=self.log)
-        self._wait(self._libvirt_answers, "libvirtd")
-        self.ssh.start()
+        try:
+            self._wait(self._libvirt_answers, "libvirtd")
+            self.ssh.start()
+        except BaseException:
+            self.stop()
+            raise
 
     def stop(self) -> None:
-        """Pull the plug; harmless when it doesn't run."""
+        """Cut its power; do nothing if it doesn't run."""
         self.ssh.stop()
         if self._first is None:
             return
         leader, self._first = self._first, None
-        leader.kill()  # the kernel ends everybody in its namespace with it
+        leader.kill()  # the kernel ends all processes in its namespace
         processes.end([], lambda: processes.family([leader.pid]), patience_s=_PATIENCE_S)
         leader.wait()
 
+    def forget(self) -> None:
+        """Delete its VMs and their disks; it must be off."""
+        for part in ("disks", "consoles", "lib", "cache", "etc"):
+            shutil.rmtree(self.folder / part, ignore_errors=True)
+
     def reboot(self) -> None:
-        """Lose every process, and come up again as at boot: what is set to start with the host starts."""
+        """Cut its power and start it again, with the VMs that start with the host."""
         self.stop()
         self.start()
 
     def run(self, *command: str, check: bool = True) -> str:
-        """Run a command on the host, as its root at a terminal would; gives what it printed.
+        """Run a command on the host as root; return its output.
 
         Raises:
             subprocess.CalledProcessError: it failed.
         """
-        words = [*self._enter(), *command]  # nothing to read: virsh would change the terminal's settings
-        done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+        # No stdin: virsh would change the terminal's settings.
+        entered = [*self.enter(), *command]
+        done = subprocess.run(entered, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
         if check and done.returncode:
             raise subprocess.CalledProcessError(done.returncode, command, done.stdout, done.stderr)
         return done.stdout.strip()
 
     def virsh(self, *arguments: str) -> str:
-        """Run one of virsh's commands on the host."""
+        """Run a virsh command on the host; return its output."""
         return self.run("virsh", "--quiet", f"--connect={URI}", *arguments)
 
     def define(
@@ -142,30 +154,30 @@ class KvmHost(Switched):
         busy: bool = False,
         agent: bool = False,
     ) -> None:
-        """Make a machine with new disks; the first holds an ext4 file system.
+        """Define a VM with new disks; the first has an ext4 file system.
 
         Args:
-            name: the domain's.
-            disks: format of each: ``{"vda": "raw", "vdb": "qcow2"}``.
+            name: the domain's name.
+            disks: the format of each disk: ``{"vda": "raw", "vdb": "qcow2"}``.
             stubborn: whether it ignores the power button.
-            busy: whether it writes to its second disk all the time, and says so each time.
+            busy: whether it keeps writing to its second disk, and prints each write.
             agent: whether it has a guest agent that answers.
         """
         for target, kind in disks.items():
             self._make_disk(self.disk(name, target), kind)
         boot = Boot.made()
         linux = {"kernel": boot.kernel, "initramfs": boot.initramfs}
-        manners = " stubborn" * stubborn + " busy" * busy
-        self._define(name, disks, _LINUX.format(**linux, manners=manners), 128, _CHANNEL * agent)
+        options = " stubborn" * stubborn + " busy" * busy
+        self._define(name, disks, _LINUX.format(**linux, options=options), 128, _CHANNEL * agent)
 
-    def define_small(self, name: str, disks: Mapping[str, str]) -> None:
-        """Make a machine that is up in a moment: its system is its first disk's boot sector."""
+    def define_small(self, name: str, disks: Mapping[str, str], *, stubborn: bool = False) -> None:
+        """Define a VM that boots at once: its system is the boot sector of its first disk."""
         for target, kind in disks.items():
-            self._make_disk(self.disk(name, target), kind)
+            self._make_disk(self.disk(name, target), kind, stubborn=stubborn)
         self._define(name, disks, "", 16)
 
     def _define(self, name: str, disks: Mapping[str, str], boot: str, mib: int, channel: str = "") -> None:
-        described = _DOMAIN.format(
+        definition = _DOMAIN.format(
             name=escape(name),
             mib=mib,
             boot=boot,
@@ -177,71 +189,90 @@ class KvmHost(Switched):
             console=quoteattr(str(self._console(name))),
         )
         file = self.folder / "domain.xml"
-        file.write_text(described, encoding="utf-8")
+        file.write_text(definition, encoding="utf-8")
         self.virsh("define", f"--file={file}")
 
     @property
     def agents_folder(self) -> Path:
-        """The agent's folder, as it's seen from outside of the host."""
+        """The agent's folder, as a path outside of the host."""
         return self.folder / "lib" / Path(STATE).name
 
     def plan_fault(self, step: str, fault: str) -> None:
-        """Have something go wrong once, when the agent has written a step into its journal.
+        """Plan a fault that happens once, when the agent has written a step into its journal.
 
         Args:
-            step: which.
-            fault: what is killed with -9: ``agent``, ``everybody`` (all processes of the agent's), ``ssh``
-                (the sessions), ``libvirtd`` (comes again a second later); or ``reboot`` and ``stall``: the
-                agent holds still, until :meth:`reboot` or :meth:`go_on`.
+            step: the step.
+            fault: what gets a SIGKILL: ``agent``, ``everybody`` (all processes of the agent), ``ssh`` (the
+                sessions), ``libvirtd`` (which is started again); or ``reboot`` and ``stall``: the agent is
+                stopped until :meth:`reboot` or :meth:`go_on`.
         """
-        self._fault.with_name("sprung").unlink(missing_ok=True)
+        self._fault.with_name("happened").unlink(missing_ok=True)
         self._fault.write_text(json.dumps({"step": step, "fault": fault}), encoding="ascii")
 
     def go_on(self) -> None:
-        """Let an agent go on that was stalled."""
+        """Continue a stalled agent."""
         self.run("pkill", "-CONT", "-f", r"agent-[0-9a-f]+\.pyz .* work ")
 
-    def forget_fault(self) -> None:
-        """Have nothing go wrong that was planned, and didn't."""
+    def cancel_fault(self) -> None:
+        """Cancel a planned fault that hasn't happened."""
         self._fault.unlink(missing_ok=True)
 
-    def fault_sprung(self) -> bool:
-        """Tell whether what was planned went wrong."""
-        return self._fault.with_name("sprung").exists()
+    def fault_happened(self) -> bool:
+        """Return whether the planned fault has happened."""
+        return self._fault.with_name("happened").exists()
 
-    def disk(self, machine: str, target: str) -> Path:
-        """Give the file of a machine's disk."""
-        return self.folder / "disks" / f"{machine}.{target}"
+    def disk(self, vm: str, target: str) -> Path:
+        """Return the file of a VM's disk."""
+        return self.folder / "disks" / f"{vm}.{target}"
 
-    def state(self, machine: str) -> str:
-        """Give a machine's state in virsh's words: ``running``, ``paused``, ``shut off``."""
-        return self.virsh("domstate", f"--domain={machine}")
+    def state(self, vm: str) -> str:
+        """Return a VM's state as virsh prints it: ``running``, ``paused``, ``shut off``."""
+        return self.virsh("domstate", f"--domain={vm}")
 
-    def console(self, machine: str) -> str:
-        """Give what a machine said on its serial console since it was started last."""
+    def console(self, vm: str) -> str:
+        """Return the serial console's output since the VM was started last."""
         with suppress(FileNotFoundError):
-            return self._console(machine).read_text(encoding="utf-8", errors="replace")
+            return self._console(vm).read_text(encoding="utf-8", errors="replace")
         return ""
 
-    def boot(self, machine: str) -> None:
-        """Start a machine, and wait until it's up."""
-        self.virsh("start", f"--domain={machine}")
-        self._wait(lambda: "guest: ready" in self.console(machine), f"{machine}, ready")
+    def boots(self, vm: str) -> int:
+        """Wait until a small VM is up; return how often it was booted. Its first disk must be raw."""
+        self._wait(lambda: "guest: ready" in self.console(vm), f"{vm}, ready")
+        with self.disk(vm, "vda").open("rb") as disk:
+            return boot_sector.boots(disk.read(1024))
 
-    def wait_for_state(self, machine: str, state: str) -> None:
-        """Wait until a machine is in a state."""
-        self._wait(lambda: self.state(machine) == state, f"{machine}, {state}")
+    def boot(self, vm: str) -> None:
+        """Start a VM, and wait until it's up."""
+        self.virsh("start", f"--domain={vm}")
+        self._wait(lambda: "guest: ready" in self.console(vm), f"{vm}, ready")
+
+    def wait_for_state(self, vm: str, state: str) -> None:
+        """Wait until a VM is in a state."""
+        self._wait(lambda: self.state(vm) == state, f"{vm}, {state}")
 
     def libvirtd(self) -> int:
-        """Give the process of libvirtd, as this machine numbers it."""
+        """Return the PID of libvirtd outside of the host."""
         family = processes.family([self._running.pid])
         (found,) = [pid for pid in family if Path(f"/proc/{pid}/comm").read_text().strip() == "libvirtd"]
         return found
 
-    def start_libvirtd(self) -> None:
-        """Start libvirtd again after it was killed, as a service manager would."""
-        self._wait(self._libvirtd_starts, "a place for libvirtd")  # one that was killed may still be dying
+    def kill_libvirtd(self) -> None:
+        """Kill libvirtd, and wait until the host's first process has started it again."""
+        killed = self.libvirtd()
+        os.kill(killed, signal.SIGKILL)
+        self._wait(lambda: not Path(f"/proc/{killed}").exists(), "the end of libvirtd")
         self._wait(self._libvirt_answers, "libvirtd")
+
+    def fault(self) -> str:
+        """Return why the host can't be used, or an empty text: a test may have broken it."""
+        if self._first is None or self._first.poll() is not None:
+            return f"The KVM host isn't running. {self.log} ends:\n{processes.tail(self.log)}"
+        try:
+            self._wait(self._libvirt_answers, "libvirtd", patience_s=15)
+            self.ssh.wait_until_it_answers()
+        except RuntimeError as broken:
+            return str(broken)
+        return ""
 
     @property
     def _running(self) -> "subprocess.Popen[bytes]":
@@ -249,16 +280,16 @@ class KvmHost(Switched):
             raise RuntimeError("The KVM host doesn't run.")
         return self._first
 
-    def _enter(self) -> list[str]:
-        """Give the command that runs another one on the host: in the namespaces of its first process."""
+    def enter(self) -> list[str]:
+        """Return the prefix of a command that runs it in the namespaces of the host's first process."""
         outside = self._running.pid
         children = Path(f"/proc/{outside}/task/{outside}/children").read_text(encoding="ascii").split()
         return ["nsenter", f"--target={children[0]}", "--mount", "--pid"]
 
-    def _console(self, machine: str) -> Path:
-        return self.folder / "consoles" / f"{machine}.log"
+    def _console(self, vm: str) -> Path:
+        return self.folder / "consoles" / f"{vm}.log"
 
-    def _make_disk(self, path: Path, kind: str) -> None:
+    def _make_disk(self, path: Path, kind: str, *, stubborn: bool = False) -> None:
         path.parent.mkdir(exist_ok=True)
         self._console("").parent.mkdir(exist_ok=True)
         raw = path.with_suffix(".new")
@@ -266,16 +297,9 @@ class KvmHost(Switched):
         with raw.open("wb") as image:
             image.truncate(64 << 20)
         subprocess.run(["mkfs.ext4", "-q", str(raw)], check=True)
-        boot_sector.write(raw)
+        boot_sector.write(raw, stubborn=stubborn)
         subprocess.run(["qemu-img", "convert", "-f", "raw", "-O", kind, str(raw), str(path)], check=True)
         raw.unlink()
-
-    def _libvirtd_starts(self) -> bool:
-        try:
-            self.run("libvirtd", "--daemon")
-        except subprocess.CalledProcessError:
-            return False
-        return True
 
     def _libvirt_answers(self) -> bool:
         if self._running.poll() is not None:
@@ -285,8 +309,8 @@ class KvmHost(Switched):
         except (subprocess.CalledProcessError, IndexError):
             return False
 
-    def _wait(self, reached: Callable[[], bool], what: str) -> None:
-        deadline = time.monotonic() + _PATIENCE_S
+    def _wait(self, reached: Callable[[], bool], what: str, patience_s: float = _PATIENCE_S) -> None:
+        deadline = time.monotonic() + patience_s
         while not reached():
             if time.monotonic() > deadline:
                 raise RuntimeError(f"No sign of {what}. {self.log} ends:\n{processes.tail(self.log)}")

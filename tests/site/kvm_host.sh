@@ -6,19 +6,22 @@ set -eu
 folder=$1
 mount --make-rprivate /
 mkdir -p "$folder/lib" "$folder/log" "$folder/cache" "$folder/etc"
-mkdir -p /etc/libvirt /var/lib/libvirt /var/log/libvirt /var/cache/libvirt
+mkdir -p /var/lib/libvirt /var/log/libvirt /var/cache/libvirt
 
-# libvirtd looks the account up that QEMU has as a rule, even where it's configured to use another.
-cp /etc/passwd /etc/group "$folder"
+# An /etc of its own, as a folder: who installs a package or adds an account replaces /etc/passwd, and a file that is
+# mounted over another one goes with it. libvirtd looks up the account that QEMU has as a rule, even where it's
+# configured to use another, and doesn't start without.
+rm -rf "$folder/machine"
+cp -a /etc "$folder/machine"
 account() {
-    grep -q "^$1:" "$folder/passwd" || echo "$1:x:$2:$2::/nonexistent:/usr/sbin/nologin" >>"$folder/passwd"
-    grep -q "^$1:" "$folder/group" || echo "$1:x:$2:" >>"$folder/group"
+    grep -q "^$1:" "$folder/machine/passwd" || echo "$1:x:$2:$2::/nonexistent:/usr/sbin/nologin" >>"$folder/machine/passwd"
+    grep -q "^$1:" "$folder/machine/group" || echo "$1:x:$2:" >>"$folder/machine/group"
 }
 account libvirt-qemu 64055
 account kvm 64056
 account tss 64057
-mount --bind "$folder/passwd" /etc/passwd
-mount --bind "$folder/group" /etc/group
+mkdir -p "$folder/machine/libvirt"
+mount --bind "$folder/machine" /etc
 
 mount --bind "$folder/etc" /etc/libvirt
 mount --bind "$folder/lib" /var/lib/libvirt
@@ -27,7 +30,11 @@ mount --bind "$folder/cache" /var/cache/libvirt
 mount -t tmpfs run /run # what a machine forgets when it goes down
 mkdir -p /run/libvirt /run/sshd
 
-libvirtd --daemon
+# As a service manager does: it's started again once it's gone, not while it still holds its lock and sockets.
+while :; do
+    libvirtd || :
+    sleep 0.5
+done &
 trap : TERM
 while :; do
     sleep 3600 &

@@ -1,8 +1,8 @@
-"""Processes of the stand-in institute: started apart, found again with all their children, ended for good.
+"""Processes of the stand-in institute: started in sessions of their own, and ended with all descendants.
 
-A server's children leave its process group (Airflow's tasks, sshd's sessions), some its session too, and
-those of a killed parent belong to nobody. So they are found by three signs, read from Linux' ``/proc``:
-parent, session, and a marker in their environment.
+A server's children leave its process group (Airflow's tasks, sshd's sessions), some even its session, and
+those of a killed parent are orphans. So they are found in Linux' ``/proc`` by three signs: parent, session,
+and a variable in their environment.
 """
 
 import os
@@ -30,7 +30,7 @@ class _Process(NamedTuple):
 def start(
     command: Sequence[str], *, log: Path, env: Mapping[str, str] | None = None, cwd: Path | None = None
 ) -> subprocess.Popen[bytes]:
-    """Start a server in a session of its own (Ctrl-C doesn't reach it), its output added to a log file."""
+    """Start a server in a session of its own, out of reach of Ctrl-C; append its output to a log."""
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as output:
         return subprocess.Popen(
@@ -45,9 +45,9 @@ def start(
 
 
 def family(ancestors: Iterable[int]) -> set[int]:
-    """Give the living processes among these, their descendants, and whoever shares a session with them.
+    """Return the living among these processes, their descendants, and all processes in their sessions.
 
-    A member of a dead ancestor's session is found too: as long as it lives, the number isn't given again.
+    Members of a dead ancestor's session are found, too: while they live, the kernel doesn't reuse its PID.
     """
     everyone = _all()
     members = set(ancestors)
@@ -60,7 +60,7 @@ def family(ancestors: Iterable[int]) -> set[int]:
 
 
 def marked(variable: str) -> set[int]:
-    """Give the living processes that were started with ``NAME=value`` in their environment."""
+    """Return the living processes that have ``NAME=value`` in their initial environment."""
     found = set()
     for process in _all():
         with suppress(OSError):
@@ -71,10 +71,10 @@ def marked(variable: str) -> set[int]:
 
 
 def end(leaders: Iterable[int], find: Callable[[], set[int]], *, patience_s: float) -> None:
-    """End processes: TERM to the leaders' groups, time to finish, then KILL until nobody is found.
+    """End processes: SIGTERM to the leaders' groups, time to finish, then SIGKILL until none is left.
 
     Raises:
-        TimeoutError: somebody survived, in an uninterruptible wait as a rule.
+        TimeoutError: a process survived, usually in an uninterruptible wait.
     """
     watch = _Watch(find)
     watch.alive()
@@ -93,7 +93,7 @@ def end(leaders: Iterable[int], find: Callable[[], set[int]], *, patience_s: flo
 
 
 def tail(log: Path, lines: int = _TAIL_LINES) -> str:
-    """Give the end of a log, for an error message."""
+    """Return the last lines of a log, for error messages."""
     try:
         return "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:])
     except OSError as unreadable:
@@ -101,19 +101,19 @@ def tail(log: Path, lines: int = _TAIL_LINES) -> str:
 
 
 class _Watch:
-    """Remembers who was seen: a child that outlives its parent is nobody's descendant any more."""
+    """Remembers processes: a child that outlives its parent is no descendant any more."""
 
     def __init__(self, find: Callable[[], set[int]]) -> None:
         self._find = find
-        self._seen: set[tuple[int, int]] = set()
+        self._known: set[tuple[int, int]] = set()
 
     def alive(self) -> set[int]:
-        """Give the living among those looked for and those seen before, with their families."""
+        """Return the living among the processes found now and before, with their families."""
         born = {process.pid: process.born for process in _all() if not process.is_dead}
-        # By number and birth: a number may be given to a stranger once its owner is gone.
-        still = {pid for pid, when in self._seen if born.get(pid) == when}
-        alive = self._find() | family(still)
-        self._seen = {(pid, born[pid]) for pid in alive if pid in born}
+        # By PID and start time: the kernel may reuse a PID. Sessions of the dead may have grown.
+        known = {(pid, when) for pid, when in self._known if born.get(pid, when) == when}
+        alive = self._find() | family(pid for pid, _ in known)
+        self._known = known | {(pid, born[pid]) for pid in alive if pid in born}
         return alive
 
 
@@ -123,7 +123,7 @@ def _all() -> list[_Process]:
 
 def _read(entry: Path) -> _Process | None:
     try:
-        # The name in parentheses may hold anything; the fields follow its last one (proc(5)).
+        # The name in parentheses may contain anything; the other fields follow the last one (proc(5)).
         fields = (entry / "stat").read_text().rpartition(")")[2].split()
     except OSError:
         return None

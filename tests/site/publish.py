@@ -1,4 +1,4 @@
-"""Asset events, put straight into an Airflow's database: as tasks publish them, only sooner."""
+"""Put asset events straight into Airflow's database, as tasks would publish them, but sooner."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -8,41 +8,41 @@ from sqlalchemy import create_engine, delete, func, select
 from sqlalchemy.orm import Session
 
 from include.names import encoded
-from include.standing.facts import DaysPart, MachinesPart, Published, RunPart, ScreenPart, SourcePart
+from include.status.parts import DaysPart, PublishedPart, RunPart, ScreenPart, SourcePart, VmsPart
 from tests.site.airflow import LocalAirflow
 
 
-def publish(airflow: LocalAirflow, events: Iterable[Published], *, anew: bool = False) -> None:
-    """Publish in the given order.
+def publish(airflow: LocalAirflow, events: Iterable[PublishedPart], *, clear: bool = False) -> None:
+    """Publish parts, in the given order.
 
     Args:
-        airflow: where.
-        events: what.
-        anew: whether everything that was published before is forgotten.
+        airflow: the Airflow.
+        events: the parts.
+        clear: whether to delete all earlier events.
     """
-    publish_raw(airflow, ((_asset_of(event), event.model_dump(mode="json")) for event in events), anew=anew)
+    publish_raw(airflow, ((_asset_of(event), event.model_dump(mode="json")) for event in events), clear=clear)
 
 
 def publish_raw(
-    airflow: LocalAirflow, events: Iterable[tuple[str, dict[str, object]]], *, anew: bool = False
+    airflow: LocalAirflow, events: Iterable[tuple[str, dict[str, object]]], *, clear: bool = False
 ) -> None:
-    """Publish anything, known to the page or not: an asset's name and an event's extra."""
+    """Publish any events, even such that the page can't read: the asset's name, and the extra."""
     with _session(airflow) as session:
-        if anew:
+        if clear:
             session.execute(delete(AssetEvent))
-        known = {asset.name: asset.id for asset in session.scalars(select(AssetModel))}
+        assets = {asset.name: asset.id for asset in session.scalars(select(AssetModel))}
         for name, extra in events:
-            if name not in known:
+            if name not in assets:
                 asset = AssetModel(name=name, uri=name)
                 session.add(asset)
                 session.flush()
-                known[name] = asset.id
-            session.add(AssetEvent(asset_id=known[name], extra=extra))
+                assets[name] = asset.id
+            session.add(AssetEvent(asset_id=assets[name], extra=extra))
         session.commit()
 
 
 def newest(airflow: LocalAirflow) -> int:
-    """Give the number of the last event; 0: there is none."""
+    """Return the id of the last event; 0 if there is none."""
     with _session(airflow) as session:
         return session.scalar(select(func.max(AssetEvent.id))) or 0
 
@@ -55,13 +55,13 @@ def _session(airflow: LocalAirflow) -> Iterator[Session]:
     engine.dispose()
 
 
-def _asset_of(published: Published) -> str:
-    """Give the name of the asset that a part belongs to."""
+def _asset_of(published: PublishedPart) -> str:
+    """Return the name of a part's asset."""
     match published.part:
         case DaysPart(year=year):
             key = f"days/{year}"
-        case MachinesPart():
-            key = "machines"
+        case VmsPart():
+            key = "vms"
         case ScreenPart(name=name):
             key = f"screens/{encoded(name)}"
         case SourcePart():
@@ -70,4 +70,4 @@ def _asset_of(published: Published) -> str:
             key = "runs"
         case _:
             key = "vault"
-    return f"backup_facts/{published.vault}/{key}"
+    return f"backup_status/{published.vault}/{key}"

@@ -1,8 +1,8 @@
-"""``make screenshots``: the page with a plausible vault, in either theme, for the README.
+"""``make screenshots``: take pictures of the page with a plausible vault, in either theme, for the README.
 
     python -m tests.site.screenshots docs/
 
-An Airflow is started for it, below a temporary folder, and ended with it.
+It starts an Airflow in a temporary folder, and stops it at the end.
 """
 
 import argparse
@@ -15,7 +15,7 @@ from PIL import Image
 from playwright.sync_api import Page
 
 from include.ordinal_day import OrdinalDay
-from tests import published
+from tests import sample_status
 from tests.site import Institute
 from tests.site.airflow import LocalAirflow
 from tests.site.browser import Browser
@@ -26,7 +26,7 @@ _WINDOW = {"width": 1280, "height": 1060}
 
 
 def main() -> None:
-    """Take them all."""
+    """Take all screenshots."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     folder = parser.parse_args().folder
@@ -42,13 +42,13 @@ def main() -> None:
 
 def _take(airflow: LocalAirflow, browser: Browser, folder: Path) -> None:
     now = datetime.now(UTC)
-    publish(airflow, published.vault(now), anew=True)
+    publish(airflow, sample_status.vault(now), clear=True)
     for dag in ("supim_daily", "vm_weekly"):
         airflow.unpause(dag)
     for theme in ("light", "dark"):
         page = browser.log_in(airflow, color_scheme=theme, viewport=_WINDOW)
         _open(page, airflow)
-        _keep(page.screenshot(), folder / f"page-{theme}.png")
+        _save(page.screenshot(), folder / f"page-{theme}.png")
         if theme == "light":
             _details(page, folder, OrdinalDay.of(now.date()) - 20)
         page.context.close()
@@ -63,22 +63,22 @@ def _open(page: Page, airflow: LocalAirflow) -> None:
 
 
 def _details(page: Page, folder: Path, missing: OrdinalDay) -> None:
-    """Take the form for a missing range, and the machines."""
+    """Take the form for a range of missing days, and the table of VMs."""
     frame = page.frame_locator("iframe")
-    frame.locator(".needs li", has_text=str(missing.year)).get_by_role("button").nth(1).click()
+    frame.locator(".alerts li", has_text=str(missing.year)).get_by_role("button").nth(1).click()
     page.wait_for_timeout(300)
-    _keep(page.screenshot(), folder / "page-back-up.png")
+    _save(page.screenshot(), folder / "page-back-up.png")
     page.keyboard.press("Escape")
-    frame.get_by_role("heading", name="Machines").evaluate("heading => heading.scrollIntoView()")
-    page.wait_for_timeout(500)  # pictures that come into sight are fetched
-    _keep(page.screenshot(), folder / "page-machines.png")
+    frame.get_by_role("heading", name="VMs").evaluate("heading => heading.scrollIntoView()")
+    page.wait_for_timeout(500)  # screenshots of VMs load when they become visible
+    _save(page.screenshot(), folder / "page-vms.png")
 
 
-def _keep(png: bytes, path: Path) -> None:
-    """Write a picture with few colours: a fifth of its size, and the same to the eye."""
+def _save(png: bytes, path: Path) -> None:
+    """Save a picture with few colours: a fifth of its size, with no visible difference."""
     picture = Image.open(io.BytesIO(png)).convert("RGB")
     picture.quantize(_COLOURS, dither=Image.Dither.NONE).save(path, optimize=True)
-    print(f"{path}: {path.stat().st_size / 1000:.0f} kB")  # noqa: T201 - what was asked for
+    print(f"{path}: {path.stat().st_size / 1000:.0f} kB")  # noqa: T201 - a command-line tool
 
 
 if __name__ == "__main__":

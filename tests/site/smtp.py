@@ -1,4 +1,4 @@
-"""A real SMTP server that keeps what it gets in a Maildir, readable by any mail program."""
+"""A real SMTP server that stores all mail in a Maildir, readable by any mail program."""
 
 import email
 import mailbox
@@ -18,17 +18,19 @@ _READY_S = 10.0
 _TIMEOUT_S = 10
 
 
-class _Keeper:
-    """Takes each mail and puts it away; the server calls it by this method's name."""
+class _Handler:
+    """Stores each mail; aiosmtpd calls the method by its name."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802 - aiosmtpd's name
-        """Keep one mail; whom the envelope names is added as ``X-Envelope-To``, as mail programs do."""
+        """Store a mail, with the envelope's recipients as ``X-Envelope-To``."""
         content = envelope.original_content or b""
-        route = f"X-Envelope-From: {envelope.mail_from}\r\nX-Envelope-To: {', '.join(envelope.rcpt_tos)}\r\n"
-        mailbox.Maildir(self._folder).add(route.encode() + content)
+        envelope_headers = (
+            f"X-Envelope-From: {envelope.mail_from}\r\nX-Envelope-To: {', '.join(envelope.rcpt_tos)}\r\n"
+        )
+        mailbox.Maildir(self._folder).add(envelope_headers.encode() + content)
         return "250 kept"
 
 
@@ -36,7 +38,7 @@ class MailServer(Switched):
     """An SMTP server on 127.0.0.1 in a thread of this process; a context manager.
 
     Args:
-        folder: holds ``Maildir/``, and the port, kept over a restart.
+        folder: has ``Maildir/`` and the port, for the next start.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -46,12 +48,12 @@ class MailServer(Switched):
 
     @property
     def maildir(self) -> Path:
-        """Where the mails lie."""
+        """The folder of the mails."""
         return self.folder / "Maildir"
 
     @property
     def connection(self) -> dict[str, Any]:
-        """The server as an Airflow connection, in its JSON form: no TLS, no log-in, one try."""
+        """The server as an Airflow connection in JSON form: no TLS, no log-in, no retry."""
         return {
             "conn_type": "smtp",
             "host": LOOPBACK,
@@ -66,24 +68,24 @@ class MailServer(Switched):
         }
 
     def start(self) -> None:
-        """Start the server, on the port it had before if that is still free."""
+        """Start the server, on its former port if that is free."""
         self.folder.mkdir(parents=True, exist_ok=True)
         mailbox.Maildir(self.maildir)
         self.port = kept_port(self.folder / "port")
         self._controller = Controller(
-            _Keeper(self.maildir), hostname=LOOPBACK, port=self.port, ready_timeout=_READY_S
+            _Handler(self.maildir), hostname=LOOPBACK, port=self.port, ready_timeout=_READY_S
         )
         self._controller.start()
 
     def stop(self) -> None:
-        """End the server; the mails stay. Harmless when it isn't running."""
+        """Stop the server, and keep the mails; do nothing if it doesn't run."""
         if self._controller is not None:
             self._controller.stop()
             self._controller = None
 
     def mails(self) -> list[EmailMessage]:
-        """Give every mail kept so far, oldest first."""
+        """Return all mails, oldest first."""
         files = [path for part in ("new", "cur") for path in (self.maildir / part).glob("*")]
-        # A Maildir's names don't sort by time within a second; the files' own times do.
+        # File names in a Maildir don't sort by time within a second; modification times do.
         files.sort(key=lambda path: path.stat().st_mtime_ns)
         return [email.message_from_bytes(path.read_bytes(), policy=policy.default) for path in files]

@@ -1,6 +1,6 @@
-"""A real OpenSSH server in the role of a host: own port, own keys, nothing of the machine's is used.
+"""A real OpenSSH server in the role of a host, with its own port and keys, apart from the machine's.
 
-It runs as whoever starts it, and only that account can log in, with the key made here.
+It runs as the current user, who alone can log in, with the key made here.
 """
 
 import os
@@ -20,8 +20,8 @@ from tests.site.ports import LOOPBACK, kept_port
 from tests.site.switched import Switched
 
 _START_PATIENCE_S = 10.0
-_STOP_PATIENCE_S = 0.2  # the listener goes at once, the sessions only when killed
-# As root, sshd locks its helper process into this empty folder; a service manager makes it as a rule.
+_STOP_PATIENCE_S = 0.2  # the listener ends at once, sessions only when killed
+# As root, sshd confines its helper process to this empty folder, which a service manager usually makes.
 _PRIVILEGE_SEPARATION = Path("/run/sshd")
 
 _CONFIG = """\
@@ -30,39 +30,39 @@ Port {port}
 HostKey {folder}/host_key
 AuthorizedKeysFile {folder}/authorized_keys
 PidFile {folder}/sshd.pid
-# Test folders lie below /tmp, which everybody may write to; StrictModes would refuse the key there.
+# Test folders are below /tmp, which everybody may write to; StrictModes would refuse the key there.
 StrictModes no
-# Without PAM the server needs no root, and no part of the machine's own log-in set-up.
+# Without PAM, the server needs neither root nor the machine's own log-in settings.
 UsePAM no
 AuthenticationMethods publickey
 PasswordAuthentication no
 KbdInteractiveAuthentication no
 PermitRootLogin prohibit-password
-# A home of its own: what this machine's user has in .bashrc is no business of the cluster's.
+# A home of its own: the .bashrc of this machine's user must not count.
 SetEnv HOME={folder}/home{environment}
 UseDNS no
 PrintMotd no
 Subsystem sftp internal-sftp
 LogLevel VERBOSE
-# Many tests, one server.
+# Many tests use one server.
 MaxStartups 100:30:200
 MaxSessions 100
 """
-# OpenSSH 9.8 and later shut out an address that failed often; here failing is what tests do.
+# OpenSSH 9.8 and later block an address after failures, which tests produce.
 _NEWER_OPTIONS = ("PerSourcePenalties no",)
 
 
 class MissingProgramError(RuntimeError):
-    """A program of the machine is missing; the message has the command that installs it."""
+    """A program is missing on this machine; the message has the command that installs it."""
 
 
 class SshServer(Switched):
-    """One sshd on 127.0.0.1; a context manager.
+    """An sshd on 127.0.0.1; a context manager.
 
     Args:
-        folder: holds everything: keys, configuration, log, and the port, kept over a restart.
-        enter: gives the command that runs another one where the server is to live; as a rule, right here.
-        environment: what its sessions have in their environment.
+        folder: has keys, configuration, log, and the port, for the next start.
+        enter: returns the prefix of a command that runs the server elsewhere, as in a namespace.
+        environment: variables of its sessions.
     """
 
     def __init__(
@@ -80,12 +80,12 @@ class SshServer(Switched):
 
     @property
     def log(self) -> Path:
-        """What the server wrote."""
+        """The server's log."""
         return self.folder / "sshd.log"
 
     @property
     def key_file(self) -> Path:
-        """The private key that opens the server."""
+        """The private key that may log in."""
         return self.folder / "user_key"
 
     @property
@@ -95,12 +95,14 @@ class SshServer(Switched):
 
     @property
     def known_hosts(self) -> str:
-        """The line that makes an ssh client trust this server."""
+        """The ``known_hosts`` line of this server."""
         return f"[{LOOPBACK}]:{self.port} {self.host_key}\n"
 
     @property
     def connection(self) -> dict[str, Any]:
-        """The server as an Airflow connection, in its JSON form."""
+        """The server as an Airflow connection in JSON form, even before it starts."""
+        if not self.port:
+            self._prepare()
         return {
             "conn_type": "ssh",
             "host": LOOPBACK,
@@ -111,27 +113,25 @@ class SshServer(Switched):
 
     @property
     def leader(self) -> int | None:
-        """The process that listens, while it runs; as root sees it, with its own view of the disks."""
+        """The PID of the listening process, while it runs."""
         return self._server.pid if self._server else None
 
     def start(self) -> None:
-        """Start the server and wait until it answers; keys are made when there are none.
+        """Start the server, and wait until it answers; make its keys if there are none.
 
         Raises:
             MissingProgramError: sshd or ssh-keygen isn't installed.
-            RuntimeError: it didn't come up; the message has its log's end.
+            RuntimeError: it didn't start; the message has the end of its log.
         """
         sshd = _program("sshd")
-        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._prepare()
         self._end_leftover()
-        self._make_keys()
-        self.port = kept_port(self.folder / "port")
         config = self._write_config(sshd)
         self._server = processes.start([*self._enter(), sshd, "-D", "-e", "-f", str(config)], log=self.log)
-        self._wait_until_it_answers()
+        self.wait_until_it_answers()
 
     def stop(self) -> None:
-        """End the server and every session on it; harmless when it isn't running."""
+        """Stop the server and all its sessions; do nothing if it doesn't run."""
         if self._server is None:
             return
         leader, self._server = self._server, None
@@ -139,19 +139,24 @@ class SshServer(Switched):
         leader.wait()
 
     def change_host_key(self) -> None:
-        """Become another machine for every client that checks: a new host key on the same port."""
+        """Restart with a new host key on the same port, as if another machine answered."""
         self.stop()
         for part in ("host_key", "host_key.pub"):
             (self.folder / part).unlink(missing_ok=True)
         self.start()
 
     def refuse_key(self) -> None:
-        """Let nobody log in any more."""
+        """Refuse every key."""
         (self.folder / "authorized_keys").write_text("", encoding="ascii")
 
     def accept_key(self) -> None:
-        """Let the key of ``connection`` log in."""
+        """Accept the key of ``connection``."""
         (self.folder / "authorized_keys").write_text(_public(self.key_file) + "\n", encoding="ascii")
+
+    def _prepare(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._make_keys()
+        self.port = kept_port(self.folder / "port")
 
     def _make_keys(self) -> None:
         for name in ("host_key", "user_key"):
@@ -175,7 +180,12 @@ class SshServer(Switched):
                 return config
         raise RuntimeError(f"{sshd} refuses {config}:\n{check.stderr}")
 
-    def _wait_until_it_answers(self) -> None:
+    def wait_until_it_answers(self) -> None:
+        """Wait until the server accepts connections.
+
+        Raises:
+            RuntimeError: it doesn't in time; it's stopped, and the message has the end of its log.
+        """
         server = self._server
         deadline = time.monotonic() + _START_PATIENCE_S
         while server and server.poll() is None and time.monotonic() < deadline:
@@ -189,13 +199,13 @@ class SshServer(Switched):
         )
 
     def _end_leftover(self) -> None:
-        """End the server of an earlier start that was killed before it could stop it."""
+        """End the server of an earlier start that was killed before it could stop."""
         try:
             pid = int((self.folder / "sshd.pid").read_text(encoding="ascii"))
             title = Path(f"/proc/{pid}/cmdline").read_bytes()
         except (OSError, ValueError):
             return
-        # The number may be somebody else's by now; our own configuration on the command line isn't.
+        # The PID may be another process by now, but not one with our configuration on its command line.
         if str(self.folder / "sshd_config").encode() in title:
             processes.end([pid], lambda: processes.family([pid]), patience_s=_STOP_PATIENCE_S)
 
@@ -205,7 +215,7 @@ def _public(key: Path) -> str:
 
 
 def _program(name: str) -> str:
-    # sshd wants to be called by its absolute path, and /usr/sbin isn't on everybody's PATH.
+    # sshd must be called by its absolute path, and /usr/sbin isn't on every PATH.
     found = shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
     if found is None:
         package = {"sshd": "openssh-server"}.get(name, "openssh-client")

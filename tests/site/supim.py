@@ -1,13 +1,12 @@
 """SUPIM days in the real format: a GrADS descriptor and a binary file for each time step.
 
-The format was read from a published descriptor and reader of the institute's TEC maps, and from
-"Elements of a GrADS Data Descriptor File" (COLA). The ionosphere is a sketch, good enough for a map
-that looks like one: a bulge that follows the afternoon, two crests beside the magnetic equator, and a
-Chapman layer in height.
+The format is that of a published descriptor and reader of the institute's TEC maps, and of "Elements of a
+GrADS Data Descriptor File" (COLA). The ionosphere is a sketch, good enough for a plausible map: a bulge that
+follows the afternoon, two crests beside the magnetic equator, and a Chapman layer in height.
 
-One day is computed once, on latitude from the magnetic equator and local time. A time step is made of
-slices of that sheet, each moved to where the Earth has turned, so that the real grid (48 MB a step)
-takes seconds and needs no numpy.
+A day is computed once, by latitude from the magnetic equator and local time. A time step consists of slices
+of that sheet, each moved by the Earth's rotation, so that the real grid (48 MB a step) takes seconds without
+numpy.
 """
 
 import math
@@ -29,7 +28,7 @@ from include.ordinal_day import OrdinalDay
 VARIABLES = ("TIMEDIFF", "NE", "TEC")
 FLOAT_BYTES = 4
 MINUTES_PER_DAY = 24 * 60
-# The simulation of a day ends some hours after it; nobody touches its files afterwards.
+# The simulation of a day ends some hours after the day; its files don't change afterwards.
 _WRITTEN_AFTER = timedelta(days=1, hours=2)
 _SETTLED_S = 3600
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
@@ -43,7 +42,7 @@ class Grid:
         longitudes: degrees east, evenly spaced.
         latitudes: degrees north, evenly spaced.
         heights: metres, evenly spaced.
-        form: how the descriptor writes longitudes and latitudes.
+        form: how the descriptor lists longitudes and latitudes.
     """
 
     longitudes: tuple[float, ...]
@@ -53,12 +52,12 @@ class Grid:
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """Number of longitudes, latitudes and heights."""
+        """The numbers of longitudes, latitudes and heights."""
         return len(self.longitudes), len(self.latitudes), len(self.heights)
 
     @property
     def step_bytes(self) -> int:
-        """The exact size of one time step's data file."""
+        """The exact size of a time step's data file."""
         return len(VARIABLES) * math.prod(self.shape) * FLOAT_BYTES
 
 
@@ -69,12 +68,12 @@ def _evenly(first: float, last: float, count: int) -> tuple[float, ...]:
 TINY = Grid(_evenly(-180, 180, 13), _evenly(-60, 60, 7), _evenly(1e5, 9e5, 3))
 """3 KB a step, 80 KB a day: for tests."""
 DEMO = Grid(_evenly(-180, 180, 73), _evenly(-60, 60, 25), _evenly(9e4, 9.3e5, 15))
-"""320 KB a step, 8 MB a day: a map drawn from it looks like one."""
+"""320 KB a step, 8 MB a day: enough for a plausible map."""
 REAL = Grid(_evenly(-180, 180, 361), _evenly(-60, 60, 121), _evenly(9e4, 1e6, 92))
 """The institute's own grid: 48 MB a step, 1.2 GB a day."""
 
 
-def write_day(  # noqa: PLR0913 - what a test may want to vary about a day
+def write_day(  # noqa: PLR0913 - tests vary all of it
     root: Path,
     day: OrdinalDay,
     *,
@@ -83,18 +82,18 @@ def write_day(  # noqa: PLR0913 - what a test may want to vary about a day
     folder: str | Path = "{year}/{day:03d}",
     seed: int = 0,
 ) -> Path:
-    """Write one day as the cluster leaves it; an existing day is written anew, as a second run would.
+    """Write a day as the simulation does; overwrite an existing one, as a second simulation would.
 
     Args:
         root: the source's root folder.
-        day: which day.
-        grid: ``TINY``, ``DEMO``, ``REAL`` or one's own.
+        day: the day.
+        grid: ``TINY``, ``DEMO``, ``REAL`` or another.
         steps: time steps, a divisor of 1440 (24: hourly, 96: every 15 minutes).
-        folder: a pattern below the root, or a path of one's own.
-        seed: another number gives other values for the same day.
+        folder: a pattern below the root, or a path.
+        seed: another seed gives other values for the same day.
 
     Returns:
-        The day's folder. Its files' times lie in the past, hours after the day itself.
+        The day's folder. Its modification times are in the past, hours after the day.
     """
     target = folder if isinstance(folder, Path) else root / folder.format(year=day.year, day=day.number)
     target.mkdir(parents=True, exist_ok=True)
@@ -113,17 +112,17 @@ def write_day(  # noqa: PLR0913 - what a test may want to vary about a day
 
 
 def half_write(day_folder: Path) -> Path:
-    """Cut the day's last data file in half, as if the simulation were still writing it."""
+    """Truncate the day's last data file to half, as if the simulation were still writing it; return it."""
     last = max(day_folder.glob("data.dat.*"), key=lambda path: path.stat().st_mtime_ns)
     os.truncate(last, last.stat().st_size // 2)
     return last
 
 
 def describe(data_name: str, day: OrdinalDay, minutes: int, steps: int, grid: Grid) -> str:
-    """Give the GrADS descriptor of one time step.
+    """Return the GrADS descriptor of a time step.
 
     Args:
-        data_name: the data file's name; it lies beside the descriptor.
+        data_name: the name of the data file beside the descriptor.
         day: the day.
         minutes: minutes since midnight UTC.
         steps: time steps of the day.
@@ -155,7 +154,7 @@ def describe(data_name: str, day: OrdinalDay, minutes: int, steps: int, grid: Gr
 def _axis(keyword: str, values: tuple[float, ...], form: str) -> str:
     if form == "linear":
         return f"{keyword} {len(values)} linear {values[0]:g} {values[1] - values[0]:g}"
-    # SUPIM's own line breaks: 14 values, then 13 a line. %g is its way with numbers, too: 1e+06.
+    # Line breaks as in SUPIM: 14 values, then 13 a line. It also formats numbers with %g: 1e+06.
     written = [f"{value:g}" for value in values]
     lines = [written[:14], *(written[i : i + 13] for i in range(14, len(written), 13))]
     return f"{keyword} {len(values)} levels " + "\n ".join(" ".join(line) for line in lines)
@@ -170,13 +169,13 @@ def _settle(path: Path, day: OrdinalDay, minutes: int) -> None:
 
 @dataclass(frozen=True)
 class _Sheet:
-    """One day's ionosphere on local time; the Earth turns below it.
+    """A day's ionosphere by local time; the Earth turns below it.
 
     Args:
         grid: the points.
-        tec: for each latitude from the magnetic equator, the bytes of two turns of local time.
+        tec: for each latitude from the magnetic equator, the values of two days of local time as bytes.
         density: the same, for each height.
-        reach: how many rows the magnetic equator can lie off the geographic one.
+        reach: the most rows between the magnetic and the geographic equator.
     """
 
     grid: Grid
@@ -186,7 +185,7 @@ class _Sheet:
 
     @classmethod
     def of(cls, day: OrdinalDay, grid: Grid, seed: int) -> "_Sheet":
-        chance = random.Random(f"{seed} {day}")  # noqa: S311 - weather, not secrets
+        chance = random.Random(f"{seed} {day}")  # noqa: S311 - no secret
         sun = chance.uniform(0.75, 1.25)
         season = -23.44 * math.cos(math.tau * (day.number + 10) / 365.25)
         nx, ny, _ = grid.shape
@@ -204,7 +203,7 @@ class _Sheet:
         return cls(grid, tec, density, reach)
 
     def blocks(self, day_part: float) -> Iterator[bytes]:
-        """Give the data file, piece by piece: TIMEDIFF, NE, TEC; longitude fastest, then latitude."""
+        """Yield the data file in blocks: TIMEDIFF, NE, TEC; longitude fastest, then latitude."""
         nx, ny, nz = self.grid.shape
         yield struct.pack("<f", round(day_part * 60)) * (nx * ny * nz)
         slices = self._slices(day_part)
@@ -217,7 +216,7 @@ class _Sheet:
         return b"".join(rows[row + shift][first:last] for row in latitudes for shift, first, last in slices)
 
     def _slices(self, day_part: float) -> list[tuple[int, int, int]]:
-        """Cut a row where the magnetic equator moves: (rows to shift, first byte, last byte)."""
+        """Cut a row where the magnetic equator changes rows: (rows to shift, first byte, last byte)."""
         nx = len(self.grid.longitudes)
         spacing = self.grid.latitudes[1] - self.grid.latitudes[0]
         # At -180 degrees it is noon when it is midnight in Greenwich; the sheet starts at midnight.
@@ -227,16 +226,16 @@ class _Sheet:
         return [(shifts[i], (i + turn) * FLOAT_BYTES, (j + turn) * FLOAT_BYTES) for i, j in pairwise(cuts)]
 
 
-_TILT = 11.0  # degrees that the magnetic equator lies off the geographic one, at most
+_TILT = 11.0  # the most degrees between the magnetic and the geographic equator
 
 
 def _equator(longitude: float) -> float:
-    """Give the magnetic equator's latitude: south over the Americas, north over Africa and Asia."""
+    """Return the magnetic equator's latitude: south over the Americas, north over Africa and Asia."""
     return -_TILT * math.cos(math.radians(longitude + 65))
 
 
 def _content(latitude: float, hour: float, season: float) -> float:
-    """Give the vertical content in TECU (10^16 electrons/m2) at a latitude and local time."""
+    """Return the vertical electron content in TECU (10^16 electrons/m2) at a latitude and local time."""
     from_two = (hour - 14 + 12) % 24 - 12
     bulge = math.exp(-((from_two / (5.5 if from_two > 0 else 4)) ** 2))
     crests = math.exp(-(((abs(latitude) - 15) / 8) ** 2))
@@ -245,7 +244,7 @@ def _content(latitude: float, hour: float, season: float) -> float:
 
 
 def _chapman(height: float, latitude: float) -> float:
-    """Give the density (1/m3) at a height in metres, for each TECU of the column above the ground."""
+    """Return the density (1/m3) at a height in metres, per TECU of the vertical content."""
     scale, peak = 6e4, 2.9e5 + 6e4 * math.exp(-((latitude / 20) ** 2))
     z = (height - peak) / scale
     column = scale * math.sqrt(math.tau * math.e)

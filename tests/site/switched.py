@@ -1,19 +1,19 @@
-"""What the stand-in institute's servers have in common: they are switched on and off, also by ``with``."""
+"""The base of the stand-in institute's servers: started and stopped, also by ``with``."""
 
 from abc import ABC, abstractmethod
 from typing import Self
 
 
 class Switched(ABC):
-    """What runs as long as its ``with`` block does."""
+    """A server that runs for the length of its ``with`` block."""
 
     @abstractmethod
     def start(self) -> None:
-        """Switch it on; give back only once it answers."""
+        """Start it, and wait until it answers."""
 
     @abstractmethod
     def stop(self) -> None:
-        """Switch it off; harmless when it doesn't run."""
+        """Stop it; do nothing if it doesn't run."""
 
     def __enter__(self) -> Self:
         self.start()

@@ -1,4 +1,4 @@
-"""The demo's days lie where they should, whatever the date."""
+"""The demo chooses sensible days on any date."""
 
 from datetime import date
 
@@ -17,10 +17,10 @@ from tests.site.demo import DemoDays
         (date(2026, 1, 12), "2026-010", ("2024-364", "2025-002")),
     ],
 )
-def test_five_past_days_cross_a_years_end_well_before_today(
+def test_the_five_past_days_cross_a_new_year_well_before_today(
     today: date, target: str, past: tuple[str, str]
 ) -> None:
-    """So that the turn of the year, where the scripts failed, is seen on any day."""
+    """So that every demo crosses a new year."""
     days = DemoDays.on(today)
 
     assert str(days.target) == target

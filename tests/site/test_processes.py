@@ -1,4 +1,4 @@
-"""Whoever is started is ended, with all that came of it."""
+"""Processes are ended with all their descendants."""
 
 import os
 import signal
@@ -9,8 +9,8 @@ from pathlib import Path
 from tests.site import processes
 
 
-def test_a_process_that_ignores_term_is_ended_all_the_same(tmp_path: Path) -> None:
-    """And so is a child of its that went into a session of its own."""
+def test_a_process_that_ignores_sigterm_is_killed(tmp_path: Path) -> None:
+    """So is its child in a session of its own."""
     script = (
         "trap '' TERM; setsid sh -c \"trap '' TERM; while :; do sleep 1; done\" & while :; do sleep 1; done"
     )
@@ -24,8 +24,26 @@ def test_a_process_that_ignores_term_is_ended_all_the_same(tmp_path: Path) -> No
     assert not processes.family(family)
 
 
-def test_processes_are_found_by_their_mark_when_nobody_knows_their_parent(tmp_path: Path) -> None:
-    """What is left after the power cut of a demo."""
+def test_a_child_that_was_started_between_two_looks_is_ended() -> None:
+    """Its parent, seen alive at the first, is dead at the second."""
+    parent = subprocess.Popen(
+        ["sh", "-c", "read go; sleep 60 &"], stdin=subprocess.PIPE, start_new_session=True
+    )
+    looks = iter([{parent.pid}])
+
+    def find() -> set[int]:
+        if seen := next(looks, None):
+            return seen
+        if parent.poll() is None:
+            parent.communicate(b"go\n")
+        return set()
+
+    processes.end([], find, patience_s=0)
+    assert not processes.family([parent.pid])
+
+
+def test_orphaned_processes_are_found_by_their_mark(tmp_path: Path) -> None:
+    """As after a demo that was killed."""
     mark = f"STAND_IN_TEST={tmp_path}"
     name, _, value = mark.partition("=")
     script = "setsid sleep 60 & setsid sleep 60 &"

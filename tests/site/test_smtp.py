@@ -1,4 +1,4 @@
-"""The mail server is a real one, and keeps what it gets."""
+"""The mail server is a real one, and stores all mail."""
 
 import smtplib
 from email.message import EmailMessage
@@ -10,7 +10,7 @@ from tests.site.smtp import MailServer
 
 
 def send(server: MailServer, subject: str) -> None:
-    """Send one mail, as the report's sender does."""
+    """Send a mail."""
     mail = EmailMessage()
     mail["Subject"], mail["From"], mail["To"] = (
         subject,
@@ -22,8 +22,8 @@ def send(server: MailServer, subject: str) -> None:
         client.send_message(mail)
 
 
-def test_mails_are_kept_in_the_order_they_came(tmp_path: Path) -> None:
-    """Whole, with whom the envelope named."""
+def test_mails_are_stored_in_their_order_of_arrival(tmp_path: Path) -> None:
+    """With their content and the envelope's recipient."""
     with MailServer(tmp_path) as server:
         for number in range(12):
             send(server, f"number {number}")
@@ -34,8 +34,8 @@ def test_mails_are_kept_in_the_order_they_came(tmp_path: Path) -> None:
     assert mails[0].get_content().splitlines() == ["São José dos Campos"]
 
 
-def test_a_server_that_is_down_refuses_and_comes_back_on_its_port(tmp_path: Path) -> None:
-    """What the 'mail server down' test needs; mails survive it."""
+def test_a_stopped_server_refuses_mail_and_restarts_on_its_port(tmp_path: Path) -> None:
+    """It keeps its mails."""
     server = MailServer(tmp_path)
     server.start()
     port = server.port

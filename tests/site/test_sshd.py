@@ -1,4 +1,4 @@
-"""The SSH server is a real one: it checks keys, and clients can check it."""
+"""The SSH server is a real one: it checks keys, and clients can check its key."""
 
 import socket
 import subprocess
@@ -13,13 +13,13 @@ from tests.site.sshd import SshServer
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[SshServer]:
-    """A server of its own for each test."""
+    """Start a server for each test."""
     with SshServer(tmp_path / "cluster") as running:
         yield running
 
 
 def ssh(server: SshServer, known_hosts: str, *command: str) -> list[str]:
-    """Write the known hosts given and compose the call of a client that trusts nobody else."""
+    """Write a ``known_hosts`` file; return the command of a client that trusts only it."""
     hosts = server.folder / "known_hosts"
     hosts.write_text(known_hosts, encoding="ascii")
     options = ["BatchMode=yes", "StrictHostKeyChecking=yes", f"UserKnownHostsFile={hosts}"]
@@ -35,8 +35,8 @@ def call(server: SshServer, known_hosts: str, *command: str) -> "subprocess.Comp
     )
 
 
-def test_the_key_opens_the_server(server: SshServer) -> None:
-    """And commands run on the other side as the same account."""
+def test_the_key_logs_in(server: SshServer) -> None:
+    """Commands run as the same account."""
     answer = call(server, server.known_hosts, "id", "-un")
 
     assert answer.stdout == f"{server.login}\n", answer.stderr
@@ -44,7 +44,7 @@ def test_the_key_opens_the_server(server: SshServer) -> None:
 
 
 def test_another_host_key_on_the_same_port_is_noticed(server: SshServer) -> None:
-    """The server went away and something else answers in its place."""
+    """As if another server answered."""
     trusted, port = server.known_hosts, server.port
     server.change_host_key()
     answer = call(server, trusted, "true")
@@ -55,7 +55,7 @@ def test_another_host_key_on_the_same_port_is_noticed(server: SshServer) -> None
     assert call(server, server.known_hosts, "true").returncode == 0
 
 
-def test_a_refused_key_opens_nothing(server: SshServer) -> None:
+def test_a_refused_key_cant_log_in(server: SshServer) -> None:
     """Until it's accepted again."""
     server.refuse_key()
     answer = call(server, server.known_hosts, "true")
@@ -66,8 +66,8 @@ def test_a_refused_key_opens_nothing(server: SshServer) -> None:
     assert call(server, server.known_hosts, "true").returncode == 0
 
 
-def test_stopping_ends_the_sessions_too(server: SshServer) -> None:
-    """Nothing of the server is left, and its port is free for the next start."""
+def test_stopping_ends_all_sessions(server: SshServer) -> None:
+    """No process is left, and the port is free for the next start."""
     client = subprocess.Popen(ssh(server, server.known_hosts, "echo there; exec sleep 600"), stdout=-1)
     assert client.stdout is not None
     assert client.stdout.readline() == b"there\n"
@@ -82,8 +82,8 @@ def test_stopping_ends_the_sessions_too(server: SshServer) -> None:
         socket.create_connection(("127.0.0.1", server.port), timeout=1)
 
 
-def test_a_start_takes_over_from_one_that_was_killed(server: SshServer) -> None:
-    """Same port, same keys, one server: what a second ``make demo`` meets after a power cut."""
+def test_a_start_replaces_a_server_whose_starter_was_killed(server: SshServer) -> None:
+    """Same port, same keys, one server: as in a second ``make demo`` after a crash."""
     before = server.known_hosts
     with SshServer(server.folder) as second:
         assert second.known_hosts == before
@@ -91,7 +91,7 @@ def test_a_start_takes_over_from_one_that_was_killed(server: SshServer) -> None:
 
 
 def test_a_server_that_cant_start_says_why(tmp_path: Path) -> None:
-    """With the end of its log."""
+    """The error has the end of its log."""
     server = SshServer(tmp_path / "cluster")
     with server:
         pass

@@ -15,7 +15,7 @@ DAY = OrdinalDay.parse("2016-268")
 
 
 def test_a_day_has_a_descriptor_and_a_data_file_for_each_step(tmp_path: Path) -> None:
-    """Names are unpadded, as on the cluster."""
+    """File names are unpadded, as on the cluster."""
     folder = supim.write_day(tmp_path, DAY)
 
     assert folder == tmp_path / "2016" / "268"
@@ -25,14 +25,14 @@ def test_a_day_has_a_descriptor_and_a_data_file_for_each_step(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("grid", [TINY, DEMO])
-def test_every_data_file_has_exactly_its_size(tmp_path: Path, grid: Grid) -> None:
+def test_every_data_file_has_the_exact_size(tmp_path: Path, grid: Grid) -> None:
     """Three variables of nx x ny x nz floats."""
     folder = supim.write_day(tmp_path, DAY, grid=grid, steps=4)
 
     assert {path.stat().st_size for path in folder.glob("data.dat.*")} == {grid.step_bytes}
 
 
-def test_the_real_grid_is_the_institutes_own() -> None:
+def test_the_real_grid_has_the_institutes_size() -> None:
     """361 x 121 points on 92 heights: 48 MB a step."""
     assert REAL.shape == (361, 121, 92)
     assert REAL.step_bytes == 3 * 361 * 121 * 92 * 4
@@ -54,7 +54,7 @@ def test_a_descriptor_breaks_its_lines_as_the_simulation_does() -> None:
     assert [line.split()[0] for line in lines[-5:]] == ["Vars", "TIMEDIFF", "NE", "TEC", "endvars"]
 
 
-def test_a_grid_can_be_described_as_linear() -> None:
+def test_a_descriptor_can_be_linear() -> None:
     """GrADS' other form: number, first value, spacing; steps of a quarter of an hour are minutes."""
     text = supim.describe("d", DAY, 15, 96, Grid((-85, -84), (-60, -59), (1e5, 2e5), form="linear"))
 
@@ -62,8 +62,8 @@ def test_a_grid_can_be_described_as_linear() -> None:
     assert "tdef 1 linear 0:15Z24sep2016 15mn" in text
 
 
-def test_values_lie_longitude_first_then_latitude_then_height(tmp_path: Path) -> None:
-    """TEC is the same on every height; the afternoon, not the night, is where the electrons are."""
+def test_values_are_ordered_by_longitude_then_latitude_then_height(tmp_path: Path) -> None:
+    """TEC is the same at every height; it's highest in the afternoon."""
     folder = supim.write_day(tmp_path, DAY, grid=DEMO)
     nx, ny, nz = DEMO.shape
     values = struct.unpack(f"<{3 * nx * ny * nz}f", (folder / "data.dat.2016.268.18.0h").read_bytes())
@@ -78,8 +78,8 @@ def test_values_lie_longitude_first_then_latitude_then_height(tmp_path: Path) ->
     assert max(values[nx * ny * nz : 2 * nx * ny * nz]) == pytest.approx(2e12, rel=0.9)
 
 
-def test_a_day_is_the_same_again_and_other_days_and_seeds_differ(tmp_path: Path) -> None:
-    """Reproducible, so that a test can ask for a day that changed at the source."""
+def test_a_day_is_reproducible_and_another_seed_changes_it(tmp_path: Path) -> None:
+    """So a test can write a day that changed at the source."""
     name = "data.dat.2016.268.0.0h"
     first = (supim.write_day(tmp_path / "a", DAY) / name).read_bytes()
 
@@ -88,7 +88,7 @@ def test_a_day_is_the_same_again_and_other_days_and_seeds_differ(tmp_path: Path)
 
 
 def test_a_day_looks_settled(tmp_path: Path) -> None:
-    """Written the night after it, or an hour ago when that is still to come."""
+    """It was written the night after it, but at least an hour ago."""
     today = OrdinalDay.of(datetime.now(tz=UTC))
     past, present = supim.write_day(tmp_path, DAY), supim.write_day(tmp_path, today)
 
@@ -96,8 +96,8 @@ def test_a_day_looks_settled(tmp_path: Path) -> None:
     assert all(path.stat().st_mtime < time.time() - 3000 for path in present.iterdir())
 
 
-def test_a_half_written_day_lacks_the_end_of_its_last_step(tmp_path: Path) -> None:
-    """What a survey finds while the simulation runs."""
+def test_a_half_written_day_has_a_truncated_last_step(tmp_path: Path) -> None:
+    """As during the simulation."""
     folder = supim.write_day(tmp_path, DAY, folder=tmp_path / "elsewhere")
     cut = supim.half_write(folder)
 

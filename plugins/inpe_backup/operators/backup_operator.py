@@ -1,5 +1,6 @@
-"""What every task of a backup has in common: it leaves its failure as a fact, and knows how to wait."""
+"""The base of all operators: a waiting task frees its worker slot, a failed one leaves the reason."""
 
+import random
 from abc import abstractmethod
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -8,34 +9,45 @@ from typing import Any
 from airflow.sdk import BaseOperator, Context, ExceptionRetryPolicy, RetryAction, RetryRule
 from airflow.sdk.exceptions import AirflowRescheduleException, AirflowSkipException
 
-from include import site_file
-from include.errors import BackupError, NotYetError, PassingError
-from include.failure import Failure
+from include.config import site_file
+from include.errors import BackupError, RescheduleError, TransientError
 from include.ordinal_day import OrdinalDay
-from include.vault import Vault
-from inpe_backup.leavings import FAILURE
+from include.results.failure import Failure
+from include.vault.vault import Vault
 from inpe_backup.run_day import day_of_run
+from inpe_backup.xcom import FAILURE
 
-RETRY_WHAT_PASSES = ExceptionRetryPolicy(
+RETRY_TRANSIENT_ERRORS = ExceptionRetryPolicy(
     [
-        RetryRule(PassingError, RetryAction.RETRY, reason="waiting may mend it"),
-        RetryRule(BackupError, RetryAction.FAIL, reason="only a person can mend it"),
+        RetryRule(TransientError, RetryAction.RETRY, reason="a later try may succeed"),
+        RetryRule(BackupError, RetryAction.FAIL, reason="a person must fix the cause first"),
     ]
 )
-"""For ``retry_policy``: a refused key is no better in five minutes, a lost connection may be."""
+"""For ``retry_policy``: a lost connection may work in five minutes, a refused key won't."""
+
+
+FIRST_WAIT_S, LONGEST_WAIT_S = 10.0, 300.0
+
+
+def wait(later: RescheduleError, waits_before: int) -> timedelta:
+    """Return how long to wait; where that isn't known, longer each time, and not as long as other tasks."""
+    if later.retry_in_s is not None:
+        return timedelta(seconds=later.retry_in_s)
+    grown_s = min(FIRST_WAIT_S * 1.5 ** min(waits_before, 20), LONGEST_WAIT_S)
+    return timedelta(seconds=grown_s * random.uniform(0.8, 1.2))  # noqa: S311 - only spreads them
 
 
 class BackupOperator(BaseOperator):
-    """A task of a backup; subclasses say what it does in :meth:`work`."""
+    """A task of this project; subclasses implement :meth:`work`."""
 
     def execute(self, context: Context) -> Any:
-        """Do the work; wait without a worker slot where it says to, and leave a failure as a fact."""
+        """Do the work; reschedule the task if it must wait, and leave a failure for the report."""
         try:
             return self.work(context)
-        except NotYetError as later:
+        except RescheduleError as later:
             self.log.info("%s", later)
-            again = datetime.now(UTC) + timedelta(seconds=later.retry_in_s)
-            raise AirflowRescheduleException(again) from later  # type: ignore[no-untyped-call]
+            retry_at = datetime.now(UTC) + wait(later, context.get("task_reschedule_count", 0))
+            raise AirflowRescheduleException(retry_at) from later  # type: ignore[no-untyped-call]
         except AirflowSkipException:
             raise
         except Exception as error:
@@ -45,14 +57,14 @@ class BackupOperator(BaseOperator):
 
     @abstractmethod
     def work(self, context: Context) -> Any:
-        """Do what the task is for, and return facts for XCom."""
+        """Do the task's work, and return plain JSON for XCom."""
 
-    def say(self, line: str) -> None:
-        """Log how it goes, for what tells it a line at a time."""
+    def log_line(self, line: str) -> None:
+        """Log a line of progress."""
         self.log.info("%s", line)
 
     def own_day(self, context: Context) -> OrdinalDay:
-        """Give the day that the run belongs to."""
+        """Return the day that the run is for."""
         site = site_file.current()
         return day_of_run(dict(context), timezone=site.institute.timezone, lag_days=site.supim.lag_days)
 

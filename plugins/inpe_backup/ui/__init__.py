@@ -1,26 +1,27 @@
-"""The page "Backups" in Airflow's web UI, and the same facts as JSON. Served by the api-server alone.
+"""The page "Backups" in Airflow's web UI, and the same data as JSON. Only the api-server serves it.
 
-    app.py       the FastAPI app: who may see it, and what the browser may do with it
-    pages.py     the page, a run's report, pictures, style and script
-    api.py       the JSON, version 1
-    store.py     the facts, from the asset events in Airflow's database
-    looks.py     one page's content; cells.py: its calendar; charts.py: its drawings
-    templates/   how it is laid out; static/: how it looks and behaves
+    app.py          the FastAPI app: who may see the page, and what the browser may do with it
+    pages.py        the page, a run's report, screenshots, style and script
+    api.py          the JSON, version 1
+    store.py        reads the published parts from the asset events in Airflow's database
+    view_model.py   the page's content; cells.py: its calendar; charts.py: its charts
+    templates/      the layout; static/: style and script
 
-It changes nothing: to back up or restore, the browser asks Airflow's own REST API as the user logged in.
+The page changes nothing itself: to back up or restore, the browser calls Airflow's REST API as the logged-in
+user.
 
-The JSON, below ``/backups/api/v1/``; version 1 gains keys, and never loses or redefines one:
+The JSON is below ``/backups/api/v1/``; version 1 gains keys, and never loses or redefines one:
 
-    news                            {"event": 123}: grows whenever something was published
-    vaults                          each vault: how it stands, and what needs a person
-    vaults/<id>                     one of them
-    vaults/<id>/years/2026          its days of a year: state, sentence, next step, days left at the source
-    vaults/<id>/days/2026-268       one day: the same, its record, and the last look at the source
-    vaults/<id>/machines            its machines: state and sentence, generations, drill, what leaves next
-    vaults/<id>/machines/<name>     one of them
-    vaults/<id>/room                used and free by day, and the forecast
-    vaults/<id>/runs                what runs did, newest first
+    news                        {"event": 123}: grows whenever a DAG publishes
+    vaults                      each vault: its status, and what needs attention
+    vaults/<id>                 one vault
+    vaults/<id>/years/2026      its days of a year: state, reason, next step, days left at the source
+    vaults/<id>/days/2026-268   one day: the same, its record, and its last survey
+    vaults/<id>/vms             its VMs: state and reason, generations, boot test, next removal
+    vaults/<id>/vms/<name>      one VM
+    vaults/<id>/space           used and free space by date, and the forecast
+    vaults/<id>/runs            runs, newest first
 
-Log in as for Airflow's API: its cookie, or ``Authorization: Bearer <token>``. Times are ISO 8601 with an
-offset; sizes are bytes, durations seconds, as keys say.
+Log in as for Airflow's API: with its cookie, or ``Authorization: Bearer <token>``. Times are ISO 8601 with an
+offset; sizes are in bytes, durations in seconds, as the keys say.
 """

@@ -1,4 +1,4 @@
-"""The facts as JSON, version 1; the package's docstring describes it."""
+"""The JSON, version 1; the package's docstring describes it."""
 
 from dataclasses import asdict
 from http import HTTPStatus
@@ -9,11 +9,11 @@ from fastapi import APIRouter, HTTPException
 
 from include.errors import InvalidDayError
 from include.ordinal_day import OrdinalDay
-from include.standing.coverage import DayStanding, standing
-from include.standing.fleet import JudgedMachine
-from include.standing.needs import Standing
+from include.status.alerts import VaultStatus
+from include.status.day_status import CalendarDay, calendar_day
+from include.status.vm_status import VmStatus
 from inpe_backup.ui import store
-from inpe_backup.ui.known import Dags, Judged, Views, judged
+from inpe_backup.ui.dependencies import Dags, Status, Views, vault_status
 
 router = APIRouter(prefix="/api/v1")
 
@@ -22,104 +22,104 @@ Json = dict[str, Any]
 
 @router.get("/news")
 def news(session: SessionDep) -> Json:
-    """Give a number that grows whenever something was published."""
+    """Return a number that grows whenever a DAG publishes."""
     return {"event": store.newest_event(session)}
 
 
 @router.get("/vaults")
 def vaults(views: Views, dags: Dags) -> list[Json]:
-    """Say how each vault stands."""
-    return [_vault(judged(view, dags)) for view in views]
+    """Return the status of each vault."""
+    return [_vault(vault_status(view, dags)) for view in views]
 
 
 @router.get("/vaults/{vault}")
-def one_vault(known: Judged) -> Json:
-    """Say how one vault stands."""
-    return _vault(known)
+def one_vault(status: Status) -> Json:
+    """Return the status of one vault."""
+    return _vault(status)
 
 
 @router.get("/vaults/{vault}/years/{year}")
-def one_year(known: Judged, year: int) -> list[Json]:
-    """Give the days of one year, as far as the calendar has them."""
-    return [_day(day) for found in known.calendar if found.number == year for day in found.days]
+def one_year(status: Status, year: int) -> list[Json]:
+    """Return the days of one year, as far as the calendar has them."""
+    return [_day(day) for each in status.calendar if each.number == year for day in each.days]
 
 
 @router.get("/vaults/{vault}/days/{day}")
-def one_day(known: Judged, day: str) -> Json:
-    """Give all that is known of one day."""
+def one_day(status: Status, day: str) -> Json:
+    """Return everything that is known of one day."""
     try:
-        wanted = OrdinalDay.parse(day)
-    except InvalidDayError as wrong:
-        raise HTTPException(HTTPStatus.BAD_REQUEST, str(wrong)) from wrong
-    held, seen = known.view.days.get(wanted), known.view.seen.get(wanted)
+        which = OrdinalDay.parse(day)
+    except InvalidDayError as error:
+        raise HTTPException(HTTPStatus.BAD_REQUEST, str(error)) from error
+    record, survey = status.view.days.get(which), status.view.surveyed.get(which)
     return {
-        **_day(standing(known.view, wanted, known.now)),
-        "date": wanted.date.isoformat(),
-        "record": held and held.model_dump(mode="json"),
-        "seen": seen and {"state": seen.state, "reason": seen.reason, "when": seen.when},
+        **_day(calendar_day(status.view, which, status.now)),
+        "date": which.date.isoformat(),
+        "record": record and record.model_dump(mode="json"),
+        "survey": survey and {"state": survey.state, "reason": survey.reason, "when": survey.when},
     }
 
 
-@router.get("/vaults/{vault}/machines")
-def machines(known: Judged) -> list[Json]:
-    """Give all machines."""
-    return [_machine(machine, known) for machine in known.machines]
+@router.get("/vaults/{vault}/vms")
+def vms(status: Status) -> list[Json]:
+    """Return all VMs."""
+    return [_vm(vm, status) for vm in status.vms]
 
 
-@router.get("/vaults/{vault}/machines/{name:path}")
-def one_machine(known: Judged, name: str) -> Json:
-    """Give one machine."""
-    for machine in known.machines:
-        if machine.part.name == name:
-            return _machine(machine, known)
-    raise HTTPException(HTTPStatus.NOT_FOUND, f"Nothing was published of a machine {name!r}.")
+@router.get("/vaults/{vault}/vms/{name:path}")
+def one_vm(status: Status, name: str) -> Json:
+    """Return one VM."""
+    for vm in status.vms:
+        if vm.part.name == name:
+            return _vm(vm, status)
+    raise HTTPException(HTTPStatus.NOT_FOUND, f"No status of a VM {name!r} was published.")
 
 
-@router.get("/vaults/{vault}/room")
-def room(known: Judged) -> Json:
-    """Give the vault's room by day, and where it is going."""
+@router.get("/vaults/{vault}/space")
+def space(status: Status) -> Json:
+    """Return the vault's space by date, and the forecast."""
     points = [
-        {"when": at, "used_bytes": seen.used_bytes, "free_bytes": seen.free_bytes}
-        for at, seen in known.view.room
+        {"when": when, "used_bytes": past.used_bytes, "free_bytes": past.free_bytes}
+        for when, past in status.view.space_history
     ]
-    found = known.forecast
+    forecast = status.forecast
     return {
         "points": points,
-        "space": found.space.model_dump(mode="json"),
-        "growth_bytes_per_day": found.growth_bytes_per_day,
-        "days_left": found.days_left,
-        "full": found.full,
-        "sentence": found.sentence,
+        "space": forecast.space.model_dump(mode="json"),
+        "growth_bytes_per_day": forecast.growth_bytes_per_day,
+        "days_left": forecast.days_left,
+        "full": forecast.full,
+        "sentence": forecast.sentence,
     }
 
 
 @router.get("/vaults/{vault}/runs")
-def runs(known: Judged) -> list[Json]:
-    """Give what runs did, newest first."""
-    return [run.model_dump(mode="json") for run in known.view.runs]
+def runs(status: Status) -> list[Json]:
+    """Return the runs, newest first."""
+    return [run.model_dump(mode="json") for run in status.view.runs]
 
 
-def _vault(known: Standing) -> Json:
-    view = known.view
+def _vault(status: VaultStatus) -> Json:
+    view = status.view
     return {
         "vault": view.vault,
         "path": view.path,
         "taken": view.taken,
-        "stale": view.stale(known.now),
-        "urgency": known.urgency,
-        "headline": known.headline,
-        "summary": known.summary,
-        "needs": [asdict(need) for need in known.needs],
+        "stale": view.stale(status.now),
+        "urgency": status.urgency,
+        "headline": status.headline,
+        "summary": status.summary,
+        "alerts": [asdict(alert) for alert in status.alerts],
         "zone": view.rules.zone,
         "lag_days": view.rules.lag_days,
-        "proof_age_days": view.rules.proof_age_days,
-        "keeps_days": view.rules.keeps_days,
-        "machines_schedule": view.rules.machines_schedule,
-        "years": [year.number for year in known.calendar],
+        "max_age_days": view.rules.max_age_days,
+        "keep_days_at_source": view.rules.keep_days_at_source,
+        "vms_schedule": view.rules.vms_schedule,
+        "years": [year.number for year in status.calendar],
     }
 
 
-def _day(day: DayStanding) -> Json:
+def _day(day: CalendarDay) -> Json:
     return {
         "day": str(day.day),
         "state": day.state,
@@ -129,12 +129,12 @@ def _day(day: DayStanding) -> Json:
     }
 
 
-def _machine(machine: JudgedMachine, known: Standing) -> Json:
+def _vm(vm: VmStatus, status: VaultStatus) -> Json:
     return {
-        **machine.part.model_dump(mode="json", exclude={"kind"}),
-        "state": machine.state,
-        "sentence": machine.sentence,
-        "proof_due": machine.proof_due,
-        "weekly_bytes": machine.weekly_bytes,
-        "screen": machine.part.name in known.view.screens,
+        **vm.part.model_dump(mode="json", exclude={"kind"}),
+        "state": vm.state,
+        "sentence": vm.sentence,
+        "verification_due": vm.verification_due,
+        "weekly_bytes": vm.weekly_bytes,
+        "screen": vm.part.name in status.view.screens,
     }

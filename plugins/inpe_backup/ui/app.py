@@ -1,4 +1,4 @@
-"""The FastAPI app behind the page: every route needs a log-in and the right to see the runs of both DAGs."""
+"""The FastAPI app behind the page: every route requires a login and permission to see runs of both DAGs."""
 
 from collections.abc import Awaitable, Callable
 from functools import cache
@@ -12,7 +12,7 @@ from fastapi.exception_handlers import http_exception_handler
 from fastapi.responses import HTMLResponse, RedirectResponse
 
 from inpe_backup.ui import api, pages
-from inpe_backup.ui.store import Facts
+from inpe_backup.ui.store import StatusStore
 
 URL_PREFIX = "/backups"
 DAGS = ("supim_daily", "vm_weekly")
@@ -35,35 +35,35 @@ _HEADERS = {
 
 @cache
 def create_app() -> FastAPI:
-    """Make the app, once: Airflow asks for it whenever somebody lists the plugins."""
-    sees = [Depends(requires_access_dag("GET", DagAccessEntity.RUN, dag)) for dag in DAGS]
+    """Return the app, made once: Airflow calls this whenever somebody lists the plugins."""
+    may_see = [Depends(requires_access_dag("GET", DagAccessEntity.RUN, dag)) for dag in DAGS]
     app = FastAPI(
         title="INPE backup",
-        dependencies=[Depends(requires_authenticated()), *sees],
+        dependencies=[Depends(requires_authenticated()), *may_see],
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
     )
-    app.state.facts = Facts()
+    app.state.store = StatusStore()
     app.include_router(api.router)
     app.include_router(pages.router)
     app.middleware("http")(_with_headers)
-    app.add_exception_handler(HTTPException, _refusal)  # type: ignore[arg-type] # its own narrower signature
+    app.add_exception_handler(HTTPException, _error_page)  # type: ignore[arg-type] # its own narrower signature
     return app
 
 
-async def _with_headers(request: Request, go_on: Callable[[Request], Awaitable[Response]]) -> Response:
-    answer = await go_on(request)
+async def _with_headers(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
+    response = await call_next(request)
     for name, value in _HEADERS.items():
-        answer.headers.setdefault(name, value)
-    return answer
+        response.headers.setdefault(name, value)
+    return response
 
 
-async def _refusal(request: Request, refused: HTTPException) -> Response:
-    """Send people who aren't logged in to the log-in, and tell them in words of what there isn't."""
+async def _error_page(request: Request, error: HTTPException) -> Response:
+    """Send browsers that aren't logged in to the login, and show them any other error as a page."""
     if "text/html" not in request.headers.get("accept", ""):
-        return await http_exception_handler(request, refused)
-    if refused.status_code == HTTPStatus.UNAUTHORIZED:
+        return await http_exception_handler(request, error)
+    if error.status_code == HTTPStatus.UNAUTHORIZED:
         back = str(request.url.path)
         return RedirectResponse(get_auth_manager().get_url_login(next_url=back), HTTPStatus.SEE_OTHER)
-    return HTMLResponse(pages.refused(request, str(refused.detail)), refused.status_code)
+    return HTMLResponse(pages.error_page(request, str(error.detail)), error.status_code)

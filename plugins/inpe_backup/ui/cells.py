@@ -1,13 +1,13 @@
-"""The calendar's cells, as terse as HTML can be: ten years of them are most of the page."""
+"""The calendar's cells, in as little HTML as possible: ten years of them are most of the page."""
 
 from markupsafe import Markup
 
 from include.ordinal_day import days_in
-from include.standing.coverage import DayState, Year
+from include.status.day_status import DayState, Year
 
-# A cell without a class is proven: most are. Signs and colours stand in the style sheet.
+# Most cells are verified, and so have no class. The style sheet has the signs and colours.
 CLASSES = {
-    DayState.PROVEN: "",
+    DayState.VERIFIED: "",
     DayState.DUE: "d",
     DayState.REVISED: "r",
     DayState.NOT_DUE: "n",
@@ -22,30 +22,31 @@ _TENS = 37
 
 
 def head() -> Markup:
-    """Give the row of tens, 00x to 36x."""
+    """Return the header row: the tens, 00x to 36x."""
     tens = "".join(f"<th scope=col>{ten:02d}x" for ten in range(_TENS))
     return Markup(f"<tr><td class=x>{tens}")  # noqa: S704 - digits only
 
 
 def rows(year: Year) -> Markup:
-    """Give the ten rows of a year: one for each last digit; end tags are left out, as HTML allows."""
+    """Return the ten rows of a year, one for each last digit; without end tags, as HTML allows."""
     classes = {day.day.number: CLASSES[day.state] for day in year.days}
-    stop = _entry(year)
+    tab_stop = _tab_stop(year)
     lines = []
     for digit in range(10):
-        cells = (_cell(classes.get(ten * 10 + digit), entry=ten * 10 + digit == stop) for ten in range(_TENS))
+        numbers = range(digit, _TENS * 10, 10)
+        cells = (_cell(classes.get(number), tab_stop=number == tab_stop) for number in numbers)
         lines.append(f"<tr><th scope=row>{digit}{''.join(cells)}")
-    return Markup("\n".join(lines))  # noqa: S704 - classes from above only
+    return Markup("\n".join(lines))  # noqa: S704 - only classes from above
 
 
-def _cell(name: str | None, *, entry: bool) -> str:
+def _cell(name: str | None, *, tab_stop: bool) -> str:
     if name is None:
         return _NO_DAY
-    stop = " tabindex=0" if entry else ""
-    return f"<td class={name}{stop}>" if name else f"<td{stop}>"
+    tabindex = " tabindex=0" if tab_stop else ""
+    return f"<td class={name}{tabindex}>" if name else f"<td{tabindex}>"
 
 
-def _entry(year: Year) -> int:
-    """Give the day at which the Tab key enters the year: the newest one that is due."""
+def _tab_stop(year: Year) -> int:
+    """Return the day at which the Tab key enters the year: the newest due day."""
     due = [day.day.number for day in year.days if day.state is not DayState.NOT_DUE]
     return max(due, default=min(year.first, days_in(year.number)))

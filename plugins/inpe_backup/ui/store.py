@@ -1,4 +1,4 @@
-"""What DAGs published, read from Airflow's own database, and folded anew only when there is news."""
+"""Read what DAGs published from Airflow's database, and fold it again only when there is a new event."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -13,34 +13,35 @@ from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from include.report import Report
-from include.standing.facts import Published, ScreenPart
-from include.standing.view import VaultView, fold
-from include.wording import visible
+from include.status.parts import PublishedPart, ScreenPart
+from include.status.view import VaultView, fold
+from include.text import visible
+from include.vault.clock import trusted_first
 
-PREFIX = "backup_facts/"
+PREFIX = "backup_status/"
 _HISTORIES = ("source", "runs", "vault")
 _REMEMBERED = 400  # events of each history
-_RECENT = 3  # of each other part: the last one may tell of an earlier look than the one before it
+_RECENT = 3  # events of each other part: the last one may have been read earlier than the one before it
 
 
 def newest_event(session: Session) -> int:
-    """Give the id of the newest fact; 0: there is none."""
+    """Return the id of the newest event; 0 if there is none."""
     last = select(func.max(AssetEvent.id)).join(AssetModel, AssetModel.id == AssetEvent.asset_id)
     return session.scalar(last.where(AssetModel.name.startswith(PREFIX, autoescape=True))) or 0
 
 
-class Facts:
-    """All views, as of the newest event; one for each process of the web server."""
+class StatusStore:
+    """All views, as of the newest event; one store in each process of the web server."""
 
     def __init__(self) -> None:
         self._lock = Lock()
         self._event = -1
         self._views: tuple[VaultView, ...] = ()
-        self._parts: dict[int, Published | None] = {}
+        self._parts: dict[int, PublishedPart | None] = {}
         self._screens: dict[tuple[str, str], list[int]] = {}
 
     def views(self, session: Session) -> tuple[VaultView, ...]:
-        """Give the view of each vault."""
+        """Return the view of each vault."""
         with self._lock:
             event = newest_event(session)
             if event != self._event:
@@ -49,81 +50,81 @@ class Facts:
 
     @property
     def event(self) -> int:
-        """The newest event that the views are made of."""
+        """The newest event in the views."""
         return self._event
 
     @property
     def unreadable(self) -> int:
-        """How many events aren't in the form that is known here."""
+        """How many events this version can't read."""
         return sum(part is None for part in self._parts.values())
 
     def screen(self, session: Session, vault: str, name: str) -> ScreenPart | None:
-        """Give the last picture of a machine's screen."""
+        """Return the last screenshot of a VM; None if there is none."""
         self.views(session)
         recent = [part for _, part in _parts(session, self._screens.get((vault, name), [])) if part]
-        newest = max(recent, key=lambda part: part.taken, default=None)
+        newest = max(recent, key=lambda part: trusted_first(part.taken), default=None)
         return newest.part if newest and isinstance(newest.part, ScreenPart) else None
 
     def _read(self, session: Session) -> tuple[VaultView, ...]:
-        wanted, self._screens = _wanted(session)
-        new = [event for event in wanted if event not in self._parts]
+        events, self._screens = _current(session)
+        new = [event for event in events if event not in self._parts]
         read = dict(_parts(session, new))
-        self._parts = {event: self._parts.get(event, read.get(event)) for event in wanted}
-        known = [self._parts[event] for event in sorted(wanted)]
-        return fold([part for part in known if part is not None], self._screens)
+        self._parts = {event: self._parts.get(event, read.get(event)) for event in events}
+        parts = [self._parts[event] for event in sorted(events)]
+        return fold([part for part in parts if part is not None], self._screens)
 
 
-def _wanted(session: Session) -> tuple[list[int], dict[tuple[str, str], list[int]]]:
-    """Give the events that count, and those of screens, which are read when asked for."""
-    wanted: list[int] = []
+def _current(session: Session) -> tuple[list[int], dict[tuple[str, str], list[int]]]:
+    """Return the events to fold, and those of screenshots, which are only read on request."""
+    events: list[int] = []
     screens: dict[tuple[str, str], list[int]] = {}
-    for name, event, place in session.execute(_newest_of_each()):
+    for name, event, position in session.execute(_newest_of_each()):
         vault, _, key = name.removeprefix(PREFIX).partition("/")
         kind, _, rest = key.partition("/")
-        if place > (_REMEMBERED if kind in _HISTORIES else _RECENT):
+        if position > (_REMEMBERED if kind in _HISTORIES else _RECENT):
             continue
         if kind == "screens":
             screens.setdefault((_name(vault), _name(rest)), []).append(event)
         else:
-            wanted.append(event)
-    return wanted, screens
+            events.append(event)
+    return events, screens
 
 
 def _name(encoded: str) -> str:
-    """Give what is percent-encoded in an asset's name, as facts show it."""
+    """Decode a percent-encoded part of an asset's name into the text that parts carry."""
     return visible(os.fsdecode(unquote_to_bytes(encoded)))
 
 
 def _newest_of_each() -> Select[str, int, int]:
-    """Ask for the last events of each part: its asset's name, the event, its place from the end, from 1."""
-    place = func.row_number().over(partition_by=AssetEvent.asset_id, order_by=AssetEvent.id.desc())
-    all_of_them = (
-        select(AssetModel.name, AssetEvent.id, place.label("place"))
+    """Return a query for the last events of each asset: its name, the event's id, and its rank, newest 1."""
+    position = func.row_number().over(partition_by=AssetEvent.asset_id, order_by=AssetEvent.id.desc())
+    all_events = (
+        select(AssetModel.name, AssetEvent.id, position.label("position"))
         .join(AssetEvent, AssetModel.id == AssetEvent.asset_id)
         .where(AssetModel.name.startswith(PREFIX, autoescape=True))
         .subquery()
     )
-    name, event, last = all_of_them.c
-    return select(name, event, last).where(last <= _REMEMBERED).order_by(event)
+    name, event, newness = all_events.c
+    return select(name, event, newness).where(newness <= _REMEMBERED).order_by(event)
 
 
-def _parts(session: Session, events: list[int]) -> Iterator[tuple[int, Published | None]]:
+def _parts(session: Session, events: list[int]) -> Iterator[tuple[int, PublishedPart | None]]:
     for start in range(0, len(events), 500):
-        some = select(AssetEvent.id, AssetEvent.extra).where(AssetEvent.id.in_(events[start : start + 500]))
-        for event, extra in session.execute(some):
+        batch = select(AssetEvent.id, AssetEvent.extra).where(AssetEvent.id.in_(events[start : start + 500]))
+        for event, extra in session.execute(batch):
             yield event, published(extra)
 
 
-def published(extra: object) -> Published | None:
-    """Read an event's ``extra``; None: it isn't in the form that is known here."""
+def published(extra: object) -> PublishedPart | None:
+    """Read an event's ``extra``; return None if this version can't read it."""
     try:
-        return Published.model_validate(extra)
+        return PublishedPart.model_validate(extra)
     except ValidationError:
         return None
 
 
 def report(session: Session, dag: str, run: str) -> Report | None:
-    """Give the report that a run wrote; None: it wrote none, or it's gone."""
+    """Return a run's report; None if it has none, or Airflow has deleted it."""
     query = XComModel.get_many(
         run_id=run, dag_ids=dag, task_ids="build_report", key="return_value", map_indexes=-1, limit=1
     )
@@ -135,6 +136,6 @@ def report(session: Session, dag: str, run: str) -> Report | None:
 
 
 def dags(session: Session) -> Mapping[str, DagModel]:
-    """Give the project's DAGs, as Airflow knows them."""
-    wanted = ("supim_daily", "vm_weekly", "audit_vault", "drill_machines", "restore_day", "publish_facts")
-    return {dag.dag_id: dag for dag in session.scalars(select(DagModel).where(DagModel.dag_id.in_(wanted)))}
+    """Return the project's DAGs, as Airflow knows them."""
+    names = ("supim_daily", "vm_weekly", "vault_scrub", "vm_boot_test", "supim_restore", "vault_status")
+    return {dag.dag_id: dag for dag in session.scalars(select(DagModel).where(DagModel.dag_id.in_(names)))}

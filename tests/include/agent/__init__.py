@@ -1,1 +1,1 @@
-"""Tests of what runs on the KVM host."""
+"""Tests of include/agent/: the agent on the KVM host."""

@@ -1,7 +1,7 @@
-"""What is read from libvirt's XML: ``recorded/domains`` has real answers, and the facts expected of each.
+"""Parsing of libvirt's XML: ``recorded/domains`` has real definitions, and what is expected of each.
 
-They are libvirt 9.0's, of domains that were defined, and some of them started, on a stand-in host; its own
-folders were shortened. A new oddity is a new folder: ``virsh dumpxml --inactive --security-info`` makes its
+They are of libvirt 9.0: domains that were defined, and some of them started, on a stand-in host, whose paths
+were shortened. To add one, make a folder: ``virsh dumpxml --inactive --security-info`` prints its
 ``definition.xml``, the same without ``--inactive`` its ``running.xml``.
 """
 
@@ -11,62 +11,97 @@ from typing import Any
 
 import pytest
 
-from include.agent.domain import Domain, account_of
+from include.agent.domain import Domain
 
 RECORDED = Path(__file__).with_name("recorded") / "domains"
 
 
-def facts_of(folder: Path) -> dict[str, Any]:
-    """Give what is read from a recorded domain, as its ``facts.json`` has it: what is empty is left out."""
+def parse(folder: Path) -> dict[str, Any]:
+    """Return what is parsed from a recorded domain, in the form of ``facts.json``, without empty values."""
     running = folder / "running.xml"
     domain = Domain(
         (folder / "definition.xml").read_text(encoding="utf-8"),
         running.read_text(encoding="utf-8") if running.exists() else None,
     )
-    read = {
+    parsed = {
         "name": domain.name,
         "disks": domain.disks,
         "left_out": domain.left_out,
         "nvram": domain.nvram,
         "tpm": domain.tpm,
         "guest_agent": domain.guest_agent,
-        "goes_on_after_shutdown": domain.goes_on_after_shutdown,
+        "restarts_after_shutdown": domain.restarts_after_shutdown,
         "problems": domain.problems,
     }
-    return {key: value for key, value in read.items() if value}
+    return {key: value for key, value in parsed.items() if value}
 
 
 @pytest.mark.parametrize("folder", sorted(RECORDED.iterdir()), ids=lambda folder: folder.name)
-def test_a_recorded_domain_is_read(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Disks, what else holds data, and why it can't be imaged."""
-    monkeypatch.setattr("os.geteuid", lambda: 0)  # where libvirt keeps a TPM's state depends on it
-    assert facts_of(folder) == json.loads((folder / "facts.json").read_text(encoding="utf-8"))
+def test_a_recorded_domain_is_parsed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Disks, firmware, and what prevents a backup."""
+    monkeypatch.setattr("os.geteuid", lambda: 0)  # the default path of a TPM's state depends on it
+    assert parse(folder) == json.loads((folder / "facts.json").read_text(encoding="utf-8"))
 
 
-def test_its_uuid_is_its_own() -> None:
-    """By which the host is asked for it."""
+def test_the_default_path_of_a_tpm_ends_in_the_uuid() -> None:
+    """Libvirt names the folder so."""
     domain = Domain((RECORDED / "tpm" / "definition.xml").read_text(encoding="utf-8"))
     assert str(domain.tpm).endswith(f"/{domain.uuid}")
 
 
-def test_whose_qemu_it_is_is_told_while_it_runs() -> None:
-    """The room for its socket is his alone; where nobody tells, it's whoever's that knows its name."""
-    in_use = (RECORDED / "files" / "running.xml").read_text(encoding="utf-8")
-    assert account_of(in_use) == (0, 0)
-    assert account_of(in_use.replace("+0:+0", "+64055:+108")) == (64055, 108)
-    assert account_of(in_use.replace("+0:+0", "qemu:qemu")) is None
-    assert account_of((RECORDED / "files" / "definition.xml").read_text(encoding="utf-8")) is None
-
-
-def test_one_that_is_off_is_compared_with_nothing() -> None:
-    """A disk plugged into it when it ran last is gone anyway."""
+def test_the_definition_of_a_vm_that_is_off_isnt_compared() -> None:
+    """Only a running VM can have other disks than its definition."""
     definition = (RECORDED / "plugged" / "definition.xml").read_text(encoding="utf-8")
     assert Domain(definition).problems == []
 
 
-def test_a_user_has_his_own_folder_for_tpms(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the agent runs as a user, libvirt does too."""
+def test_a_users_tpm_state_is_in_his_configuration_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    """If the agent doesn't run as root, libvirt doesn't either."""
     monkeypatch.setattr("os.geteuid", lambda: 1000)
     monkeypatch.setenv("XDG_CONFIG_HOME", "/home/her/.config")
     definition = (RECORDED / "tpm" / "definition.xml").read_text(encoding="utf-8")
     assert str(Domain(definition).tpm).startswith("/home/her/.config/libvirt/qemu/swtpm/")
+
+
+def uefi(system: str, running: str = "") -> Domain:
+    """Return a domain with this ``<os>``, and with that one while it runs."""
+    definition = (RECORDED / "uefi" / "definition.xml").read_text(encoding="utf-8")
+    start, end = definition.index("<os>"), definition.index("</os>") + len("</os>")
+    texts = (definition[:start] + text + definition[end:] for text in (system, running) if text)
+    return Domain(*texts)
+
+
+CHOSEN = "<os firmware='efi'><type>hvm</type></os>"
+
+
+def test_uefi_variables_whose_place_libvirt_chose_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Libvirt before 9.2 shows their path only while the VM runs; then it is libvirt's default."""
+    running = "<os firmware='efi'><nvram template='/fw/VARS.fd'>/nvram/chosen.fd</nvram></os>"
+    assert uefi(CHOSEN, running).nvram == "/nvram/chosen.fd"
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    assert uefi(CHOSEN).nvram == "/var/lib/libvirt/qemu/nvram/uefi_VARS.fd"
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    monkeypatch.setenv("XDG_CONFIG_HOME", "/home/her/.config")
+    assert uefi(CHOSEN).nvram == "/home/her/.config/libvirt/qemu/nvram/uefi_VARS.fd"
+    assert uefi("<os firmware='efi'><loader stateless='yes'/></os>").nvram is None
+    assert Domain("<domain><name>../../etc/x</name><os firmware='efi'/></domain>").nvram is None
+    assert uefi("<os><type>hvm</type></os>").nvram is None
+
+
+@pytest.mark.parametrize(
+    ("name", "system", "devices"),
+    [
+        ("NVRAM", "<nvram type='network'><source protocol='iscsi' name='iqn.x'/></nvram>", ""),
+        ("NVRAM", "<varstore template='/fw/vars.json' path='/varstore/w11.json'/>", ""),
+        ("TPM", "", "<backend type='emulator'><source type='file' path='/vms/w11.tpm'/></backend>"),
+        ("TPM", "", "<backend type='external'><source type='unix' path='/run/tpm'/></backend>"),
+        ("TPM key", "", "<backend type='emulator'><encryption secret='6dd3e4a5'/></backend>"),
+    ],
+)
+def test_firmware_state_that_isnt_backed_up_is_listed(name: str, system: str, devices: str) -> None:
+    """Nobody finds out only when a restored VM asks for its key."""
+    tpm = f"<devices><tpm>{devices}</tpm></devices>" if devices else ""
+    domain = Domain(f"<domain><os firmware='efi'>{system}</os>{tpm}</domain>")
+    assert [one["name"] for one in domain.left_out] == [name]
+    assert domain.nvram is None or not system
+    assert domain.tpm is None or name == "TPM key"

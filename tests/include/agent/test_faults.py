@@ -1,92 +1,117 @@
-"""Whatever dies at whatever step: the machine runs again by itself, and the next run succeeds.
+"""A fault at any step of a backup: the VM runs again by itself, and the next run succeeds.
 
-``make test`` has every step of ``cold`` with each fault; ``make faults`` has all methods.
+``make test`` runs each step once, with the faults in turn; ``make test-all`` runs every fault at every step.
 """
 
 from collections.abc import Iterator
-from itertools import product
+from itertools import cycle
 
 import pytest
+from _pytest.mark import ParameterSet
 
-from tests.include.agent.on_host import Agent, Answer, wait_until
-from tests.include.agent.test_freeze import COLD, definition
+from tests.include.agent import agent_on_host
+from tests.include.agent.agent_on_host import Agent, Answer, freeze_status, wait_until, writes
+from tests.include.agent.backup.test_begin import COLD, definition
 from tests.site.kvm_host import KvmHost
 
-pytestmark = pytest.mark.xdist_group("kvm")
-
-ARMED = COLD[: COLD.index("room") + 1]
-LIVE = [*ARMED, "fsfreeze", "backup-begin", "thaw", "prove", "back", "ready"]
-COPY = [*ARMED, "shutdown", "off", "copy", "start", "prove", "back", "ready"]
-OFFLINE = ["begin", "lease", "room", "serve", "ready"]
-UNTOUCHED = ("begin", "lease", "autostart")  # a reboot then does what it always does, until somebody asks
+ARMED = COLD[: COLD.index("work_folder") + 1]
+LIVE = [*ARMED, "fsfreeze", "backup-begin", "thaw", "thawed", "verify", "back", "ready"]
+COPY = [*ARMED, "shutdown", "off", "copy", "start", "verify", "back", "ready"]
+OFFLINE = ["begin", "watchdog", "work_folder", "export", "ready"]
+UNTOUCHED = ("begin", "watchdog", "autostart")
+"""A reboot here leaves the watchdog without its process, until the next call."""
+CRITICAL = ("shutdown", "off", "start-paused", "resume", "thaw", "copy", "export")
+"""The VM is down or frozen, or its disks are read."""
 FAULTS = ("agent", "ssh", "libvirtd", "reboot")
-LEASE_S = 20
-_OTHERS = [("live", LIVE), ("copy", COPY), ("offline", OFFLINE)]
-_MATRIX = [
-    *(pytest.param("cold", step, fault) for step, fault in product(COLD, FAULTS)),
-    *(
-        pytest.param(method, step, fault, marks=pytest.mark.whole_matrix)
-        for method, steps in _OTHERS
-        for step, fault in product(steps, FAULTS)
-    ),
-]
+WATCHDOG_S = 20
+METHODS = {"cold": COLD, "live": LIVE, "copy": COPY, "offline": OFFLINE}
+VMS = {"cold": "maq1", "live": "maq3", "copy": "maq1", "offline": "maq2"}
 
 
-@pytest.fixture(scope="module")
-def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KvmHost]:
-    """One host with a machine that runs, and one that is off."""
-    with KvmHost(tmp_path_factory.mktemp("kvm")) as running:
-        running.define_small("maq1", {"vda": "raw", "vdb": "qcow2"})
-        running.define_small("maq2", {"vda": "qcow2"})
-        running.boot("maq1")
-        yield running
+def matrix() -> Iterator[ParameterSet]:
+    """Return all combinations. ``make test`` runs each critical step with one fault, the faults taking turns.
+
+    All others are ``slow``.
+    """
+    turns, left = cycle(FAULTS), set(CRITICAL)
+    for method, steps in METHODS.items():
+        for step in steps:
+            chosen = next(turns) if step in left else None
+            left.discard(step)
+            for fault in FAULTS:
+                marks = () if fault == chosen else (pytest.mark.slow,)
+                yield pytest.param(method, step, fault, marks=marks)
+
+
+def host_fault(host: KvmHost) -> str:
+    """Return what is wrong with the host."""
+    return agent_on_host.host_fault(host, ("maq1", "maq3"))
+
+
+def set_up(host: KvmHost) -> None:
+    """One host with a VM that runs, one that is off, and one that runs and has a guest agent."""
+    host.define_small("maq1", {"vda": "raw", "vdb": "qcow2"})
+    host.define_small("maq2", {"vda": "qcow2"})
+    host.define("maq3", {"vda": "raw"}, agent=True)
+    host.boot("maq1")
+    host.boot("maq3")
 
 
 @pytest.fixture
 def agent(host: KvmHost) -> Iterator[Agent]:
-    """The agent there, and the machine that runs as far up as to hear its power button."""
+    """The agent on the host, once the running VM reacts to its power button."""
     calls = Agent(host)
-    if calls.left_behind():  # by a test that failed
-        assert {calls.release(machine).status for machine in ("maq1", "maq2")} == {0}
     wait_until(lambda: "guest: ready" in host.console("maq1"), "maq1, ready")
     yield calls
-    host.forget_fault()
+    host.cancel_fault()
 
 
-@pytest.mark.parametrize(("method", "step", "fault"), _MATRIX)
-def test_a_machine_comes_back(host: KvmHost, agent: Agent, method: str, step: str, fault: str) -> None:
-    """It runs again within the lease's time, or is off if it was; nothing is left; the next run succeeds."""
-    machine = "maq2" if method == "offline" else "maq1"
-    was, before = host.state(machine), definition(host, machine)
+def test_make_test_runs_each_critical_step_and_each_fault() -> None:
+    """Only their other combinations are left to ``make test-all``."""
+    chosen = [combination.values for combination in matrix() if not combination.marks]
+    assert [step for _, step, _ in chosen] == list(CRITICAL)
+    assert {fault for _, _, fault in chosen} == set(FAULTS)
+
+
+@pytest.mark.parametrize(("method", "step", "fault"), list(matrix()))
+def test_a_vm_comes_back_after_a_fault(
+    host: KvmHost, agent: Agent, method: str, step: str, fault: str
+) -> None:
+    """Before the watchdog expires it is as it was, nothing is left behind, and the next run succeeds."""
+    vm = VMS[method]
+    was, before = host.state(vm), definition(host, vm)
     host.plan_fault(step, fault)
-    answer = _struck(host, agent, machine, method, fault)
-    assert host.fault_sprung(), answer
+    answer = _struck(host, agent, vm, method, fault)
+    assert host.fault_happened(), answer
     if fault == "reboot" and step in UNTOUCHED:
-        assert agent.release(machine).status == 0
-    wait_until(lambda: _state(host, machine) == was, f"{machine}, {was} ({answer})", LEASE_S)
-    if fault == "agent" and step not in (*UNTOUCHED, "ready"):  # nobody need ask for it to be put right
-        wait_until(lambda: not agent.left_behind(), "nothing left", LEASE_S + 10)
-    if fault == "ssh":  # nobody heard it, but it's done; who asks again is told
-        assert agent.freeze(machine, method=method, lease_s=LEASE_S).status == 0
-    wait_until(lambda: method == "offline" or "guest: ready" in host.console(machine), f"{machine}, ready")
-    again = agent.freeze(machine, method=method, run="next week")
-    assert again.status == 0, again
-    released = agent.release(machine)
-    assert released.status == 0, released
-    assert (host.state(machine), definition(host, machine)) == (was, before)
+        assert agent.end_backup(vm).status == 0
+    wait_until(lambda: _state(host, vm) == was, f"{vm}, {was} ({answer})", WATCHDOG_S)
+    if fault == "agent" and step not in (*UNTOUCHED, "ready"):  # the watchdog cleans up by itself
+        wait_until(lambda: not agent.left_behind(), "nothing left", WATCHDOG_S + 10)
+    if fault == "ssh":  # the answer was lost; the next call gets it
+        assert agent.begin_backup(vm, method=method, watchdog_s=WATCHDOG_S).status == 0
+    wait_until(lambda: method == "offline" or "guest: ready" in host.console(vm), f"{vm}, ready")
+    if method == "live":
+        wait_until(lambda: freeze_status(host, vm) == "thawed", "the guest, thawed", WATCHDOG_S)
+        wait_until(writes(host, vm), "the guest writes")
+    again = agent.begin_backup(vm, method=method, run="next week")
+    assert (again.status, again.output["warnings"]) == (0, []), again
+    ended = agent.end_backup(vm)
+    assert ended.status == 0, ended
+    assert (host.state(vm), definition(host, vm)) == (was, before)
     wait_until(lambda: not agent.left_behind(), "nothing left")
 
 
-def _struck(host: KvmHost, agent: Agent, machine: str, method: str, fault: str) -> Answer | None:
+def _struck(host: KvmHost, agent: Agent, vm: str, method: str, fault: str) -> Answer | None:
     if fault != "reboot":
-        return agent.freeze(machine, method=method, lease_s=LEASE_S)
-    asking = agent.begin_freeze(machine, method=method, lease_s=LEASE_S)
-    wait_until(host.fault_sprung, "the step")
+        return agent.begin_backup(vm, method=method, watchdog_s=WATCHDOG_S)
+    process = agent.start_begin_backup(vm, method=method, watchdog_s=WATCHDOG_S)
+    wait_until(host.fault_happened, "the step")
     host.reboot()
-    asking.wait()
+    process.wait()
     return None
 
 
-def _state(host: KvmHost, machine: str) -> str:
-    """Give a machine's state; libvirtd may be away."""
-    return host.run("virsh", "--connect=qemu:///system", "domstate", f"--domain={machine}", check=False)
+def _state(host: KvmHost, vm: str) -> str:
+    """Return a VM's state; an empty text while libvirtd is away."""
+    return host.run("virsh", "--connect=qemu:///system", "domstate", f"--domain={vm}", check=False)

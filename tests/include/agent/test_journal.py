@@ -1,4 +1,4 @@
-"""The journal: what a crash, a full disk or a stranger leaves of it is read for what it says."""
+"""The journal survives crashes, full disks and damaged lines."""
 
 import json
 import os
@@ -29,13 +29,13 @@ while True:
 
 @pytest.fixture
 def journal(tmp_path: Path) -> Journal:
-    """A journal that isn't begun."""
+    """A journal without a file."""
     return Journal(tmp_path / "journal.jsonl")
 
 
 @contextmanager
 def files_no_longer_than(count: int) -> Iterator[None]:
-    """Have the kernel refuse to make files longer, as a full disk does, after a part of what is written."""
+    """Limit the size of files, so that a write is cut off as on a full disk."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (count, before[1]))
@@ -46,22 +46,22 @@ def files_no_longer_than(count: int) -> Iterator[None]:
         signal.signal(signal.SIGXFSZ, handler)
 
 
-def test_it_is_open_from_its_first_step_until_its_closed(journal: Journal) -> None:
-    """And tells the steps with their facts, the newest of a step that came twice."""
+def test_it_is_open_from_its_first_step_until_it_is_closed(journal: Journal) -> None:
+    """Of a step that was taken twice, the newest entry is returned."""
     assert not journal.open
     journal.write("begin", run="a run")
-    journal.write("room", room="/a")
-    journal.write("room", room="/b")
-    assert (journal.open, journal.run, journal.steps()) == (True, "a run", {"begin", "room"})
-    assert journal.facts("room")["room"] == "/b"
-    assert journal.facts("ready") == {}
+    journal.write("work_folder", work_folder="/a")
+    journal.write("work_folder", work_folder="/b")
+    assert (journal.open, journal.run, journal.steps()) == (True, "a run", {"begin", "work_folder"})
+    assert journal.entry("work_folder")["work_folder"] == "/b"
+    assert journal.entry("ready") == {}
     journal.close()
     assert not journal.open
-    journal.close()  # harmless
+    journal.close()  # does nothing
 
 
-def test_the_last_few_are_kept(journal: Journal) -> None:
-    """For whoever wants to know what happened."""
+def test_the_last_few_closed_journals_are_kept(journal: Journal) -> None:
+    """They show an operator what happened."""
     for count in range(KEPT + 3):
         journal.write("begin", run=str(count))
         journal.close()
@@ -70,8 +70,8 @@ def test_the_last_few_are_kept(journal: Journal) -> None:
 
 
 @pytest.mark.parametrize("cut", [1, 20, 40])
-def test_a_line_that_a_crash_cut_off_doesnt_count(journal: Journal, cut: int) -> None:
-    """Nor does it spoil the next one."""
+def test_a_line_that_a_crash_cut_off_is_skipped(journal: Journal, cut: int) -> None:
+    """The next line is intact."""
     journal.write("begin", run="a run")
     whole = journal.path.stat().st_size
     journal.write("shutdown")
@@ -82,16 +82,16 @@ def test_a_line_that_a_crash_cut_off_doesnt_count(journal: Journal, cut: int) ->
 
 
 @pytest.mark.parametrize("line", ["17", "[]", '{"step": "x"}', '{"at": "x"}', "\0\0\0", "\xff", "null"])
-def test_what_is_no_step_doesnt_count(journal: Journal, line: str) -> None:
-    """Zeros are what some file systems leave after a loss of power."""
+def test_a_line_that_isnt_a_step_is_skipped(journal: Journal, line: str) -> None:
+    """Some file systems leave zeros after a power failure."""
     journal.path.write_text(f"{line}\n", encoding="latin-1")
     assert not journal.open
     journal.write("begin", run="a run")
     assert journal.run == "a run"
 
 
-def test_a_disk_that_is_full_takes_a_step_whole_or_not_at_all(journal: Journal) -> None:
-    """What is there stays as it is, and is gone on with when there's room again."""
+def test_on_a_full_disk_a_step_is_written_whole_or_not_at_all(journal: Journal) -> None:
+    """The journal stays as it is, and continues once there is space again."""
     journal.write("begin", run="a run")
     before = journal.path.read_bytes()
     with files_no_longer_than(len(before) + 10), pytest.raises(OSError, match="large"):
@@ -101,16 +101,16 @@ def test_a_disk_that_is_full_takes_a_step_whole_or_not_at_all(journal: Journal) 
     assert journal.steps() == {"begin", "shutdown"}
 
 
-def test_closing_it_needs_no_room(journal: Journal) -> None:
-    """A disk that is full keeps no machine from being released."""
+def test_closing_it_needs_no_disk_space(journal: Journal) -> None:
+    """So a backup can be ended on a full disk."""
     journal.write("begin", run="a run")
     with files_no_longer_than(journal.path.stat().st_size):
         journal.close()
     assert not journal.open
 
 
-def test_whoever_is_killed_while_writing_leaves_whole_steps(journal: Journal) -> None:
-    """They are read without a gap."""
+def test_a_killed_writer_leaves_whole_steps(journal: Journal) -> None:
+    """None of them is missing."""
     writer = subprocess.Popen([sys.executable, "-c", _WRITER, str(journal.path)], cwd=PROJECT)
     while len(journal.entries()) < 5:
         assert writer.poll() is None

@@ -1,15 +1,15 @@
-"""The door to libvirt, against libvirt's own test driver; and against one that hangs, or isn't there."""
+"""Virsh, with libvirt's test driver, with a libvirt that hangs, and without one."""
 
 import socket
 from pathlib import Path
 
 import pytest
 
+from include.agent.backup.watchdog import is_undefined
 from include.agent.errors import LibvirtError
-from include.agent.lease import is_gone
 from include.agent.virsh import Virsh, is_uuid
 
-UUID = "6695eb01-f6a4-8304-79aa-97f2502e193f"  # of the domain that the test driver always has
+UUID = "6695eb01-f6a4-8304-79aa-97f2502e193f"  # the domain of the test driver
 NOWHERE = "6ad32f6c-2b2e-4f1e-9a84-0c5d1a1f0001"
 
 
@@ -19,56 +19,76 @@ def virsh() -> Virsh:
     return Virsh("test:///default")
 
 
-def test_a_machine_is_asked_for_by_its_uuid(virsh: Virsh) -> None:
-    """What comes back has no columns."""
+def test_a_vm_is_queried_by_its_uuid(virsh: Virsh) -> None:
+    """State, definition and autostart are returned."""
     assert virsh.uuids() == {UUID}
     assert virsh.uuids("--autostart") == set()
-    assert (virsh.state(UUID), virsh.is_halted(UUID), virsh.autostarts(UUID)) == ("running", False, False)
+    assert (virsh.state(UUID), virsh.is_paused_on_io_error(UUID), virsh.autostarts(UUID)) == (
+        "running",
+        False,
+        False,
+    )
     assert f"<uuid>{UUID}</uuid>" in virsh.xml(UUID)
     assert virsh.version()[0].isdigit()
 
 
-def test_a_machine_that_isnt_there_is_told_from_a_libvirt_that_isnt(virsh: Virsh) -> None:
-    """Only the one is a reason to owe it nothing."""
-    assert is_gone(virsh, NOWHERE)
-    assert not is_gone(virsh, UUID)
+def test_a_guest_without_an_agent_gives_no_answer(virsh: Virsh) -> None:
+    """As any other failure of libvirt."""
+    with pytest.raises(LibvirtError, match="virsh qemu-agent-command failed"):
+        virsh.guest_agent(UUID, "guest-ping")
+
+
+@pytest.mark.parametrize("answer", ["", "[]", "{}", "null", '{"error": 1}'])
+def test_a_guest_may_answer_anything(virsh: Virsh, monkeypatch: pytest.MonkeyPatch, answer: str) -> None:
+    """What isn't an answer counts as none."""
+    monkeypatch.setattr(virsh, "run", lambda *_: answer)
+    with pytest.raises(LibvirtError, match="Unexpected answer of the guest agent to guest-ping"):
+        virsh.guest_agent(UUID, "guest-ping")
+
+
+def test_an_undefined_vm_is_distinguished_from_an_unreachable_libvirt(virsh: Virsh) -> None:
+    """Only an undefined VM need not be started again."""
+    assert is_undefined(virsh, NOWHERE)
+    assert not is_undefined(virsh, UUID)
     with pytest.raises(LibvirtError, match="virsh domstate failed: failed to get domain"):
         virsh.state(NOWHERE)
     with pytest.raises(LibvirtError, match="virsh list failed"):
-        is_gone(Virsh("qemu+unix:///system?socket=/nowhere"), UUID)
+        is_undefined(Virsh("qemu+unix:///system?socket=/nowhere"), UUID)
 
 
-def test_a_libvirt_that_isnt_there_isnt_one_that_cant() -> None:
-    """Or a machine would be down for hours for want of a moment's patience."""
+def test_an_unreachable_libvirt_doesnt_count_as_one_without_backup_begin() -> None:
+    """Otherwise a transient error would cost hours of downtime."""
     with pytest.raises(LibvirtError, match="domcapabilities failed"):
-        Virsh("qemu+unix:///system?socket=/nowhere").images_running_machines()
+        Virsh("qemu+unix:///system?socket=/nowhere").supports_backup_begin()
 
 
-def test_a_libvirt_that_hangs_is_given_up(short: Path) -> None:
-    """It takes the connection, and never answers."""
+def test_a_libvirt_that_hangs_is_an_error(short: Path) -> None:
+    """It accepts the connection, and never answers."""
     with socket.socket(socket.AF_UNIX) as silent:
         silent.bind(str(short / "s"))
         silent.listen()
         hung = Virsh(f"qemu+unix:///system?socket={short / 's'}")
-        with pytest.raises(LibvirtError, match="virsh list didn't come back in 1 s"):
-            hung.run("list", patience_s=1)
+        with pytest.raises(LibvirtError, match="virsh list gave no answer within 1 s"):
+            hung.run("list", timeout_s=1)
 
 
-def test_a_host_without_virsh_is_told(virsh: Virsh, monkeypatch: pytest.MonkeyPatch) -> None:
-    """And what to install."""
+def test_a_missing_virsh_is_an_error_that_names_the_package(
+    virsh: Virsh, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The operator is to install it."""
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(LibvirtError, match="Install libvirt's clients"):
         virsh.uuids()
 
 
 def test_values_arent_taken_for_options(virsh: Virsh) -> None:
-    """Whatever a name begins with."""
+    """Even if a value begins with dashes."""
     with pytest.raises(LibvirtError, match="failed to get domain '--all'"):
         virsh.run("domstate", "--domain=--all")
 
 
 @pytest.mark.parametrize("text", ["", "x", UUID.upper(), f" {UUID}", f"{UUID}\n", UUID.replace("-", "")])
-def test_only_what_libvirt_writes_is_a_uuid(text: str) -> None:
-    """In small letters, and nothing around it."""
+def test_a_uuid_is_exactly_as_libvirt_writes_it(text: str) -> None:
+    """It is in lower case, with nothing around it."""
     assert is_uuid(UUID)
     assert not is_uuid(text)

@@ -1,4 +1,4 @@
-"""``list``, typed at a terminal: what the vault holds, for people and for programs."""
+"""``list``: the backups of the vault, as a table and as JSON."""
 
 import json
 from datetime import timedelta
@@ -6,90 +6,98 @@ from pathlib import Path
 
 import pytest
 
-from include.__main__ import main
-from include.proofs import ProofLog
-from include.vault import Vault
-from tests.include import days
-from tests.include.machines import machines
-from tests.include.test_proofs import WHEN, found
+from include.cli.__main__ import main
+from include.vault.vault import Vault
+from include.vault.verification_log import VerificationLog
+from tests.include.days import sample_days
+from tests.include.vault.test_verification_log import WHEN, found
+from tests.include.vms import sample_vms
 
 DAMAGED = found(result="failed", how="1 file differs: 'a'.")
 
 
 @pytest.fixture
 def vault(tmp_path: Path) -> Vault:
-    """A vault with a day, and two generations of a machine."""
+    """A vault with a day, and two generations of a VM."""
     vault = Vault.create(tmp_path / "vault")
-    days.lay(vault)
-    machines.lay(vault)
-    machines.lay(vault, instant=machines.INSTANT + timedelta(weeks=1))
+    sample_days.lay(vault)
+    sample_vms.lay(vault)
+    sample_vms.lay(vault, instant=sample_vms.INSTANT + timedelta(days=1))
     return vault
 
 
-def typed(capsys: pytest.CaptureFixture[str], vault: Vault, *words: str) -> tuple[int, list[str]]:
-    """Type the command, and give its status and the lines of its answer."""
-    status = main(["list", "--vault", str(vault.root), *words])
+def run_list(capsys: pytest.CaptureFixture[str], vault: Vault, *arguments: str) -> tuple[int, list[str]]:
+    """Run the command, and return its exit status and the lines of its output."""
+    status = main(["list", "--vault", str(vault.root), *arguments])
     return status, capsys.readouterr().out.splitlines()
 
 
 def test_each_backup_has_a_line(vault: Vault, capsys: pytest.CaptureFixture[str]) -> None:
-    """With its size, its last proof, and how it stands."""
-    status, lines = typed(capsys, vault)
+    """With its size, last verification and status."""
+    status, lines = run_list(capsys, vault)
     assert (status, [line.split() for line in lines[1:]]) == (
         0,
         [
-            ["2026-268", "412", "MB", "2026-09-27", "09:30", "whole"],
-            ["maq1", "2026-11-22T05-00-03Z", "9", "B", "2026-11-22", "05:00", "whole"],
-            ["maq1", "2026-11-29T05-00-03Z", "9", "B", "2026-11-22", "05:00", "whole"],
+            ["2026-268", "412", "MB", "2026-09-27", "09:30", "intact"],
+            ["maq1", "2026-11-22T05-00-03Z", "9", "B", "2026-11-22", "05:00", "intact"],
+            ["maq1", "2026-11-23T05-00-03Z", "9", "B", "2026-11-22", "05:00", "intact"],
         ],
     )
-    assert lines[0].split() == ["backup", "size", "last", "proven", "(UTC)"]
+    assert lines[0].split() == ["backup", "size", "last", "verified", "(UTC)", "status"]
 
 
-def log_of(vault: Vault, name: str) -> ProofLog:
-    """Give a generation's log."""
-    return ProofLog(vault.root / "vm" / "maq1" / f"{name}.proofs")
+def test_a_generation_dated_in_the_future_says_so(vault: Vault, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is intact, but isn't what its name says."""
+    sample_vms.lay_ahead(vault)
+    status, lines = run_list(capsys, vault)
+    assert status == 0
+    assert lines[2].endswith("intact, but dated in the future: a clock was wrong")
+
+
+def log_of(vault: Vault, name: str) -> VerificationLog:
+    """Return a generation's verification log."""
+    return VerificationLog(vault.root / "vm" / "maq1" / f"{name}.verifications")
 
 
 def test_damage_without_a_newer_version_is_status_1(vault: Vault, capsys: pytest.CaptureFixture[str]) -> None:
-    """With the words of the audit that found it; an older damaged one is made good by the newer."""
+    """A damaged backup that a newer one replaces is status 0. The line has what the scrub found."""
     log_of(vault, "2026-11-22T05-00-03Z").append(DAMAGED)
-    status, lines = typed(capsys, vault)
+    status, lines = run_list(capsys, vault)
     assert status == 0
-    assert "DAMAGED; maq1 2026-11-29T05-00-03Z is newer and whole." in lines[2]
+    assert "DAMAGED; replaced by maq1 2026-11-23T05-00-03Z, which is intact." in lines[2]
 
-    log_of(vault, "2026-11-29T05-00-03Z").append(DAMAGED)
-    status, lines = typed(capsys, vault)
+    log_of(vault, "2026-11-23T05-00-03Z").append(DAMAGED)
+    status, lines = run_list(capsys, vault)
     assert status == 1
-    assert lines[3].endswith("DAMAGED. An audit found it damaged: 1 file differs: 'a'.")
+    assert lines[3].endswith("DAMAGED. A scrub found it damaged: 1 file differs: 'a'.")
 
 
-def test_programs_read_the_same_as_json(vault: Vault, capsys: pytest.CaptureFixture[str]) -> None:
-    """An audit that found it whole is its last proof."""
-    log_of(vault, "2026-11-29T05-00-03Z").append(found().model_copy(update={"when": WHEN}))
-    status, lines = typed(capsys, vault, "--json")
-    told = json.loads("".join(lines))
+def test_json_has_the_same_content(vault: Vault, capsys: pytest.CaptureFixture[str]) -> None:
+    """A scrub that passed is the last verification."""
+    log_of(vault, "2026-11-23T05-00-03Z").append(found().model_copy(update={"when": WHEN}))
+    status, lines = run_list(capsys, vault, "--json")
+    backups = json.loads("".join(lines))
     assert status == 0
-    assert [one["name"] for one in told] == [
+    assert [backup["name"] for backup in backups] == [
         "2026-268",
         "maq1 2026-11-22T05-00-03Z",
-        "maq1 2026-11-29T05-00-03Z",
+        "maq1 2026-11-23T05-00-03Z",
     ]
-    assert told[2] == {
-        "name": "maq1 2026-11-29T05-00-03Z",
-        "folder": str(vault.root / "vm" / "maq1" / "2026-11-29T05-00-03Z"),
+    assert backups[2] == {
+        "name": "maq1 2026-11-23T05-00-03Z",
+        "folder": str(vault.root / "vm" / "maq1" / "2026-11-23T05-00-03Z"),
         "bytes": 9,
-        "proven": WHEN.isoformat(),
+        "verified": WHEN.isoformat(),
         "damage": None,
         "replaced_by": None,
     }
 
 
 def test_a_folder_that_is_no_vault_is_status_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """As what isn't understood; nothing is printed as a result."""
+    """So is a usage error; nothing is printed to standard output."""
     assert main(["list", "--vault", str(tmp_path)]) == 2
-    said = capsys.readouterr()
-    assert (said.out, "holds no vault marker" in said.err) == ("", True)
+    output = capsys.readouterr()
+    assert (output.out, "holds no vault marker" in output.err) == ("", True)
     with pytest.raises(SystemExit) as usage:
         main(["lst"])
     assert usage.value.code == 2

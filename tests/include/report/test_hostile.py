@@ -1,4 +1,4 @@
-"""Names are chosen by others: whatever they hold, it is shown and does nothing."""
+"""Hostile names: whatever they contain is shown as text and has no effect."""
 
 import re
 from html.parser import HTMLParser
@@ -7,17 +7,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from include.report import Removed, Report, render_html, render_text
-from include.wording import visible
-from tests.include.report.facts import (
-    OF_MACHINES,
+from include.report import RemovedItem, Report, render_html, render_text
+from include.text import visible
+from tests.include.report.sample_items import (
+    OF_VMS,
     copied,
     imaged,
-    machine,
     report,
     row,
     safe,
     space,
+    vm,
     weekly,
 )
 
@@ -42,7 +42,7 @@ HOSTILE = st.sampled_from(NASTY) | st.text(st.characters(exclude_categories=()))
 
 
 class _Shape(HTMLParser):
-    """Reads a page's elements with the names of their attributes, and its text."""
+    """Collect a page's elements, with the names of their attributes, and its text."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -51,54 +51,54 @@ class _Shape(HTMLParser):
         self.feed(html)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Note the element."""
+        """Add the element."""
         self.elements.append((tag, *(name for name, _ in attrs)))
 
     def handle_comment(self, data: str) -> None:
-        """Note the comment, which only Outlook reads."""
+        """Add the comment, which only Outlook reads."""
         self.elements.append(("comment", data))
 
     def handle_data(self, data: str) -> None:
-        """Keep the text."""
+        """Add the text."""
         self.text += data
 
 
 def _full_of(text: str) -> Report:
     return report(
-        copied(text, own=True, reason=text, proof=text, warnings=(text,)),
+        copied(text, own=True, reason=text, verification=text, warnings=(text,)),
         safe("2026-267", reason=text),
         title=text,
         institute=text,
         space=space(path=text),
-        removed=(Removed(name=text, reason=text),),
-        needs_person=(text,),
+        removed=(RemovedItem(name=text, reason=text),),
+        needs_action=(text,),
         archive=text,
-        proof_command=text,
+        verification_command=text,
         run_url=f"https://airflow.example/{text}",
     )
 
 
-def _machines_full_of(text: str) -> Report:
-    still = {"method": text, "was": "running", "downtime_s": 75, "budget_s": 60}
+def _vms_full_of(text: str) -> Report:
+    down = {"method": text, "was": "running", "downtime_s": 75, "budget_s": 60}
     return weekly(
-        imaged(text, standstill=still, reason=text, proof=text, evidence=text, warnings=(text,)),
-        *(machine(text, outcome, reason=text) for outcome in OF_MACHINES),
+        imaged(text, downtime=down, reason=text, verification=text, evidence=text, warnings=(text,)),
+        *(vm(text, outcome, reason=text) for outcome in OF_VMS),
         generations=(row(text), row(text, "failed")),
         space=space(path=text),
-        removed=(Removed(name=text, reason=text),),
-        needs_person=(text,),
-        proof_command=text,
+        removed=(RemovedItem(name=text, reason=text),),
+        needs_action=(text,),
+        verification_command=text,
     )
 
 
-FULL_OF = {"days": _full_of, "machines": _machines_full_of}
+FULL_OF = {"days": _full_of, "vms": _vms_full_of}
 HARMLESS = {kind: _Shape(render_html(full_of("harmless"))).elements for kind, full_of in FULL_OF.items()}
 
 
 @given(st.sampled_from(list(FULL_OF)), HOSTILE)
 @settings(deadline=None)
 def test_no_text_from_outside_becomes_an_element_or_an_attribute(kind: str, text: str) -> None:
-    """The page has the shape that it has with harmless names, and shows each text as text."""
+    """The page has the same elements as with harmless names, and shows each text as text."""
     page = _Shape(render_html(FULL_OF[kind](text)))
     assert page.elements == HARMLESS[kind]
     assert page.text.count(visible(text)) >= 9
@@ -106,19 +106,19 @@ def test_no_text_from_outside_becomes_an_element_or_an_attribute(kind: str, text
 
 @given(st.sampled_from(list(FULL_OF)), HOSTILE)
 @settings(deadline=None)
-def test_the_output_is_always_valid_utf_8_without_control_characters(kind: str, text: str) -> None:
-    """No terminal, mail client or mail server is told anything but letters."""
-    given_facts = FULL_OF[kind](text)
-    for whole in (render_html(given_facts), render_text(given_facts)):
-        assert whole.encode().decode() == whole
-        # The line break is the renderings' own, and so are the entities for blanks in the HTML.
-        assert [sign for sign in whole if not sign.isprintable() and sign != "\n"] == []
+def test_the_output_is_valid_utf_8_without_control_characters(kind: str, text: str) -> None:
+    """Neither terminals nor mail clients nor mail servers get control sequences."""
+    hostile = FULL_OF[kind](text)
+    for part in (render_html(hostile), render_text(hostile)):
+        assert part.encode().decode() == part
+        # The line breaks are the templates' own.
+        assert [sign for sign in part if not sign.isprintable() and sign != "\n"] == []
 
 
 @pytest.mark.parametrize("text", NASTY)
 def test_a_name_cannot_add_a_line_to_the_text(text: str) -> None:
-    """A forged heading or verdict would need one."""
-    for full_of, headings in ((_full_of, 6), (_machines_full_of, 7)):
+    """A forged heading or result would need its own line."""
+    for full_of, headings in ((_full_of, 6), (_vms_full_of, 7)):
         lines = render_text(full_of(text)).splitlines()
         forged = [line for line in lines if re.match(r"(Bcc:|all@)", line)]
         assert forged == []
@@ -127,6 +127,6 @@ def test_a_name_cannot_add_a_line_to_the_text(text: str) -> None:
 
 def test_an_undecodable_byte_keeps_its_value() -> None:
     """So that the file can be found."""
-    given_facts = report(copied(reason="Look at bad\udcffname."))
-    assert r"bad\xffname" in render_html(given_facts)
-    assert r"bad\xffname" in render_text(given_facts)
+    hostile = report(copied(reason="Check bad\udcffname."))
+    assert r"bad\xffname" in render_html(hostile)
+    assert r"bad\xffname" in render_text(hostile)

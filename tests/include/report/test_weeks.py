@@ -1,4 +1,4 @@
-"""The calendar's rows, at New Year above all."""
+"""The calendar's rows, above all at New Year."""
 
 from datetime import date
 
@@ -7,9 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from include.ordinal_day import OrdinalDay, window
-from include.report import Coverage, CoveredDay
+from include.report import CoveredDay
 from include.report.weeks import Week, weeks
-from tests.include.report.facts import covered
+from include.results.states import Coverage
+from tests.include.report.sample_items import covered
 
 
 def _days(last: OrdinalDay, length: int) -> list[CoveredDay]:
@@ -38,23 +39,23 @@ def test_a_week_goes_from_monday_to_sunday() -> None:
         ("2024-007", [359, 360, 361, 362, 363, 364, 365], [1, 2, 3, 4, 5, 6, 7]),
     ],
 )
-def test_a_week_with_new_year_in_it_becomes_two_rows(
+def test_a_week_with_new_year_becomes_two_rows(
     last: str, before: list[int | None], after: list[int | None]
 ) -> None:
-    """Each row belongs to one year, and the first of a year says so."""
+    """Each row belongs to one year, and a year's first row is marked."""
     *_, old, new = weeks(_days(OrdinalDay.parse(last), 21))
     assert (_numbers(old), _numbers(new)) == (before, after)
     assert (old.new_year, new.new_year, new.first) == (False, True, date(new.year, 1, 1))
 
 
 def test_no_days_make_no_calendar() -> None:
-    """An empty coverage is said in words instead."""
+    """The report has a sentence instead."""
     assert weeks([]) == []
 
 
 @given(st.lists(st.dates().map(OrdinalDay.of), unique=True, max_size=40))
-def test_every_day_stands_once_under_its_own_weekday(days: list[OrdinalDay]) -> None:
+def test_every_day_is_once_under_its_own_weekday(days: list[OrdinalDay]) -> None:
     """Whatever the days and their order, up to the calendar's first and last year."""
-    laid = weeks(CoveredDay(day=day, state=Coverage.SAFE) for day in days)
-    stands = [(cell.day, column) for week in laid for column, cell in enumerate(week.cells) if cell]
-    assert stands == [(day, day.date.weekday()) for day in sorted(days)]
+    rows = weeks(CoveredDay(day=day, state=Coverage.SAFE) for day in days)
+    cells = [(cell.day, column) for week in rows for column, cell in enumerate(week.cells) if cell]
+    assert cells == [(day, day.date.weekday()) for day in sorted(days)]

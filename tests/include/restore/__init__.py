@@ -1,1 +1,1 @@
-"""Days and machines that are brought back: a real vault, real folders and hosts, real sshd and libvirt."""
+"""Tests of the restores, with a real vault, real folders and hosts, real sshd and libvirt."""

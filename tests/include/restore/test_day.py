@@ -1,19 +1,25 @@
-"""A day comes back as it is in the vault, to a folder here or behind SSH, and never over another file."""
+"""A day is restored exactly as it is in the vault, here or behind SSH, and never over a different file."""
 
 import stat
 from pathlib import Path
 
 import pytest
 
-from include.errors import DayNotProvenError, NotInVaultError, NotYetError, TargetError, TargetOccupiedError
-from include.report import Outcome, State
-from tests.include.days import DAY, hashed, tree
-from tests.include.rehearsal import contents
-from tests.include.restore.work import HARD, PLAIN, Work, damage, publish
+from include.errors import (
+    DayNotVerifiedError,
+    NotInVaultError,
+    RescheduleError,
+    TargetError,
+    TargetOccupiedError,
+)
+from include.results.states import Outcome, State
+from tests.include.days.day_tasks import contents
+from tests.include.days.sample_days import DAY, hashed, tree
+from tests.include.restore.day_restores import HARD, PLAIN, Work, damage, publish
 
 
-def test_a_day_comes_back_with_all_its_names_links_and_times(work: Work) -> None:
-    """Names that a shell, a list or a line would take for something else; and its owner may change it."""
+def test_a_day_is_restored_with_all_its_names_links_and_times(work: Work) -> None:
+    """Also names that are special in a shell or a list. The owner may change the files."""
     published = publish(work.vault, HARD)
     before = tree(work.vault.root)
     item = work.restore()
@@ -23,21 +29,21 @@ def test_a_day_comes_back_with_all_its_names_links_and_times(work: Work) -> None
     assert tree(work.vault.root) == before
     assert (item.outcome, item.state, item.files) == (Outcome.RESTORED, State.PASSED, len(HARD))
     assert item.size_bytes == sum(map(len, HARD.values()))
-    assert item.reason == f"To {told(work)}: {len(HARD)} files sent, 0 there already."
-    assert item.proof == f"SHA-256 of {len(HARD)} files equal in the vault and at {told(work)}"
+    assert item.reason == f"To {target_name(work)}: {len(HARD)} files sent, 0 there already."
+    assert item.verification == f"SHA-256 of {len(HARD)} files equal in the vault and at {target_name(work)}"
     assert item.warnings == ()
     modes = {stat.S_IMODE(path.stat().st_mode) for path in work.day.rglob("*") if not path.is_symlink()}
     assert modes == {0o644, 0o755}
     assert work.left_over() == []
 
 
-def told(work: Work) -> str:
-    """Give what the target is called."""
-    return f"{work.connection}:{work.folder}" if work.connection else work.folder
+def target_name(work: Work) -> str:
+    """Return the target's name in messages."""
+    return f"{work.ssh_conn_id}:{work.folder}" if work.ssh_conn_id else work.folder
 
 
-def test_what_is_there_already_is_left_as_it_is(work: Work) -> None:
-    """A second time nothing is sent; what was lost meanwhile is sent alone."""
+def test_identical_files_are_left_unchanged(work: Work) -> None:
+    """A second restore sends nothing, or only what is missing."""
     publish(work.vault, PLAIN)
     work.restore()
     before = tree(work.day)
@@ -53,20 +59,20 @@ def test_what_is_there_already_is_left_as_it_is(work: Work) -> None:
     assert (work.day / "link").readlink() == Path("a")
 
 
-def test_damage_that_it_finds_is_added_to_the_proofs(here: Work) -> None:
-    """So that audits and retention know of it; not by a dry run, and not twice."""
+def test_damage_in_the_vault_is_recorded(here: Work) -> None:
+    """Scrubs and retention heed it. A dry run doesn't record it, and it is recorded once."""
     published = publish(here.vault, PLAIN)
     damage(published, "b")
     for form in ({"dry_run": True}, {}, {"pattern": "b"}):
-        with pytest.raises(DayNotProvenError):
+        with pytest.raises(DayNotVerifiedError):
             here.restore(**form)
-    [found] = published.proofs.read()
-    assert (found.what, found.result, found.run) == ("audit", "failed", "a restore")
-    assert found.how == "A restore found it: 'b' isn't as published."
+    [found] = published.verification_log.read()
+    assert (found.what, found.result, found.run) == ("scrub", "failed", "a restore")
+    assert found.how == "Found by a restore: 'b' isn't as published."
 
 
-def test_other_files_are_refused_by_name_and_nothing_of_the_day_is_written(work: Work) -> None:
-    """Neither those that are in the way nor the others; strangers' files don't matter."""
+def test_different_files_are_refused_by_name_and_nothing_is_written(work: Work) -> None:
+    """Files of other names don't matter."""
     publish(work.vault, PLAIN)
     work.day.mkdir(parents=True)
     (work.day / "a").write_bytes(b"mine")
@@ -74,13 +80,13 @@ def test_other_files_are_refused_by_name_and_nothing_of_the_day_is_written(work:
     (work.day / "somebody's").write_bytes(b"x")
     before = tree(Path(work.folder))
 
-    with pytest.raises(TargetOccupiedError, match=r"names of 2026-268: 'a', 'link' is another there"):
+    with pytest.raises(TargetOccupiedError, match=r"names of 2026-268: 'a', 'link' differs there"):
         work.restore()
     assert tree(Path(work.folder)) == before
 
 
-def test_with_overwrite_other_files_are_replaced_and_named(work: Work) -> None:
-    """A link that has the name of a file is replaced itself; what it leads to isn't touched."""
+def test_with_overwrite_different_files_are_replaced_and_named(work: Work) -> None:
+    """A link with the name of a file is replaced itself; its target isn't changed."""
     published = publish(work.vault, PLAIN)
     work.day.mkdir(parents=True)
     elsewhere = Path(work.folder, "elsewhere")
@@ -92,7 +98,7 @@ def test_with_overwrite_other_files_are_replaced_and_named(work: Work) -> None:
 
     item = work.restore(overwrite=True)
 
-    assert item.warnings == ("3 other files overwritten there: 'a', 'b', 'link'.",)
+    assert item.warnings == ("3 different files overwritten there: 'a', 'b', 'link'.",)
     assert elsewhere.read_bytes() == b"precious"
     assert (work.day / "somebody's").read_bytes() == b"x"
     (work.day / "somebody's").unlink()
@@ -101,44 +107,44 @@ def test_with_overwrite_other_files_are_replaced_and_named(work: Work) -> None:
 
 
 @pytest.mark.parametrize("overwrite", [False, True])
-def test_a_link_in_the_place_of_a_folder_is_never_written_through(work: Work, overwrite: bool) -> None:  # noqa: FBT001 - parametrized
-    """With overwrite, too: it may lead anywhere."""
+def test_a_link_in_the_place_of_a_folder_is_never_followed(work: Work, *, overwrite: bool) -> None:
+    """Not even with overwrite: it may lead anywhere."""
     publish(work.vault, PLAIN)
     work.day.mkdir(parents=True)
     elsewhere = Path(work.folder, "elsewhere")
     elsewhere.mkdir()
     (work.day / "sub").symlink_to(elsewhere)
 
-    with pytest.raises(TargetOccupiedError, match=r"'sub' is a link there, and a folder in the vault"):
+    with pytest.raises(TargetOccupiedError, match=r"'sub' is a link there, but a folder in the vault"):
         work.restore(overwrite=overwrite)
     assert list(elsewhere.iterdir()) == []
     assert [path.name for path in work.day.iterdir()] == ["sub"]
 
 
 def test_a_folder_in_the_place_of_a_file_is_never_removed(work: Work) -> None:
-    """It may hold a person's own work."""
+    """It may contain a user's own files."""
     publish(work.vault, PLAIN)
     (work.day / "a" / "work").mkdir(parents=True)
-    with pytest.raises(TargetOccupiedError, match=r"'a' is a folder there, and a file in the vault"):
+    with pytest.raises(TargetOccupiedError, match=r"'a' is a folder there, but a file in the vault"):
         work.restore(overwrite=True)
     assert (work.day / "a" / "work").is_dir()
 
 
-def test_a_pattern_brings_back_some_files(work: Work) -> None:
-    """By bare name or path, with the folders above them, and nothing else."""
+def test_a_pattern_restores_some_files(work: Work) -> None:
+    """By name or path, with the folders above them, and nothing else."""
     publish(work.vault, {"x.ctl.1": b"1", "x.dat.1": b"2", "sub/y.ctl.2": b"3", "sub/z": b"4"})
     item = work.restore(pattern="*.ctl*")
     assert set(contents(work.day)) == {"sub", "x.ctl.1", "sub/y.ctl.2"}
     assert item.files == 2
-    assert item.reason.endswith("Only what matches *.ctl*.")
+    assert item.reason.endswith("Only files that match *.ctl*.")
 
     work.restore(pattern="y.ctl.?")
-    with pytest.raises(NotInVaultError, match=r"No file of 2026-268 in .* matches 'z.ctl'"):
+    with pytest.raises(NotInVaultError, match=r"No file in .* matches 'z.ctl'"):
         work.restore(pattern="z.ctl")
 
 
-def test_a_dry_run_looks_at_both_ends_and_writes_nothing(work: Work) -> None:
-    """It says what would be sent, overwritten, or refused."""
+def test_a_dry_run_checks_both_ends_and_writes_nothing(work: Work) -> None:
+    """It reports what would be sent, overwritten or refused."""
     publish(work.vault, PLAIN)
     work.day.mkdir(parents=True)
     (work.day / "a").write_bytes(b"other")
@@ -146,7 +152,7 @@ def test_a_dry_run_looks_at_both_ends_and_writes_nothing(work: Work) -> None:
 
     item = work.restore(dry_run=True, overwrite=True)
     assert (item.outcome, item.state) == (Outcome.WOULD_RESTORE, State.NOT_CHECKED)
-    assert item.warnings == ("1 other file would be overwritten there: 'a'.",)
+    assert item.warnings == ("1 different file would be overwritten there: 'a'.",)
     assert item.reason.endswith("3 files would be sent, 0 there already.")
     with pytest.raises(TargetOccupiedError):
         work.restore(dry_run=True)
@@ -159,22 +165,22 @@ def test_nothing_is_restored_into_a_vault(work: Work) -> None:
     before = tree(work.vault.root)
     Path(work.folder, "2026").symlink_to(work.vault.root / "supim" / "2026")
     for folder in (str(work.vault.root), str(work.vault.root / "supim"), work.folder):
-        with pytest.raises(TargetError, match=r"lies in the vault '.*': nothing is restored there"):
+        with pytest.raises(TargetError, match=r"is in the vault '.*'. Restore to a folder outside"):
             work.but(folder=folder).restore(overwrite=True)
     assert tree(work.vault.root) == before
 
 
-def test_a_folder_is_made_in_one_that_is_there_and_no_more(work: Work) -> None:
-    """Else a disk that isn't mounted would be taken for an empty one."""
+def test_the_target_folder_is_created_but_not_its_parent(work: Work) -> None:
+    """An unmounted disk isn't mistaken for an empty one."""
     publish(work.vault, PLAIN)
     work.but(folder=f"{work.folder}/new").restore()
     assert Path(work.folder, "new", "2026", "268", "a").exists()
-    with pytest.raises(TargetError, match=r"lies in a folder that isn't there"):
+    with pytest.raises(TargetError, match=r"The parent folder of .* doesn't exist"):
         work.but(folder=f"{work.folder}/not mounted/new").restore()
 
 
-def test_a_day_whose_folder_is_padded_otherwise_there_goes_into_it(work: Work) -> None:
-    """So that a cluster doesn't have it twice; where it has, a person must choose."""
+def test_a_day_is_restored_into_a_folder_with_other_padding(work: Work) -> None:
+    """So the target doesn't have it twice; if it has, a person must choose."""
     publish(work.vault, PLAIN, DAY.parse("2026-007"))
     other = Path(work.folder, "2026", "7")
     other.mkdir(parents=True)
@@ -188,22 +194,22 @@ def test_a_day_whose_folder_is_padded_otherwise_there_goes_into_it(work: Work) -
 
 
 def test_a_day_that_is_a_file_there_is_refused(work: Work) -> None:
-    """Whatever it is."""
+    """The file isn't changed."""
     publish(work.vault, PLAIN)
     work.day.parent.mkdir()
     work.day.write_bytes(b"x")
-    with pytest.raises(TargetOccupiedError, match=r"that is no folder"):
+    with pytest.raises(TargetOccupiedError, match=r"that isn't a folder"):
         work.restore()
     assert work.day.read_bytes() == b"x"
 
 
-def test_a_second_restore_at_the_same_time_waits(work: Work) -> None:
-    """A kernel lock at the target keeps it off, from another machine, too."""
+def test_a_second_restore_of_the_same_day_waits(work: Work) -> None:
+    """A kernel lock at the target keeps it out, also from another machine."""
     published = publish(work.vault, PLAIN)
-    with work.of() as one:
-        wanted = one.target.survey(DAY, hashed(published.folder))
-        one.target._ask(do="begin", day=wanted.day, wanted={})  # noqa: SLF001 - to hold it as long as the test
-        with pytest.raises(NotYetError, match=r"Another restore of the day is at"):
+    with work.of() as first:
+        at_target = first.target.survey(DAY, hashed(published.folder))
+        first.target._ask(do="begin", day=at_target.day, selected={})  # noqa: SLF001 - keeps it locked
+        with pytest.raises(RescheduleError, match=r"Another restore of the day is running"):
             work.restore()
         assert not work.day.exists()
     work.restore()

@@ -1,4 +1,4 @@
-"""A restore that is killed at any moment leaves no file half there, and the next one comes through."""
+"""A restore that is killed at any moment leaves no partial file, and the next one completes it."""
 
 import json
 import os
@@ -11,51 +11,50 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from include.listing import Listing
+from include.days.manifest import Manifest
 from include.ordinal_day import FolderPattern
+from include.remote.local import LocalTransport
 from include.restore.day import DayRestore
-from include.restore.request import RestoreRequest
-from include.restore.target import Target
-from include.restore.target_agent import Place
-from tests.include.days import DAY, hashed, tree
-from tests.include.machine import environment, program
-from tests.include.rehearsal import contents
-from tests.include.restore.work import PLAIN, Work, publish
-from tests.include.worker import CHANGES
+from include.restore.day_request import DayRestoreRequest
+from include.restore.target import RestoreTarget
+from include.restore.target_program import TargetFolder
+from tests.include.days.day_tasks import contents
+from tests.include.days.sample_days import DAY, hashed, tree
+from tests.include.days.worker import CHANGES
+from tests.include.project_process import environment
+from tests.include.restore.day_restores import PLAIN, Work, publish
+from tests.session.needs import program
 
 MB = 1 << 20
 
 
-class Within:
-    """The program of the target in the process that asks it, so that both die at once."""
-
-    connection = None
-    route = None
+class Within(LocalTransport):
+    """Run the target's program in this process, so that both are killed at once."""
 
     def __init__(self) -> None:
-        self._place = Place()
+        self._target = TargetFolder()
 
-    def converse(self, command: str, program: bytes) -> "Within":  # noqa: ARG002 - it's here already
-        """Begin."""
+    def open(self, command: str, program: bytes) -> Any:  # noqa: ANN401, ARG002 - as a transport has it
+        """Return the session."""
         return self
 
     def ask(self, line: bytes) -> bytes:
-        """Answer."""
-        return json.dumps(self._place.answer(json.loads(line))).encode()
+        """Answer a request."""
+        return json.dumps(self._target.answer(json.loads(line))).encode()
 
     def close(self) -> None:
-        """End."""
+        """Do nothing."""
 
 
 class Fate:
-    """Kills the process before its change of that number to what is below a folder, or before a program."""
+    """An audit hook that kills the process before its n-th change below a folder or its n-th program."""
 
     def __init__(self, folder: str, die_before: int) -> None:
         self._folder = folder
         self._left = die_before
 
     def __call__(self, event: str, arguments: tuple[Any, ...]) -> None:
-        """Count."""
+        """Count the changes, and kill the process before the n-th."""
         if event in CHANGES and self._counts(event, arguments):
             self._left -= 1
             if self._left == 0:
@@ -71,70 +70,70 @@ class Fate:
 
 
 def killed_before(work: Work, change: int) -> bool:
-    """Restore in a process that is killed before a change; False where it made fewer."""
+    """Restore in a process that is killed before its n-th change; return False if it made fewer changes."""
     pid = os.fork()
     if pid == 0:
         sys.addaudithook(Fate(work.folder, change))
-        asked = RestoreRequest(day=DAY, folder=work.folder)
-        target = Target(Within(), work.folder, FolderPattern("{year}/{day:03d}"))
-        DayRestore(work.vault, target, asked, DAY, 0, "a restore", lambda _: None).restore()
+        request = DayRestoreRequest(day=DAY, folder=work.folder)
+        target = RestoreTarget(Within(), work.folder, FolderPattern("{year}/{day:03d}"))
+        DayRestore(work.vault, target, request, DAY, 0, "a restore", lambda _: None).restore()
         os._exit(0)
     _, status = os.waitpid(pid, 0)
     assert os.WIFSIGNALED(status) or status == 0
     return os.WIFSIGNALED(status)
 
 
-def whole(found: Listing, wanted: Listing) -> bool:
-    """Tell whether each file that has its name is whole."""
-    return all(wanted.by_path[entry.path].sha256 == entry.sha256 for entry in found.files)
+def intact(found: Manifest, expected: Manifest) -> bool:
+    """Return whether each published file is intact."""
+    return all(expected.by_path[entry.path].sha256 == entry.sha256 for entry in found.files)
 
 
 def test_a_restore_can_be_killed_before_each_change_it_makes(here: Work) -> None:
-    """Whatever has its name by then is whole; the next try ends it, and nothing else is left."""
+    """Files that have their names are intact; the next restore completes the day and leaves nothing else."""
     published = publish(here.vault, PLAIN)
-    vault, seen = tree(here.vault.root), set()
+    vault, counts = tree(here.vault.root), set()
     for change in count(1):
         shutil.rmtree(here.folder)
         Path(here.folder).mkdir()
         if not killed_before(here, change):
-            assert change > 20, "it made fewer changes than it must: were they counted?"
+            assert change > 20, "fewer changes were counted than a restore makes"
             break
-        named = hashed(here.day) if here.day.exists() else Listing(())
-        seen.add(len(named.files))
-        assert whole(named, hashed(published.folder))
+        published_files = hashed(here.day) if here.day.exists() else Manifest(())
+        counts.add(len(published_files.files))
+        assert intact(published_files, hashed(published.folder))
         here.restore()
         assert contents(here.day) == contents(published.folder)
         assert here.left_over() == []
-    assert seen == {0, 1, 2, 3}
+    assert counts == {0, 1, 2, 3}
     assert tree(here.vault.root) == vault
 
 
-def test_a_restore_that_is_killed_while_it_sends_goes_on_where_it_was(here: Work, tmp_path: Path) -> None:
-    """Typed at a terminal, over a slow wire, killed with the signal that nobody can catch."""
+def test_a_restore_that_is_killed_while_it_sends_resumes(here: Work, tmp_path: Path) -> None:
+    """From the command line, over a slow connection, by SIGKILL."""
     published = publish(here.vault, {"a": os.urandom(MB), "b": os.urandom(8 * MB)})
     (tmp_path / "bin").mkdir()
     slow = tmp_path / "bin" / "rsync"
     slow.write_text(f'#!/bin/sh\nexec {shutil.which(program("rsync"))} --bwlimit=2m "$@"\n')
     slow.chmod(0o755)
-    typed = [sys.executable, "-m", "include", "restore-day", "2026-268"]
-    typed += ["--to", here.folder, "--vault", str(here.vault.root)]
+    command = [sys.executable, "-m", "include.cli", "restore-day", "2026-268"]
+    command += ["--to", here.folder, "--vault", str(here.vault.root)]
     path = f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}"
     staging = here.day.with_name(".268.restoring")
 
-    process = subprocess.Popen(typed, env=environment() | {"PATH": path})
+    process = subprocess.Popen(command, env=environment() | {"PATH": path})
     while not (staging / "b").exists():
         assert process.poll() is None
         time.sleep(0.01)
     process.kill()
     process.wait()
     assert not here.day.exists()
-    kept = (staging / "a").stat().st_ino
+    inode = (staging / "a").stat().st_ino
 
-    while True:  # what was killed may take a moment to be gone, and holds the lock until then
-        done = subprocess.run(typed, env=environment(), capture_output=True, text=True, check=False)
-        if "Another restore of the day is at" not in done.stderr:
+    while True:  # the killed processes may keep the lock for a moment
+        done = subprocess.run(command, env=environment(), capture_output=True, text=True, check=False)
+        if "Another restore of the day is running" not in done.stderr:
             break
     assert done.returncode == 0, done.stderr
     assert contents(here.day) == contents(published.folder)
-    assert (here.day / "a").stat().st_ino == kept
+    assert (here.day / "a").stat().st_ino == inode
     assert here.left_over() == []

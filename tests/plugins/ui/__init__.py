@@ -1,1 +1,1 @@
-"""The page "Backups", in a real Chromium and a real Airflow."""
+"""The page "Backups", in Chromium, with a real Airflow."""

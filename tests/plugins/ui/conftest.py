@@ -1,4 +1,4 @@
-"""One institute and one Airflow for all tests of the page: starting them takes longest."""
+"""Fixtures of the page, on the test worker's Airflow."""
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -6,38 +6,33 @@ from datetime import UTC, datetime
 import pytest
 from playwright.sync_api import Page, expect
 
-from include.vault import Vault
-from tests import published
+from tests import sample_status
 from tests.dags import Daily
-from tests.site import Institute
-from tests.site.airflow import LocalAirflow
+from tests.one_airflow import OneAirflow
 from tests.site.browser import Browser
 from tests.site.publish import newest, publish
 
-expect.set_options(timeout=60_000)  # nothing here is timed; machines that test are busy
+expect.set_options(timeout=60_000)  # these tests measure no time, and the machine may be busy
 
 
-@pytest.fixture(scope="package")
-def daily(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daily]:
-    """Give the daily DAG, switched off so that nothing runs by itself, with an empty vault and source."""
-    root = tmp_path_factory.mktemp("ui")
-    with Institute(root / "institute") as institute:
-        Vault.create(institute.vault)
-        work = Daily(institute, LocalAirflow(root / "airflow", env=institute.airflow_env()))
-        work.write_site_file()
-        with work.airflow:
-            yield work
+@pytest.fixture(scope="module")
+def daily(one: OneAirflow) -> Daily:
+    """Return the daily DAG, paused, with an empty vault and source."""
+    work = Daily.on(one, "ui")
+    one.take_over()
+    work.write_site_file()
+    return work
 
 
 @pytest.fixture(scope="module")
 def admin(daily: Daily, browser: Browser) -> Page:
-    """Give a page whose user may do everything; tests go where they want with it."""
+    """Return a page with an admin logged in, which all tests of a module share."""
     return browser.log_in(daily.airflow)
 
 
 @pytest.fixture
-def another(browser: Browser, admin: Page) -> Iterator[Callable[..., Page]]:
-    """Give a way to open a window of the admin's that is set up otherwise, without another log-in."""
+def new_window(browser: Browser, admin: Page) -> Iterator[Callable[..., Page]]:
+    """Return a function that opens another window for the admin, without another login."""
     state, opened = admin.context.storage_state(), list[Page]()
 
     def window(**context: object) -> Page:
@@ -49,14 +44,14 @@ def another(browser: Browser, admin: Page) -> Iterator[Callable[..., Page]]:
         page.context.close()
 
 
-_USUAL: dict[str, tuple[datetime, int]] = {}
+_SAMPLE: dict[str, tuple[datetime, int]] = {}
 
 
 @pytest.fixture
-def usual(daily: Daily) -> datetime:
-    """Have a vault with some of everything published, and nothing else; gives when."""
-    when, last = _USUAL.get(daily.airflow.url, (datetime.now(UTC), 0))
-    if not last or newest(daily.airflow) != last:  # a test before this one published something else
-        publish(daily.airflow, published.vault(when), anew=True)
-        _USUAL[daily.airflow.url] = when, newest(daily.airflow)
+def sample_vault(daily: Daily) -> datetime:
+    """Publish the sample vault, and nothing else; return when it was published."""
+    when, last = _SAMPLE.get(daily.airflow.url, (datetime.now(UTC), 0))
+    if not last or newest(daily.airflow) != last:  # an earlier test published something else
+        publish(daily.airflow, sample_status.vault(when), clear=True)
+        _SAMPLE[daily.airflow.url] = when, newest(daily.airflow)
     return when

@@ -1,4 +1,4 @@
-"""How tests look at the page."""
+"""Helpers for tests of the page."""
 
 from playwright.sync_api import FrameLocator, Locator, Page
 
@@ -19,7 +19,7 @@ def open_page(page: Page, airflow: LocalAirflow, query: str = "") -> None:
 
 
 def open_framed(page: Page, airflow: LocalAirflow) -> FrameLocator:
-    """Open it as people do: from the navigation of Airflow's UI."""
+    """Open the page from the navigation of Airflow's UI, in its frame."""
     page.goto(airflow.url)
     page.get_by_role("link", name="Backups").click()
     frame = page.frame_locator("iframe[title=Backups]")
@@ -28,18 +28,18 @@ def open_framed(page: Page, airflow: LocalAirflow) -> FrameLocator:
 
 
 def cell(within: Page | FrameLocator, day: str) -> Locator:
-    """Give a day's cell in the calendar, by its place."""
+    """Return a day's cell in the calendar, by its row and column."""
     year, number = day.split("-")
     tens, digit = divmod(int(number), 10)
     return within.locator(f"table[data-year='{year}'] tr").nth(1 + digit).locator("td").nth(tens)
 
 
 def watch_shifts(page: Page) -> None:
-    """Have the page note each move of what was already laid out, from its beginning on."""
+    """Make the page record every layout shift, from its start."""
     page.add_init_script(_SHIFTS)
 
 
 def shifts(page: Page) -> float:
-    """Give how much moved so far, as browsers count it (Cumulative Layout Shift)."""
-    moved: float = page.evaluate("window.shifts.reduce((sum, one) => sum + one, 0)")
-    return moved
+    """Return the layout shift so far, as browsers measure it (Cumulative Layout Shift)."""
+    total: float = page.evaluate("window.shifts.reduce((sum, shift) => sum + shift, 0)")
+    return total

@@ -1,4 +1,4 @@
-"""Airflow served below a path, as behind a proxy that serves other things too: the page goes with it."""
+"""Airflow served below a path, as behind a proxy that also serves other things."""
 
 import re
 from collections.abc import Iterator
@@ -8,7 +8,8 @@ import pytest
 from playwright.sync_api import expect
 
 from include.ordinal_day import OrdinalDay
-from tests import published
+from tests import sample_status
+from tests.one_airflow import OneAirflow
 from tests.plugins.ui.page import cell, open_framed
 from tests.site import Institute
 from tests.site.airflow import LocalAirflow
@@ -16,26 +17,28 @@ from tests.site.airflow_home import USER
 from tests.site.browser import Browser
 from tests.site.publish import publish
 
-pytestmark = pytest.mark.xdist_group("ui")
+pytestmark = [pytest.mark.xdist_group("days"), pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")
-def airflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAirflow]:
-    """Give an Airflow of its own, with a vault published; its DAGs are switched off."""
+def airflow(one: OneAirflow, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAirflow]:
+    """Start another Airflow instead of the shared one, with paused DAGs, and publish the sample vault."""
+    one.airflow.stop()  # each test worker runs one at a time
     root = tmp_path_factory.mktemp("below")
     institute = Institute(root)
     institute.write_site_file()
     env = {"INPE_BACKUP_SITE": str(institute.site_file)}
     with LocalAirflow(root / "airflow", env=env, below="/airflow") as airflow:
-        publish(airflow, published.vault(datetime.now(UTC)))
+        publish(airflow, sample_status.vault(datetime.now(UTC)))
         yield airflow
+    one.airflow.start()
 
 
-def test_everything_of_the_page_is_below_that_path(airflow: LocalAirflow, browser: Browser) -> None:
-    """The log-in, the navigation, a day's record, a form that starts a run, and the link to that run."""
+def test_the_whole_page_works_below_the_path(airflow: LocalAirflow, browser: Browser) -> None:
+    """The login, the navigation, a day's record, a form that starts a run, and the link to the run."""
     page = browser.stranger()
-    lost: list[str] = []
-    page.on("response", lambda answer: lost.append(answer.url) if answer.status == 404 else None)
+    not_found: list[str] = []
+    page.on("response", lambda response: not_found.append(response.url) if response.status == 404 else None)
     page.goto(f"{airflow.url}/backups/")
     page.get_by_label("Username").fill(USER)
     page.get_by_label("Password").fill(airflow.password)
@@ -51,4 +54,4 @@ def test_everything_of_the_page_is_below_that_path(airflow: LocalAirflow, browse
     form.get_by_role("button", name="Back up", exact=True).click()
     form.get_by_role("link").click()
     expect(page).to_have_url(re.compile(f"^{airflow.url}/dags/supim_daily/runs/manual"))
-    assert lost == []
+    assert not_found == []

@@ -1,49 +1,49 @@
-// The page's behaviour: the theme, links out of the frame, the calendar by pointer and keyboard, the record of a
-// day or machine, and the forms, which ask Airflow's own API as the user who is logged in.
+// The page's behaviour: the theme, links out of the frame, the calendar by mouse and keyboard, the record of a day
+// or VM, and the forms, which call Airflow's API as the logged-in user.
 "use strict";
 
 const framed = window.parent !== window;
 
-// ---- theme: as Airflow's UI has it, now and later
+// ---- theme: follows Airflow's UI
 
-function theme() {
-  const above = framed ? parent.document.documentElement : null;
-  const shown = above && ["dark", "light"].find((name) => above.classList.contains(name) || above.dataset.theme === name);
-  let kept = null;
-  try { kept = localStorage.getItem("theme"); } catch { /* storage is off: the system's theme */ }
-  const wanted = shown || (kept === "dark" || kept === "light" ? kept : null);
-  if (wanted) document.documentElement.dataset.theme = wanted;
+function setTheme() {
+  const root = framed ? parent.document.documentElement : null;
+  const shown = root && ["dark", "light"].find((name) => root.classList.contains(name) || root.dataset.theme === name);
+  let stored = null;
+  try { stored = localStorage.getItem("theme"); } catch { /* no storage: use the system's theme */ }
+  const theme = shown || (stored === "dark" || stored === "light" ? stored : null);
+  if (theme) document.documentElement.dataset.theme = theme;
   else delete document.documentElement.dataset.theme;
 }
-theme();
-window.addEventListener("storage", theme);
+setTheme();
+window.addEventListener("storage", setTheme);
 if (framed) {
-  new MutationObserver(theme).observe(parent.document.documentElement, { attributeFilter: ["class", "data-theme"] });
+  new MutationObserver(setTheme).observe(parent.document.documentElement, { attributeFilter: ["class", "data-theme"] });
 }
 
-// ---- small tools
+// ---- helpers
 
-const one = (selector, within = document) => within.querySelector(selector);
-const all = (selector, within = document) => [...within.querySelectorAll(selector)];
+const query = (selector, within = document) => within.querySelector(selector);
+const queryAll = (selector, within = document) => [...within.querySelectorAll(selector)];
 
-// Text from outside only ever becomes text.
+// Children that are strings become text, never HTML.
 function make(tag, attributes = {}, ...children) {
-  const made = document.createElement(tag);
+  const element = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
-    if (name === "onclick") made.addEventListener("click", value);
-    else made.setAttribute(name, value);
+    if (name === "onclick") element.addEventListener("click", value);
+    else element.setAttribute(name, value);
   }
-  made.append(...children.filter((child) => child !== null));
-  return made;
+  element.append(...children.filter((child) => child !== null));
+  return element;
 }
 
-const page = () => one("#page");
+const page = () => query("#page");
 const api = (path) => `api/v1/vaults/${encodeURIComponent(page().dataset.vault)}/${path}`;
 
 async function get(path) {
-  const answer = await fetch(path, { headers: { Accept: "application/json" } });
-  if (!answer.ok) throw new Error(answer.status === 401 ? "You are no longer logged in. Reload Airflow." : `Airflow answers ${answer.status}.`);
-  return answer.json();
+  const response = await fetch(path, { headers: { Accept: "application/json" } });
+  if (!response.ok) throw new Error(response.status === 401 ? "You are no longer logged in. Reload Airflow." : `Airflow answered ${response.status}.`);
+  return response.json();
 }
 
 const units = ["B", "kB", "MB", "GB", "TB", "PB"];
@@ -52,7 +52,7 @@ function size(count) {
   while (count >= 999.5 && step < units.length - 1) { count /= 1000; step += 1; }
   return `${count.toFixed(step && count < 9.95 ? 1 : 0)} ${units[step]}`;
 }
-const moment = (text) => text.slice(0, 16).replace("T", " ") + (text.endsWith("Z") ? " UTC" : "");
+const timestamp = (text) => text.slice(0, 16).replace("T", " ") + (text.endsWith("Z") ? " UTC" : "");
 function ago(text) {
   const hours = Math.max(0, (Date.now() - Date.parse(text)) / 3600e3);
   return hours < 48 ? `${Math.round(hours)} h ago` : `${Math.round(hours / 24)} days ago`;
@@ -61,22 +61,22 @@ function ago(text) {
 // ---- days of the year
 
 const leap = (year) => (year % 4 === 0 && year % 100 !== 0) || year % 400 === 0;
-const written = (year, number) => `${year}-${String(number).padStart(3, "0")}`;
+const dayName = (year, number) => `${year}-${String(number).padStart(3, "0")}`;
 function dateOf(day) {
   const [, year, number] = /^(\d{4})-(\d{3})$/.exec(day) || [];
   if (!year || number < 1 || number > (leap(+year) ? 366 : 365)) return null;
-  const found = new Date(Date.UTC(2000, 0, +number));
-  found.setUTCFullYear(+year, 0, +number);
-  return found;
+  const date = new Date(Date.UTC(2000, 0, +number));
+  date.setUTCFullYear(+year, 0, +number);
+  return date;
 }
-const long = (day) => dateOf(day).toLocaleDateString("en-GB", { weekday: "long", day: "numeric", month: "long", year: "numeric", timeZone: "UTC" });
+const longDate = (day) => dateOf(day).toLocaleDateString("en-GB", { weekday: "long", day: "numeric", month: "long", year: "numeric", timeZone: "UTC" });
 
 // ---- calendar
 
-const states = { "": "proven", d: "due for audit", r: "revised", n: "not yet due", b: "damaged", f: "failed", s: "missing, still at the source", l: "lost, not at the source", u: "not looked for" };
-const yearsKnown = new Map();
+const states = { "": "verified", d: "due for scrub", r: "revised", n: "not yet due", b: "damaged", f: "failed", s: "still at the source", l: "lost", u: "not surveyed" };
+const loadedYears = new Map();
 const numberOf = (cell) => (cell.cellIndex - 1) * 10 + (cell.parentNode.rowIndex - 1);
-const dayOf = (cell) => written(cell.closest("table").dataset.year, numberOf(cell));
+const dayOf = (cell) => dayName(cell.closest("table").dataset.year, numberOf(cell));
 const isDay = (cell) => cell && cell.tagName === "TD" && !cell.classList.contains("x");
 
 function cellOf(table, number) {
@@ -86,17 +86,17 @@ function cellOf(table, number) {
 }
 
 async function yearOf(year) {
-  if (!yearsKnown.has(year)) yearsKnown.set(year, get(api(`years/${year}`)).then((days) => new Map(days.map((day) => [day.day, day]))));
-  return yearsKnown.get(year);
+  if (!loadedYears.has(year)) loadedYears.set(year, get(api(`years/${year}`)).then((days) => new Map(days.map((day) => [day.day, day]))));
+  return loadedYears.get(year);
 }
 
-let tipped = null;
-async function tip(cell) {
-  const day = dayOf(cell), box = one("#tip");
-  tipped = cell;
+let tipCell = null;
+async function showTip(cell) {
+  const day = dayOf(cell), box = query("#tip");
+  tipCell = cell;
   const show = (sentence) => {
-    if (tipped !== cell) return;
-    box.replaceChildren(make("b", {}, `${day} · ${states[cell.className]}`), `${long(day)}. ${sentence}`);
+    if (tipCell !== cell) return;
+    box.replaceChildren(make("b", {}, `${day} · ${states[cell.className]}`), `${longDate(day)}. ${sentence}`);
     box.hidden = false;
     const at = cell.getBoundingClientRect();
     box.style.left = `${Math.max(8, Math.min(at.left, innerWidth - box.offsetWidth - 8))}px`;
@@ -106,106 +106,106 @@ async function tip(cell) {
   };
   show("");
   try {
-    const known = (await yearOf(day.slice(0, 4))).get(day);
-    if (known) show(known.sentence);
-  } catch { /* the state alone, then; a click says what is wrong */ }
+    const status = (await yearOf(day.slice(0, 4))).get(day);
+    if (status) show(status.sentence);
+  } catch { /* show the state alone; a click shows the error */ }
 }
-function untip() { tipped = null; one("#tip").hidden = true; }
+function hideTip() { tipCell = null; query("#tip").hidden = true; }
 
-const moves = { ArrowDown: 1, ArrowUp: -1, ArrowRight: 10, ArrowLeft: -10 };
-function walk(event) {
+const steps = { ArrowDown: 1, ArrowUp: -1, ArrowRight: 10, ArrowLeft: -10 };
+function moveByKey(event) {
   const cell = event.target.closest("td");
   if (!isDay(cell)) return;
   const table = cell.closest("table"), now = numberOf(cell);
   if (event.key === "Enter" || event.key === " ") { event.preventDefault(); showDay(dayOf(cell)); return; }
   let next = null;
-  if (event.key in moves) next = cellOf(table, now + moves[event.key]);
-  else if (event.key === "Home") next = all("td", table).filter(isDay).sort((a, b) => numberOf(a) - numberOf(b))[0];
-  else if (event.key === "End") next = all("td", table).filter(isDay).sort((a, b) => numberOf(b) - numberOf(a))[0];
+  if (event.key in steps) next = cellOf(table, now + steps[event.key]);
+  else if (event.key === "Home") next = queryAll("td", table).filter(isDay).sort((a, b) => numberOf(a) - numberOf(b))[0];
+  else if (event.key === "End") next = queryAll("td", table).filter(isDay).sort((a, b) => numberOf(b) - numberOf(a))[0];
   else return;
   event.preventDefault();
-  if (next) enter(next);
+  if (next) focusCell(next);
 }
-function enter(cell) {
-  for (const other of all("td[tabindex]", cell.closest("table"))) other.tabIndex = -1;
+function focusCell(cell) {
+  for (const other of queryAll("td[tabindex]", cell.closest("table"))) other.tabIndex = -1;
   cell.tabIndex = 0;
   cell.focus();
 }
 
-// ---- the record of a day, or of a machine
+// ---- the record of a day, or of a VM
 
-function facts(pairs) {
+function definitions(pairs) {
   return make("dl", {}, ...pairs.filter(([, value]) => value !== null && value !== "" && value !== undefined).flatMap(([name, value]) => [make("dt", {}, name), make("dd", {}, value)]));
 }
 
 function show(title, ...body) {
-  one("#sheet-title").textContent = title;
-  one("#sheet-body").replaceChildren(...body);
-  if (!one("#sheet").open) one("#sheet").showModal();
+  query("#sheet-title").textContent = title;
+  query("#sheet-body").replaceChildren(...body.filter((part) => part !== null));
+  if (!query("#sheet").open) query("#sheet").showModal();
 }
 
 const runLink = (dag, run) => make("a", { href: `../dags/${encodeURIComponent(dag)}/runs/${encodeURIComponent(run)}`, "data-out": "" }, run);
 
 async function showDay(day) {
-  untip();
+  hideTip();
   show(day, make("p", {}, "…"));
-  let known;
-  try { known = await get(api(`days/${day}`)); } catch (wrong) { show(day, make("p", {}, wrong.message)); return; }
-  const record = known.record;
+  let status;
+  try { status = await get(api(`days/${day}`)); } catch (error) { show(day, make("p", {}, error.message)); return; }
+  const { record, survey } = status;
   const actions = make("div", { class: "actions" });
-  if (record) actions.append(make("button", { type: "button", onclick: () => ask("restore", day, day) }, "Restore it …"));
-  if (known.state !== "not yet due") actions.append(make("button", { type: "button", onclick: () => ask("back-up", day, day) }, record ? "Back it up again …" : `${known.step} …`));
-  show(`${day} · ${known.state}`,
-    make("p", { class: "quiet" }, long(day)),
-    make("p", {}, known.sentence),
-    record ? facts([
+  if (record) actions.append(make("button", { type: "button", onclick: () => openForm("restore", day, day) }, "Restore it …"));
+  if (status.state !== "not yet due") actions.append(make("button", { type: "button", onclick: () => openForm("back-up", day, day) }, record ? "Back it up again …" : `${status.step} …`));
+  show(`${day} · ${status.state}`,
+    make("p", { class: "muted" }, longDate(day)),
+    make("p", {}, status.sentence),
+    record ? definitions([
       ["Files", `${record.files.toLocaleString("en")}, ${size(record.bytes)}`],
-      ["Copied", moment(record.copied)],
-      ["Proof", `${moment(record.proven)}, ${ago(record.proven)}${record.audited ? ", by an audit" : ", when it was copied"}`],
-      ["Revision", record.revision > 1 ? `${record.revision}; the older ones are kept` : "1, the only one"],
-      ["Made by", runLink("supim_daily", record.run)],
-    ]) : facts([["At the source", known.seen ? `${known.seen.state}, seen ${moment(known.seen.when)}` : "never asked"], ["Dropped there", known.days_left === null ? "not known" : `in ${known.days_left} days`]]),
-    ...(record ? record.warnings.map((told) => make("p", { class: "warn" }, told)) : []),
+      ["Copied", timestamp(record.copied)],
+      ["Verified", `${timestamp(record.verified)}, ${ago(record.verified)}${record.scrubbed ? ", by a scrub" : ", when it was copied"}`],
+      ["Revision", record.revision > 1 ? `${record.revision}; older ones are kept` : "1"],
+      ["Run", runLink("supim_daily", record.run)],
+    ]) : definitions([["At the source", survey ? `${survey.state}, surveyed ${timestamp(survey.when)}` : "not surveyed"], ["Deleted there", status.days_left === null ? "unknown" : `in ${status.days_left} days`]]),
+    ...(record ? record.warnings.map((warning) => make("p", { class: "warn" }, warning)) : []),
     actions);
 }
 
-async function showMachine(name) {
+async function showVm(name) {
   show(name, make("p", {}, "…"));
-  let known;
-  try { known = await get(api(`machines/${encodeURIComponent(name)}`)); } catch (wrong) { show(name, make("p", {}, wrong.message)); return; }
-  const made = known.generations, last = made[made.length - 1], seconds = (s) => `${s.toFixed(1)} s`;
-  const down = (image) => (image.method === "unknown" ? "not known" : image.downtime_s === null ? "not stopped" : seconds(image.downtime_s));
-  show(`${name} · ${known.state}`,
-    make("p", {}, known.sentence),
-    facts([
-      ["Host", known.host],
-      ["Images", `${made.length}`],
-      ["Newest", last && `${moment(last.instant)}, ${last.method === "unknown" ? "its record can't be read" : `${last.method}, ${size(last.bytes)}`}`],
-      ["Proven", last && `${moment(last.proven)}, ${ago(last.proven)}`],
-      ["Downtimes", make("span", {}, `${made.slice(-12).map(down).join(", ")}; budget ${seconds(known.budget_s)}`)],
-      ["Drill", known.drill ? `${known.drill.result}, ${ago(known.drill.when)}: ${known.drill.how}` : "never booted from an image"],
-      ["Removed next", known.leaving ? `${moment(known.leaving.instant)}: ${known.leaving.reason}` : "nothing"],
+  let vm;
+  try { vm = await get(api(`vms/${encodeURIComponent(name)}`)); } catch (error) { show(name, make("p", {}, error.message)); return; }
+  const images = vm.generations, last = images[images.length - 1], seconds = (s) => `${s.toFixed(1)} s`;
+  const down = (image) => (image.method === "unknown" ? "unknown" : image.downtime_s === null ? "not stopped" : seconds(image.downtime_s));
+  show(`${name} · ${vm.state}`,
+    make("p", {}, vm.sentence),
+    definitions([
+      ["Host", vm.host],
+      ["Images", `${images.length}`],
+      ["Newest", last && `${timestamp(last.instant)}, ${last.method === "unknown" ? "its record is unreadable" : `${last.method}, ${size(last.bytes)}`}`],
+      ["Verified", last && `${timestamp(last.verified)}, ${ago(last.verified)}`],
+      ["Downtimes", make("span", {}, `${images.slice(-12).map(down).join(", ")}; budget ${seconds(vm.budget_s)}`)],
+      ["Boot test", vm.boot_test ? `${vm.boot_test.result}, ${ago(vm.boot_test.when)}: ${vm.boot_test.how}` : "never"],
+      ["Removed next", vm.next_removal ? `${timestamp(vm.next_removal.instant)}: ${vm.next_removal.reason}` : "nothing"],
     ]),
-    known.screen ? make("img", { src: screenOf(name), alt: `The screen of ${name} in its last drill` }) : null,
+    vm.screen ? make("img", { src: screenOf(name), alt: `The screen of ${name} in its last boot test` }) : null,
     make("div", { class: "actions" },
-      make("a", { class: "button", href: "../dags/restore_machine", "data-out": "" }, "Restore: open its DAG"),
+      make("a", { class: "button", href: "../dags/vm_restore", "data-out": "" }, "Restore: open vm_restore"),
       make("a", { class: "button", href: "../dags/vm_weekly", "data-out": "" }, "Open vm_weekly")));
 }
 const screenOf = (name) => `screens/${encodeURIComponent(page().dataset.vault)}/${encodeURIComponent(name)}`;
 
 // ---- forms
 
-function ask(which, first = "", last = first) {
-  untip();
-  for (const open of all("dialog[open]")) open.close();
-  const box = one(`#${which}`), form = one(".ask", box);
+function openForm(which, first = "", last = first) {
+  hideTip();
+  for (const open of queryAll("dialog[open]")) open.close();
+  const box = query(`#${which}`), form = query(".request", box);
   form.first.value = first;
   form.last.value = last;
-  one(".answer", box).replaceChildren();
-  one(".main", box).disabled = false;
-  foresee(box);
+  query(".result", box).replaceChildren();
+  query(".main", box).disabled = false;
+  preview(box);
   box.showModal();
-  (first ? one(".main", box) : form.first).focus();
+  (first ? query(".main", box) : form.first).focus();
 }
 
 function range(form) {
@@ -214,28 +214,28 @@ function range(form) {
   return { first, last, days: Math.round((last - first) / 864e5) + 1 };
 }
 
-function foresee(box) {
-  const form = one(".ask", box), chosen = range(form), will = one(".will", box);
-  const dag = box.id === "restore" ? "restore_day" : "supim_daily";
-  for (const field of [form.first, form.last]) field.setCustomValidity(field.value && !dateOf(field.value.trim()) ? "There is no such day. Write year and day of the year, such as 2026-268." : "");
-  if (!chosen) { will.replaceChildren(); return; }
+function preview(box) {
+  const form = query(".request", box), chosen = range(form), text = query(".preview", box);
+  const dag = box.id === "restore" ? "supim_restore" : "supim_daily";
+  for (const field of [form.first, form.last]) field.setCustomValidity(field.value && !dateOf(field.value.trim()) ? "There is no such day. Write the year and the day of the year, such as 2026-268." : "");
+  if (!chosen) { text.replaceChildren(); return; }
   form.last.setCustomValidity(chosen.days < 1 ? "The last day is before the first." : "");
-  if (chosen.days < 1) { will.replaceChildren(); return; }
+  if (chosen.days < 1) { text.replaceChildren(); return; }
   const days = chosen.days === 1 ? form.first.value : `${chosen.days} days, ${form.first.value} to ${form.last.value}`;
-  const told = box.id === "restore"
-    ? `restore_day proves ${days} in the vault, sends, and proves again where it arrives. What is there already is left.`
-    : `${chosen.days === 1 ? "One run" : `${chosen.days} runs`} of supim_daily: ${days}. What is missing is copied from the source and proven; what is safe already is left as it is.`;
-  const off = page().dataset.paused.split(" ").includes(dag) ? ` ${dag} is switched off: it waits until you switch it on.` : "";
-  will.replaceChildren(form.dry_run.checked ? `Dry run. ${told} But nothing is changed.` : told, off ? make("b", { class: "warn" }, off) : "");
+  const sentence = box.id === "restore"
+    ? `supim_restore verifies ${days} in the vault, copies what is missing to the folder, and verifies it there.`
+    : `${chosen.days === 1 ? "One run" : `${chosen.days} runs`} of supim_daily: ${days}. Missing days are copied from the source and verified; safe days are left alone.`;
+  const paused = page().dataset.paused.split(" ").includes(dag) ? ` ${dag} is paused: the run waits until you unpause it.` : "";
+  text.replaceChildren(form.dry_run.checked ? `Dry run. ${sentence} Nothing is changed.` : sentence, paused ? make("b", { class: "warn" }, paused) : "");
 }
 
 async function post(path, body) {
-  const answer = await fetch(`../api/v2/${path}`, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
-  const told = await answer.json().catch(() => ({}));
-  if (answer.ok) return told;
-  const detail = typeof told.detail === "string" ? told.detail : JSON.stringify(told.detail ?? "");
-  const says = { 401: "You are no longer logged in. Reload Airflow.", 403: "You may look, but not start runs. Ask whoever runs Airflow.", 404: `Airflow doesn't know this DAG. ${detail}`, 409: `Another backfill is under way; try again when it's through. ${detail}` };
-  throw new Error(says[answer.status] || `Airflow refuses (${answer.status}): ${detail}`);
+  const response = await fetch(`../api/v2/${path}`, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
+  const content = await response.json().catch(() => ({}));
+  if (response.ok) return content;
+  const detail = typeof content.detail === "string" ? content.detail : JSON.stringify(content.detail ?? "");
+  const messages = { 401: "You are no longer logged in. Reload Airflow.", 403: "You are not allowed to start runs. Ask your Airflow administrator.", 404: `Airflow doesn't know this DAG. ${detail}`, 409: `Another backfill is running. Try again when it has finished. ${detail}` };
+  throw new Error(messages[response.status] || `Airflow refused (${response.status}): ${detail}`);
 }
 
 async function backUp(form) {
@@ -254,113 +254,113 @@ async function restore(form) {
   const first = form.first.value.trim(), last = form.last.value.trim();
   const conf = { day: first, folder: form.folder.value.trim(), pattern: form.pattern.value, overwrite: form.overwrite.checked, dry_run: form.dry_run.checked };
   if (last !== first) conf.last = last;
-  if (form.connection.value.trim()) conf.connection = form.connection.value.trim();
-  const run = await post("dags/restore_day/dagRuns", { logical_date: null, conf });
-  return ["The run has started: ", runLink("restore_day", run.dag_run_id)];
+  if (form.ssh_conn_id.value.trim()) conf.ssh_conn_id = form.ssh_conn_id.value.trim();
+  const run = await post("dags/supim_restore/dagRuns", { logical_date: null, conf });
+  return ["The run has started: ", runLink("supim_restore", run.dag_run_id)];
 }
 
 async function submit(event) {
   event.preventDefault();
-  const form = event.target, box = form.closest("dialog"), button = one(".main", box), answer = one(".answer", box);
+  const form = event.target, box = form.closest("dialog"), button = query(".main", box), result = query(".result", box);
   button.disabled = true;
-  answer.replaceChildren("Asking Airflow …");
+  result.replaceChildren("Starting …");
   try {
-    answer.replaceChildren(...await (box.id === "restore" ? restore(form) : backUp(form)), ". The page follows by itself.");
-  } catch (wrong) {
-    answer.replaceChildren(wrong.message);
+    result.replaceChildren(...await (box.id === "restore" ? restore(form) : backUp(form)), ". This page updates itself.");
+  } catch (error) {
+    result.replaceChildren(error.message);
     button.disabled = false;
   }
 }
 
-// ---- links out of the frame: its sandbox forbids them, so the page around it, of the same origin, follows them
+// ---- links out of the frame: its sandbox forbids them, so the page around it, of the same origin, opens them
 
-function leave(event) {
+function openOutside(event) {
   const link = event.target.closest("a[data-out]");
   if (!link || !framed) return;
   event.preventDefault();
-  const twin = parent.document.createElement("a");
-  twin.href = link.href;
-  if (event.ctrlKey || event.metaKey || event.button === 1) { twin.target = "_blank"; twin.rel = "noopener"; }
-  parent.document.body.append(twin);
-  twin.click();
-  twin.remove();
+  const copy = parent.document.createElement("a");
+  copy.href = link.href;
+  if (event.ctrlKey || event.metaKey || event.button === 1) { copy.target = "_blank"; copy.rel = "noopener"; }
+  parent.document.body.append(copy);
+  copy.click();
+  copy.remove();
 }
 
-// ---- news: when something was published, the page shows it without being asked
+// ---- news: the page reloads its content when a DAG has published
 
-async function follow() {
+async function poll() {
   if (document.hidden) return;
   try {
     const { event } = await get("api/v1/news");
-    if (String(event) !== page().dataset.event) await renew();
-  } catch { /* Airflow is away: the page stays as it is, and says how old it is */ }
+    if (String(event) !== page().dataset.event) await refresh();
+  } catch { /* Airflow is unreachable: the page stays as it is, with its age */ }
 }
 
-async function renew() {
-  const answer = await fetch(location.href);
-  if (!answer.ok) return;
-  const fresh = one("#page", new DOMParser().parseFromString(await answer.text(), "text/html"));
+async function refresh() {
+  const response = await fetch(location.href);
+  if (!response.ok) return;
+  const fresh = query("#page", new DOMParser().parseFromString(await response.text(), "text/html"));
   if (!fresh) return;
-  const was = { x: scrollX, y: scrollY, filter: one("#filter")?.value ?? "", focus: document.activeElement };
-  const day = isDay(was.focus) ? dayOf(was.focus) : null;
-  const unfolded = new Map(all("details.year").map((year) => [one("table", year).dataset.year, year.open]));
-  yearsKnown.clear();
+  const before = { x: scrollX, y: scrollY, filter: query("#filter")?.value ?? "", focus: document.activeElement };
+  const day = isDay(before.focus) ? dayOf(before.focus) : null;
+  const open = new Map(queryAll("details.year").map((year) => [query("table", year).dataset.year, year.open]));
+  loadedYears.clear();
   page().replaceWith(document.adoptNode(fresh));
-  for (const year of all("details.year")) year.open = unfolded.get(one("table", year).dataset.year) ?? year.open;
-  if (one("#filter")) { one("#filter").value = was.filter; filter(); }
-  turnToNewest();
-  scrollTo(was.x, was.y);
-  const table = day && one(`table[data-year="${day.slice(0, 4)}"]`);
-  if (table) enter(cellOf(table, +day.slice(5)));
+  for (const year of queryAll("details.year")) year.open = open.get(query("table", year).dataset.year) ?? year.open;
+  if (query("#filter")) { query("#filter").value = before.filter; filter(); }
+  scrollToNewest();
+  scrollTo(before.x, before.y);
+  const table = day && query(`table[data-year="${day.slice(0, 4)}"]`);
+  if (table) focusCell(cellOf(table, +day.slice(5)));
 }
 
-// ---- the rest
+// ---- the table of VMs, and the start
 
 function filter() {
-  const wanted = one("#filter").value.trim().toLowerCase(), rows = all(".fleet tbody tr");
+  const text = query("#filter").value.trim().toLowerCase(), rows = queryAll(".vms tbody tr");
   let shown = 0;
   for (const row of rows) {
-    row.hidden = !row.cells[0].textContent.toLowerCase().includes(wanted);
+    row.hidden = !row.cells[0].textContent.toLowerCase().includes(text);
     shown += !row.hidden;
   }
-  one("#found").textContent = wanted ? `${shown} of ${rows.length}` : "";
+  query("#matches").textContent = text ? `${shown} of ${rows.length}` : "";
 }
 
-// In a narrow window the newest days of this year come into sight, not its first.
-function turnToNewest() {
-  for (const stop of all(".cal td[tabindex='0']")) {
+// A narrow window first shows the newest days of a year.
+function scrollToNewest() {
+  for (const stop of queryAll(".cal td[tabindex='0']")) {
     const scroll = stop.closest(".scroll");
     scroll.scrollLeft = Math.max(0, stop.offsetLeft - scroll.clientWidth + 48);
   }
 }
 
 document.addEventListener("DOMContentLoaded", () => {
-  document.addEventListener("click", leave);
-  document.addEventListener("auxclick", leave);
+  document.addEventListener("click", openOutside);
+  document.addEventListener("auxclick", openOutside);
   if (!page()) return;
-  turnToNewest();
+  scrollToNewest();
   document.addEventListener("mouseover", (event) => {
     const cell = event.target.closest(".cal td");
-    if (isDay(cell)) tip(cell); else if (!isDay(document.activeElement)) untip();
+    if (isDay(cell)) showTip(cell); else if (!isDay(document.activeElement)) hideTip();
   });
-  document.addEventListener("focusin", (event) => (isDay(event.target) && event.target.closest(".cal") ? tip(event.target) : untip()));
-  document.addEventListener("scroll", untip, true);
+  document.addEventListener("focusin", (event) => (isDay(event.target) && event.target.closest(".cal") ? showTip(event.target) : hideTip()));
+  document.addEventListener("scroll", hideTip, true);
   document.addEventListener("keydown", (event) => {
-    if (event.key === "Escape") untip();
-    if (event.target.closest(".cal")) walk(event);
+    if (event.key === "Escape") hideTip();
+    if (event.target.closest(".cal")) moveByKey(event);
   });
   document.addEventListener("click", (event) => {
     const cell = event.target.closest(".cal td"), button = event.target.closest("button");
-    if (isDay(cell)) { enter(cell); showDay(dayOf(cell)); }
-    if (button?.dataset.do === "back-up") ask("back-up", button.dataset.first, button.dataset.last);
-    if (button?.dataset.do === "machine") showMachine(button.dataset.name);
-    if (button?.closest(".fleet")) showMachine(one("th button", button.closest("tr")).textContent);
+    if (isDay(cell)) { focusCell(cell); showDay(dayOf(cell)); }
+    if (button?.dataset.do === "back-up") openForm("back-up", button.dataset.first, button.dataset.last);
+    if (button?.dataset.do === "vm") showVm(button.dataset.name);
+    if (button?.closest(".vms")) showVm(query("th button", button.closest("tr")).textContent);
   });
   document.addEventListener("input", (event) => {
     if (event.target.id === "filter") filter();
     const box = event.target.closest("dialog");
-    if (box) foresee(box);
+    if (box) preview(box);
   });
-  for (const form of all(".ask")) form.addEventListener("submit", submit);
-  setInterval(follow, 5000);
+  for (const form of queryAll(".request")) form.addEventListener("submit", submit);
+  setInterval(poll, 5000);
 });

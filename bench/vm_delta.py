@@ -1,0 +1,100 @@
+"""The transfer of a disk a week later: 4 GiB, half of them holes, 2 % of the data changed."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+from bench.disks import change, fill
+from bench.others import Others
+from bench.row import Row, in_turn, timed
+from bench.vm import BenchVm, kvm_host, reached
+from include.remote.ssh import connected
+from include.vms.models import BegunBackup
+from tests.include.tcp_proxy import Wire
+
+DISK_BYTES = 4 << 30
+DATA_BYTES = 2 << 30
+LAST_WEEK, THIS_WEEK = "last week", "this week"
+
+
+def rows(scratch: Path, rounds: int) -> Iterator[Row]:
+    """Copy a disk with all tools, change it, and measure all tools in turn."""
+    with (
+        kvm_host(scratch / "kvm") as kvm,
+        reached(kvm.connection) as transport,
+        connected(transport.endpoint) as config,
+    ):
+        vm, vault = BenchVm(kvm, transport, "maq1"), scratch / "vault"
+        kvm.define("maq1", {"vda": "raw"})
+        disk = vm.disk("vda")
+        fill(disk, DISK_BYTES, DATA_BYTES)
+        others = _LastWeek(Others(config, disk, scratch / "others"))
+        _image(vm, vault)
+        changed = change(disk, DATA_BYTES)
+        begun = vm.begin_backup(THIS_WEEK)
+        took = _measured(vm, vault, others, begun, rounds)
+        carried = _carried(vm, vault, begun)
+    name = "4 GiB, half holes, 2 % changed: imaged, checked"
+    yield Row(name, took["ours"], "rsync --inplace", took["rsync"], 0.25)
+    yield Row(name, took["ours"], "borg create, on the host itself", took["borg"], 0.25)
+    yield Row(name, took["ours"], "restic backup, on the host itself", took["restic"], 0.25)
+    yield Row(name, took["ours"], "scp, all of it again", took["scp"], 0.25)
+    yield Row(f"{name}: carried", carried / 1e6, "the chunks that changed", changed / 1e6, 1.5, "MB")
+
+
+def _image(vm: BenchVm, vault: Path) -> None:
+    backup = vm.backup(vault, LAST_WEEK)
+    begun = backup.begin_backup(vm.request(LAST_WEEK))
+    backup.transfer(begun)
+    backup.verify(begun)
+    backup.end_backup()
+    backup.publish(begun)
+
+
+def _measured(
+    vm: BenchVm, vault: Path, others: "_LastWeek", begun: BegunBackup, rounds: int
+) -> dict[str, float]:
+    backup = vm.backup(vault, THIS_WEEK)
+
+    def before() -> None:
+        vm.clear_staging(vault)
+        os.sync()
+
+    measurements = {
+        "ours": timed(lambda: backup.transfer(begun), before),
+        "rsync": timed(lambda: others.tools.rsync("--inplace"), lambda: others.restore("rsync")),
+        "borg": timed(lambda: others.tools.borg(THIS_WEEK), lambda: others.restore("borg")),
+        "restic": timed(others.tools.restic, lambda: others.restore("restic")),
+        "scp": timed(others.tools.scp, lambda: others.restore("scp")),
+    }
+    return in_turn(measurements, rounds)
+
+
+def _carried(vm: BenchVm, vault: Path, begun: BegunBackup) -> int:
+    """Count the bytes that are sent over the network, including SSH's own."""
+    vm.clear_staging(vault)
+    with Wire(vm.kvm.ssh) as wire, reached(wire.connection) as transport:
+        BenchVm(vm.kvm, transport, vm.name).backup(vault, THIS_WEEK).transfer(begun)
+        return wire.carried
+
+
+class _LastWeek:
+    """The copies that other tools made of the disk a week ago, to be restored before each measurement."""
+
+    def __init__(self, tools: Others) -> None:
+        self.tools = tools
+        tools.fresh()
+        tools.rsync("-S")
+        tools.borg(LAST_WEEK)
+        tools.restic()
+        self._saved = tools.folder.with_name("last week")
+        tools.folder.rename(self._saved)
+
+    def restore(self, tool: str) -> None:
+        """Restore the copy of one tool; it is in the page cache then, as ours is."""
+        shutil.rmtree(self.tools.folder / tool, ignore_errors=True)
+        self.tools.folder.mkdir(exist_ok=True)
+        subprocess.run(["cp", "-a", str(self._saved / tool), str(self.tools.folder)], check=True)
+        os.sync()

@@ -1,0 +1,76 @@
+"""How long a VM is down for its backup, for disks of different sizes."""
+
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+
+from bench.disks import fill
+from bench.row import Row, in_turn, timed
+from bench.vm import BenchVm, kvm_host, reached
+
+SIZES_GIB = (1, 4, 16, 64)
+MOST_DATA = 1 << 30
+SPARE_S = 1.0  # what a backup may add to a restart
+GROWTH = 1.25
+
+
+def rows(scratch: Path, rounds: int) -> Iterator[Row]:
+    """Measure each size of disk, then compare the largest with the smallest."""
+    ours: list[float] = []
+    with kvm_host(scratch / "kvm") as kvm, reached(kvm.connection) as transport:
+        for size in SIZES_GIB:
+            restarts = _Restarts(BenchVm(kvm, transport, f"with_{size}_gib"), size << 30, scratch / "backup")
+            bare = timed(restarts.bare, restarts.vm.wait_until_up)
+            script = timed(restarts.script, restarts.vm.wait_until_up)
+            took = in_turn({"ours": restarts.ours, "bare": bare, "script": script}, rounds)
+            restarts.vm.remove()
+            ours.append(took["ours"])
+            name = f"{size} GiB: down until its disks are held, and it is back"
+            most = (took["bare"] + SPARE_S) / took["bare"]
+            yield Row(name, took["ours"], "virsh shutdown, start", took["bare"], most)
+            yield Row(name, took["ours"], "virsh shutdown, cp, start", took["script"], 1.0)
+    name = f"{SIZES_GIB[-1]} GiB: down until its disks are held, and it is back"
+    yield Row(name, ours[-1], f"ours, {SIZES_GIB[0]} GiB", ours[0], GROWTH)
+
+
+class _Restarts:
+    """Restarts of a VM, with and without a backup of its disks while it is off."""
+
+    def __init__(self, vm: BenchVm, size: int, backup: Path) -> None:
+        self.vm = vm
+        self._kvm = vm.kvm
+        self._domain = f"--domain={vm.name}"
+        self._backup = backup
+        self._runs = (f"run {number}" for number in count())
+        self._kvm.define(vm.name, {"vda": "raw", "vdb": "raw"})
+        fill(vm.disk("vdb"), size, min(size // 2, MOST_DATA))
+        self._kvm.boot(vm.name)
+
+    def ours(self) -> float:
+        """Begin and end a backup; return the downtime in seconds, as the record has it."""
+        self.vm.wait_until_up()
+        run = next(self._runs)
+        begun = self.vm.begin_backup(run)
+        self.vm.host.end_backup(begun.uuid, run)
+        return begun.downtime_s
+
+    def bare(self) -> None:
+        """Only restart it, which is the minimum."""
+        self._stop()
+        self._start()
+
+    def script(self) -> None:
+        """Copy its disks while it is off, as the old scripts did."""
+        self._stop()
+        self._backup.mkdir(exist_ok=True)
+        for target in ("vda", "vdb"):
+            self._kvm.run("cp", str(self.vm.disk(target)), str(self._backup))
+        self._start()
+
+    def _stop(self) -> None:
+        self._kvm.virsh("shutdown", self._domain)
+        self._kvm.wait_for_state(self.vm.name, "shut off")
+
+    def _start(self) -> None:
+        self._kvm.virsh("start", self._domain)
+        self._kvm.wait_for_state(self.vm.name, "running")

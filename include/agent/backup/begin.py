@@ -1,0 +1,289 @@
+"""Begin a VM's backup: fix its disks' content at one instant, and have the VM running again at once.
+
+    cold     shut down, start paused, backup-begin, resume: down for as long as a restart takes
+    live     freeze the file systems for a moment, backup-begin: never down
+    copy     shut down, copy, start: for libvirts without backup-begin; down for as long as the copy takes
+    offline  the VM is off, and stays off
+
+Whatever fails, the VM is first brought back to the state it was in; only then is the error raised.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from typing import Any
+
+from include.agent.backup import offline, preflight, watchdog
+from include.agent.backup.freeze import GuestFreeze
+from include.agent.backup.health_check import HealthCheck
+from include.agent.backup.shutdown import shut_down
+from include.agent.backup.steps import Steps
+from include.agent.disks import exports
+from include.agent.errors import (
+    AgentError,
+    BackupNotBegunError,
+    DisksChangedError,
+    LibvirtError,
+    NotBackError,
+    NotPossibleError,
+    StillRunningError,
+)
+from include.agent.firmware import missing, save_definition, save_firmware
+from include.agent.journal import now
+from include.agent.state_folder import StateFolder, VmFolder
+from include.agent.virsh import Virsh
+
+BACK_S = 120.0  # a VM that can't be started for so long raises the alarm; its watchdog keeps trying
+WATCHDOG_SPARE_S = 15.0  # a copy ends so long before the watchdog would start the VM
+
+
+class BeginBackup:
+    """The beginning of one VM's backup.
+
+    Args:
+        state: the agent's state folder.
+        virsh: the host's libvirt.
+        vm: the VM, as :func:`survey.vm_of` returns it.
+        request: the caller's request, checked.
+    """
+
+    def __init__(self, state: StateFolder, virsh: Virsh, vm: dict[str, Any], request: dict[str, Any]) -> None:
+        self._state = state
+        self._virsh = virsh
+        self._vm = vm
+        self._request = request
+        self._uuid: str = vm["uuid"]
+        self._name: str = vm["name"]
+        self._folder: VmFolder = state.of(self._uuid)
+        self._steps = Steps(self._folder.journal)
+        self._step = self._steps.begin
+        self._warnings = missing(vm["left_out"])
+        self._stopped = "saved" if vm["saved"] else "not stopped"
+        self._health = "It wasn't stopped."
+        self._instant = ""
+        self._health_check: HealthCheck | None = None
+        self._fingerprints: list[dict[str, Any]] = []  # of the disks of a VM that is off
+        late = watchdog.awaits_late_shutdown(self._folder)  # shut down by an earlier run, it should run
+        self._was = "running" if late or vm["state"] == "running" else vm["state"]
+        self._method = self._choose_method(request["method"])
+
+    def run(self) -> dict[str, Any]:
+        """Begin the backup.
+
+        Returns:
+            the answer to the caller.
+
+        Raises:
+            NotPossibleError: the VM can't be backed up this way; nothing was touched.
+            StillRunningError: the guest ignored the shutdown, and was left running.
+            BackupNotBegunError: something failed; the VM is in the state it was in before.
+            DisksChangedError: the VM was off, and was started meanwhile.
+            NotBackError: the VM isn't seen to run.
+        """
+        try:
+            self._warnings += preflight.vm(self._virsh, self._vm, self._was, self._method, self._request)
+            self._warnings += preflight.saved_memory(self._vm, self._request["managed_save"])
+            preflight.space(self._folder, self._request["scratch"], self._vm, self._method)
+            return self._begin()
+        except (NotPossibleError, StillRunningError, DisksChangedError):
+            raise
+        except NotBackError:
+            self._record_not_back()
+            raise
+        except Exception as error:  # whatever failed, the VM comes first
+            self._bring_back(error)
+            state = "is off, as before" if self._was == "off" else "runs"
+            message = f"The backup of {self._name} couldn't be begun: {error} The VM {state}."
+            raise BackupNotBegunError(message) from error
+
+    def _choose_method(self, requested: str) -> str:
+        if self._was == "off":
+            return "offline"
+        if requested == "cold" and not self._virsh.supports_backup_begin():
+            lacks = "This host's libvirt can't back up a running VM (backup-begin)"
+            self._warnings.append(f"{lacks}, so the VM was down while its disks were copied.")
+            return "copy"
+        return requested
+
+    def _begin(self) -> dict[str, Any]:
+        if self._was == "running":
+            self._health_check = HealthCheck(self._virsh, self._uuid, self._request["health_check"])
+        checks = self._health_check.resolved() if self._health_check else None
+        run = self._request["run"]
+        self._step("begin", run=run, vm=self._name, was=self._was, method=self._method, health_check=checks)
+        self._arm()
+        save_definition(self._folder.files, self._virsh.xml(self._uuid))
+        self._work_folder = self._folder.new_work_folder(self._request["scratch"])
+        self._step("work_folder", work_folder=str(self._work_folder))
+        self._folder.make_work_folder(self._work_folder)
+        if self._method == "live":  # the other methods save it while the VM is off
+            save_firmware(self._folder.files, self._vm)
+        exported = exports.with_sizes(self._export(self._health_check))
+        ready = {"method": self._method, "exports": exported, "fingerprints": self._fingerprints}
+        self._step("ready", work_folder=str(self._work_folder), **ready)
+        return self._answer(exported)
+
+    def _export(self, check: HealthCheck | None) -> list[dict[str, Any]]:
+        if check is None:
+            return self._offline()
+        return {"cold": self._cold, "live": self._live, "copy": self._copy}[self._method](check)
+
+    def _cold(self, check: HealthCheck) -> list[dict[str, Any]]:
+        self._rehearse()
+        self._stop()
+        self._step("start-paused")
+        self._virsh.run("start", f"--domain={self._uuid}", "--paused")
+        self._step("backup-begin")
+        try:
+            exported: list[dict[str, Any]] | LibvirtError = self._begin_job()
+            if (state := self._virsh.state(self._uuid)) != "paused":
+                exported = LibvirtError(f"Something resumed it before its backup was begun (it is {state}).")
+        except LibvirtError as error:
+            exported = error  # raised once the VM is resumed
+        self._step("resume")
+        self._virsh.run("resume", f"--domain={self._uuid}")
+        self._check_health(check)
+        if isinstance(exported, LibvirtError):
+            raise exported
+        return exported
+
+    def _rehearse(self) -> None:
+        """Begin and end a backup of the running VM, to see that it works before the VM is stopped.
+
+        Raises:
+            NotPossibleError: it doesn't; the message says why.
+            LibvirtError: libvirt gives no answer.
+        """
+        self._step("rehearse")
+        try:
+            exports.with_sizes(self._begin_job())
+            exports.end(self._virsh, self._uuid, str(self._work_folder))
+        except (LibvirtError, BackupNotBegunError) as error:
+            self._virsh.uuids()  # raises if libvirt is merely away
+            raise NotPossibleError(
+                f"{self._name} can't be backed up with scratch files in {self._work_folder.parent}: {error} "
+                "It wasn't stopped. If a security module such as AppArmor keeps QEMU out of that folder, "
+                "allow it."
+            ) from error
+
+    def _live(self, check: HealthCheck) -> list[dict[str, Any]]:
+        thaw_s = min(BACK_S, self._request["watchdog_s"])
+        with GuestFreeze(self._folder, self._virsh, self._step, thaw_s) as guest:
+            self._instant = now()
+            self._step("backup-begin")
+            exported = self._begin_job()
+            guest.check()
+        self._warnings += guest.warnings
+        self._check_health(check)
+        return exported
+
+    def _copy(self, check: HealthCheck) -> list[dict[str, Any]]:
+        self._stop()
+        before = offline.fingerprints(self._vm["disks"])
+        self._step("copy")
+        deadline = time.monotonic() + self._request["watchdog_s"] - WATCHDOG_SPARE_S
+        disks, folder = self._vm["disks"], self._work_folder
+        copies = [exports.copy(disk, folder, deadline - time.monotonic()) for disk in disks]
+        if self._virsh.is_active(self._uuid) or offline.fingerprints(disks) != before:
+            raise BackupNotBegunError("It was started, or a disk written to, while its disks were copied.")
+        self._step("start")
+        self._virsh.run("start", f"--domain={self._uuid}")
+        self._check_health(check)
+        return exports.start_nbd_servers(copies, folder)
+
+    def _offline(self) -> list[dict[str, Any]]:
+        self._instant = now()
+        self._fingerprints = offline.fingerprints(self._vm["disks"])
+        save_firmware(self._folder.files, self._vm)
+        self._step("export")
+        self._health = "It wasn't started."
+        offline.require_off(self._virsh, self._uuid, self._name)
+        return exports.start_nbd_servers(self._vm["disks"], self._work_folder, shared=True)
+
+    def _arm(self) -> None:
+        self._step("watchdog")
+        run, watchdog_s = self._request["run"], self._request["watchdog_s"]
+        watchdog.arm(self._state, self._folder, self._virsh, run, watchdog_s)
+        if self._was == "running":
+            self._step("autostart")  # so that the VM runs again if the host reboots; end-backup undoes it
+            self._virsh.set_autostart(self._uuid, on=True)
+
+    def _stop(self) -> None:
+        self._step("shutdown")
+        self._stopped = "by itself"
+        if not shut_down(self._virsh, self._uuid, self._request["shutdown_timeout_s"]):
+            self._destroy()
+        self._step("off")
+        self._instant = now()
+        save_firmware(self._folder.files, self._vm)
+
+    def _destroy(self) -> None:
+        waited = f"{self._request['shutdown_timeout_s']:.0f} s"
+        if self._request["on_timeout"] == "leave":
+            self._step("left-running")
+            raise StillRunningError(
+                f"{self._name} didn't shut down within {waited}, and was left running. "
+                "Should it still shut down, its watchdog starts it again."
+            )
+        self._step("destroy")
+        self._stopped = "destroyed"
+        self._warnings.append(f"It ignored the shutdown for {waited} and was switched off.")
+        self._virsh.run("destroy", f"--domain={self._uuid}")
+
+    def _begin_job(self) -> list[dict[str, Any]]:
+        names = [disk["name"] for disk in self._vm["disks"]]
+        return exports.begin_backup(self._virsh, self._uuid, names, self._work_folder)
+
+    def _check_health(self, check: HealthCheck) -> None:
+        self._step("verify")
+        self._health = check.wait()
+        self._step("back")
+
+    def _bring_back(self, failure: Exception) -> None:
+        """Make the VM run again after a failure; if that takes too long, its watchdog keeps trying.
+
+        Raises:
+            NotBackError: it doesn't run.
+        """
+        check = self._health_check
+        if check is None or not (self._folder.journal.open and watchdog.must_run(self._folder)):
+            return
+        try:
+            done = watchdog.bring_back(self._folder, self._virsh, BACK_S)
+            self._try_step("started-again", done=done)
+            check.wait()
+            self._try_step("back")
+        except AgentError as error:
+            self._record_not_back()
+            message = f"{self._name} isn't seen to run. First error: {failure} Last error: {error}"
+            raise NotBackError(message) from error
+
+    def _record_not_back(self) -> None:
+        with suppress(OSError):  # the alarm itself needs no disk
+            self._folder.record_not_back()
+
+    def _try_step(self, name: str, **data: Any) -> None:
+        with suppress(OSError):  # the VM runs, even if the disk is too full to record it
+            self._step(name, **data)
+
+    def _answer(self, exported: list[dict[str, Any]]) -> dict[str, Any]:
+        size = {export["disk"]: export["bytes"] for export in exported}
+        disks = [
+            {**{key: disk[key] for key in ("name", "format", "path")}, "bytes": size[disk["name"]]}
+            for disk in self._vm["disks"]
+        ]
+        return {
+            "run": self._request["run"],
+            "vm": self._name,
+            "uuid": self._uuid,
+            "method": self._method,
+            "was": self._was,
+            "steps": self._steps.timed(),
+            "downtime_s": self._steps.downtime_s(),
+            "stopped": self._stopped,
+            "health_check": self._health,
+            "instant": self._instant,
+            "disks": disks,
+            "warnings": self._warnings,
+        }

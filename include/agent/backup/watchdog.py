@@ -1,0 +1,142 @@
+"""The restart watchdog: a file and a process that guarantee that a VM runs again after its shutdown.
+
+The file (``watchdog.json``) contains the watchdog's token, the run, the seconds until the watchdog acts, and
+whether the VM autostarted before. Its process is in ``watchdog_process.py``; this module arms and disarms it,
+and makes a VM run.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+
+from include.agent import detach
+from include.agent.backup import freeze
+from include.agent.disks import exports
+from include.agent.errors import LibvirtError, NotPossibleError
+from include.agent.state_folder import StateFolder, VmFolder, read_json, write_json
+from include.agent.virsh import Virsh
+
+POLL_S = 0.5
+ARMED_S = 20.0  # the watchdog's process must be running by then
+
+
+def arm(state: StateFolder, folder: VmFolder, virsh: Virsh, run: str, watchdog_s: float) -> None:
+    """Start a watchdog for a VM, and wait until its process is running.
+
+    Raises:
+        NotPossibleError: the process doesn't start; nothing was touched.
+    """
+    before = read_json(folder.watchdog)
+    autostart = before.get("autostart", virsh.autostarts(folder.uuid))  # an armed watchdog may have set it
+    token = secrets.token_hex(8)
+    write_json(
+        folder.watchdog, {"token": token, "run": run, "autostart": autostart, "watchdog_s": watchdog_s}
+    )
+    arguments = ["--uri", virsh.uri, "--state", str(state.root), "watch", folder.uuid, token]
+    detach.start(arguments, f"inpe-backup-watchdog-{token}", restart=True)
+    deadline = time.monotonic() + ARMED_S
+    while read_json(folder.watchdog).get("watched") != token:
+        if time.monotonic() > deadline:
+            raise NotPossibleError(
+                f"The VM's watchdog, which would start it again, didn't start within {ARMED_S:.0f} s. "
+                "Nothing was stopped."
+            )
+        time.sleep(0.02)
+
+
+def disarm(folder: VmFolder, virsh: Virsh) -> None:
+    """Set autostart as it was before, and remove the watchdog; its process then ends by itself."""
+    watchdog = read_json(folder.watchdog)
+    if (
+        watchdog
+        and virsh.autostarts(folder.uuid) != watchdog["autostart"]
+        and not is_undefined(virsh, folder.uuid)
+    ):
+        virsh.set_autostart(folder.uuid, on=watchdog["autostart"])
+    folder.watchdog.unlink(missing_ok=True)
+
+
+def extend(folder: VmFolder) -> None:
+    """Keep the watchdog after the journal is closed, for a guest that may still shut down late."""
+    watchdog = read_json(folder.watchdog)
+    if watchdog and "late" not in watchdog:
+        write_json(folder.watchdog, {**watchdog, "late": time.time() + watchdog["watchdog_s"]})
+
+
+def awaits_late_shutdown(folder: VmFolder) -> bool:
+    """Return whether the watchdog was extended, and is still running or hasn't expired."""
+    until = read_json(folder.watchdog).get("late")
+    return until is not None and (folder.is_watched() or time.time() < until)
+
+
+def is_orphaned(folder: VmFolder) -> bool:
+    """Return whether a watchdog is left without its process, as after a reboot of the host."""
+    return folder.watchdog.exists() and not folder.is_watched()
+
+
+def must_run(folder: VmFolder) -> bool:
+    """Return whether a VM must be made to run: it was running, and isn't known to run again."""
+    if awaits_late_shutdown(folder):
+        return True
+    began = folder.journal.entry("begin")
+    return bool(began) and began["was"] == "running" and "back" not in folder.journal.steps()
+
+
+def may_still_shut_down(folder: VmFolder) -> bool:
+    """Return whether a guest was asked to shut down, and isn't known to have done so."""
+    steps = folder.journal.steps()
+    asked = "shutdown" in steps or awaits_late_shutdown(folder)
+    return asked and not steps & {"off", "started-again"}
+
+
+def is_undefined(virsh: Virsh, uuid: str) -> bool:
+    """Return whether libvirt has no VM of this UUID.
+
+    Raises:
+        LibvirtError: libvirt gives no answer.
+    """
+    return uuid not in virsh.uuids()
+
+
+def bring_back(folder: VmFolder, virsh: Virsh, timeout_s: float) -> str | None:
+    """Make a VM run with thawed file systems, trying until it does or the timeout is over.
+
+    Returns:
+        what was done: ``started``, ``resumed``, ``woken`` or ``thawed``; None if it was running.
+
+    Raises:
+        LibvirtError: it doesn't run, or isn't seen to be thawed.
+    """
+    for work_folder in folder.work_folders():  # a copy that is still running keeps QEMU from opening the disk
+        exports.end_processes(work_folder)
+    done, deadline = None, time.monotonic() + timeout_s
+    while True:
+        try:
+            done = _start_or_resume(virsh, folder.uuid) or done
+            if (state := virsh.state(folder.uuid)) in ("running", "idle"):
+                return done if not freeze.thaw(folder, virsh) else done or "thawed"
+            failure = LibvirtError(f"It is {state}.")
+        except LibvirtError as error:
+            failure = error
+        if time.monotonic() >= deadline:
+            raise failure
+        time.sleep(POLL_S)
+
+
+def _start_or_resume(virsh: Virsh, uuid: str) -> str | None:
+    """Take the one step that a VM needs to run, and return its name; None if no step is due.
+
+    A VM preserved after a crash (``on_crash=preserve``) is left alone: its administrator configured that.
+    """
+    state = virsh.state(uuid)
+    if state == "shut off":
+        virsh.run("start", f"--domain={uuid}")
+        return "started"
+    if state == "paused":
+        virsh.run("resume", f"--domain={uuid}")
+        return "resumed"
+    if state == "pmsuspended":
+        virsh.run("dompmwakeup", f"--domain={uuid}")
+        return "woken"
+    return None

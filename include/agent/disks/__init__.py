@@ -1,0 +1,11 @@
+"""Disks on the host.
+
+exports       exports a VM's disks over NBD: from the running QEMU, or by qemu-nbd
+fingerprint   whether anything wrote to a disk since
+nbd_client    reads an exported disk, and lists its holes
+nbd_writer    writes to one
+chunk_reader  reads and hashes one in chunks
+disk_program  runs a program that writes a disk, and ends it before the file system is full
+new_disk      makes a disk that is to be restored
+overlay       commits a QCOW2 overlay to the disk it was restored on
+"""

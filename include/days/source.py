@@ -1,0 +1,179 @@
+"""The source of SUPIM days: its survey and its hashes, over one SSH session."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Self
+
+from include.days.manifest import Manifest
+from include.days.supim import completeness
+from include.errors import BackupError, SourceRefusedError
+from include.models import Day, Model
+from include.names import named
+from include.ordinal_day import FolderPattern, OrdinalDay
+from include.remote.program import RemoteProgram
+from include.remote.transport import Transport
+from include.remote.zipapps import Zipapp, zipapp
+
+
+class SourceState(StrEnum):
+    """The state of a day at the source."""
+
+    COMPLETE = "complete"
+    INCOMPLETE = "incomplete"  # still being written, or never finished: waiting may help
+    MISSING = "missing"
+    UNUSABLE = "unusable"  # somebody must fix it
+
+
+class SourceDay(Model):
+    """The survey of one day, short enough for XCom.
+
+    Args:
+        day: the day.
+        state: whether it can be copied.
+        reason: why it can't be copied, as a sentence; empty if it can.
+        fingerprint: ``Manifest.fingerprint`` of its folder.
+        bytes: the total size of its files.
+        disk_bytes: the space that a copy uses.
+        files: the number of files, folders and links.
+    """
+
+    day: Day
+    state: SourceState
+    reason: str = ""
+    fingerprint: str = ""
+    bytes: int = 0
+    disk_bytes: int = 0
+    files: int = 0
+
+
+NOTHING = Manifest(())
+
+
+@dataclass(frozen=True)
+class SurveyedDay:
+    """The survey of one day, with its manifest.
+
+    Args:
+        day: the part that goes through XCom.
+        folder: the day's folder below the root; empty if there is none.
+        manifest: the folder's entries.
+    """
+
+    day: SourceDay
+    folder: str = ""
+    manifest: Manifest = NOTHING
+
+
+@dataclass
+class Source:
+    """A cluster's folder of days; a context manager that ends its SSH session.
+
+    Args:
+        transport: the connection to the cluster.
+        root: the absolute path of the folder of all days.
+        pattern: how a day's folder below the root is named.
+        check_descriptors: whether GrADS descriptors decide that a day is complete.
+        steps_per_day: the time steps of a complete day; None accepts any number.
+        exclude: patterns of the names of files and folders that are no part of a day.
+    """
+
+    transport: Transport
+    root: str
+    pattern: FolderPattern
+    check_descriptors: bool
+    steps_per_day: int | None
+    exclude: tuple[str, ...] = ()
+    _program: RemoteProgram = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._program = RemoteProgram(self.transport, source_program(), "the source")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the session, even during an answer; the next request starts another."""
+        self._program.close()
+
+    def survey(self, days: Iterable[OrdinalDay]) -> dict[OrdinalDay, SurveyedDay]:
+        """Survey some days at the source, in one session: one request and one answer for each.
+
+        Returns:
+            The survey of each day, oldest first.
+
+        Raises:
+            BackupError: the source can't be surveyed; TransientError if waiting may help.
+        """
+        return {day: self._survey(day) for day in sorted(set(days))}
+
+    def hashes(self, folder: str) -> Manifest:
+        """Return a folder's manifest with the SHA-256 of each file, computed at the source."""
+        return Manifest.read(self._ask({"hash": folder})).without(self.exclude)
+
+    def path(self, folder: str) -> str:
+        """Return the absolute path of a day's folder at the source."""
+        return f"{self.root.rstrip('/')}/{folder}"
+
+    def _survey(self, day: OrdinalDay) -> SurveyedDay:
+        candidates = list(self.pattern.candidates(day))
+        scans = self._ask({"survey": candidates})
+        folders = self.pattern.days(folder for folder in candidates if folder in scans)
+        return self._surveyed(day, [folder for folder, found in folders.items() if found == day], scans)
+
+    def _surveyed(self, day: OrdinalDay, folders: list[str], scans: Mapping[str, Any]) -> SurveyedDay:
+        if not folders:
+            reason = f"The source has no folder {self.pattern.folder(day)}."
+            return SurveyedDay(SourceDay(day=day, state=SourceState.MISSING, reason=reason))
+        if len(folders) > 1:
+            reason = f"The source has it twice, as {named(folders)}. Remove one of them."
+            return SurveyedDay(SourceDay(day=day, state=SourceState.UNUSABLE, reason=reason))
+        manifest = Manifest.read(scans[folders[0]]).without(self.exclude)
+        state, reason = self._state(day, manifest, scans[folders[0]]["descriptors"])
+        source_day = SourceDay(
+            day=day,
+            state=state,
+            reason=reason,
+            fingerprint=manifest.fingerprint,
+            bytes=manifest.bytes,
+            disk_bytes=manifest.disk_bytes,
+            files=len(manifest.entries),
+        )
+        return SurveyedDay(source_day, folders[0], manifest)
+
+    def _state(
+        self, day: OrdinalDay, manifest: Manifest, descriptors: Mapping[str, str]
+    ) -> tuple[SourceState, str]:
+        if manifest.unreadable:
+            paths = named(path for path, _ in manifest.unreadable)
+            return SourceState.UNUSABLE, f"The source's user can't read {paths}."
+        if not manifest.files:
+            return SourceState.INCOMPLETE, "The folder holds no file."
+        if self.check_descriptors:
+            found = completeness(day, manifest, descriptors, self.steps_per_day)
+            return (SourceState.INCOMPLETE, found.summary) if found.problems else (SourceState.COMPLETE, "")
+        return SourceState.COMPLETE, ""
+
+    def _ask(self, request: dict[str, Any]) -> dict[str, Any]:
+        reply = self._program.ask({"root": self.root, **request})
+        if "error" in reply:
+            raise _refusal(reply, self.root)
+        return reply
+
+
+def source_program() -> Zipapp:
+    """Build the program that runs at the source."""
+    parts = ("agent.heartbeat", "remote.line_server", "days.folder_scan", "days.source_program")
+    return zipapp("include.days.source_program", *parts)
+
+
+def _refusal(reply: dict[str, Any], root: str) -> BackupError:
+    details = f"({reply['message']})"
+    if reply["error"] in ("FileNotFoundError", "NotADirectoryError"):
+        return SourceRefusedError(f"The source has no folder {root}. Is it mounted there? {details}")
+    if reply["error"] == "PermissionError":
+        return SourceRefusedError(f"The source's user can't read {root}. {details}")
+    return BackupError(f"The source failed to answer: {reply['error']} {details}")

@@ -1,0 +1,105 @@
+"""The OpenSSH configuration of one host, with its pinned host key; rsync and streams use it."""
+
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from include.errors import BackupError
+from include.remote.private_key import in_memory
+
+# The kernel sends SIGTERM when the task's process dies, even by SIGKILL: no orphan keeps copying.
+DIE_WITH_PARENT = ("setpriv", "--pdeathsig", "TERM", "--")
+HOST = "host"
+"""The name of the host in its configuration."""
+STDERR_BYTES = 4000
+"""How much of a program's standard error is kept, in bytes."""
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """How OpenSSH reaches a host, from an Airflow SSH connection.
+
+    Args:
+        host: name or address.
+        port: TCP port.
+        user: login name.
+        host_key: the pinned host key, as its type and base64.
+        private_key: the private key, as ``private_key.normalized`` returns it.
+    """
+
+    host: str
+    port: int
+    user: str
+    host_key: str
+    private_key: str
+
+    def __post_init__(self) -> None:
+        for value in (self.host, self.user, self.host_key):
+            if any(char in '"\n\r\0' for char in value):
+                raise BackupError(f"{value!r} isn't allowed in an SSH configuration.")
+
+
+@contextmanager
+def connected(endpoint: Endpoint) -> Iterator[Path]:
+    """Write an OpenSSH configuration in which ``HOST`` is the endpoint, and remove it after the block.
+
+    A master connection opens in the background (ssh_config(5), ControlPath): rsync uses it if it is up in
+    time, and connects by itself if not.
+    """
+    # In /tmp whatever TMPDIR is: a socket's path must be short, and ssh allows no spaces and no % in it.
+    private_folder = tempfile.TemporaryDirectory(prefix="inpe-backup-", dir="/tmp")
+    with private_folder as private, in_memory(endpoint.private_key) as key_file:
+        config = _write_config(endpoint, key_file, Path(private))
+        master = subprocess.Popen(
+            [*DIE_WITH_PARENT, "ssh", "-F", str(config), "-M", "-N", HOST],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        try:
+            yield config
+        finally:
+            master.terminate()
+            master.wait()
+
+
+def ssh_command(config: Path, command: str, *options: str) -> list[str]:
+    """Return the command line that runs a command at the host.
+
+    Args:
+        config: from :func:`connected`.
+        command: quoted for the host's shell.
+        options: more options of ssh.
+    """
+    return [*DIE_WITH_PARENT, "ssh", "-F", str(config), *options, HOST, command]
+
+
+def _write_config(endpoint: Endpoint, key_file: str, private: Path) -> Path:
+    known, config = private / "known_hosts", private / "config"
+    known.write_text(f"{HOST} {endpoint.host_key}\n", encoding="utf-8")
+    lines = {
+        "HostName": f'"{_literal(endpoint.host)}"',
+        "Port": str(endpoint.port),
+        "User": f'"{endpoint.user}"',
+        "IdentityFile": key_file,
+        "IdentitiesOnly": "yes",
+        "UserKnownHostsFile": str(known),
+        "GlobalKnownHostsFile": "none",
+        "HostKeyAlias": HOST,
+        "StrictHostKeyChecking": "yes",
+        "BatchMode": "yes",
+        "ConnectTimeout": "20",
+        "ServerAliveInterval": "15",
+        "ControlPath": str(private / "master"),
+        "Ciphers": "^aes128-gcm@openssh.com",  # the fastest on CPUs with AES instructions
+    }
+    text = f"Host {HOST}\n" + "".join(f"  {word} {value}\n" for word, value in lines.items())
+    config.write_text(text, encoding="utf-8")
+    return config
+
+
+def _literal(value: str) -> str:
+    return value.replace("%", "%%")  # ssh_config(5), TOKENS

@@ -1,0 +1,66 @@
+"""The pictures of a report, inline in its mail."""
+
+import hashlib
+import os
+import stat
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Self
+
+from include.report.model import Report
+
+LARGEST = 1 << 20
+_PNG = b"\x89PNG\r\n\x1a\n"
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """A report, and the pictures that are sent with it.
+
+    Args:
+        report: the report; only items whose picture is sent have one.
+        by_id: PNGs by their Content-ID.
+        drawn: the names of the pictures of the whole report.
+    """
+
+    report: Report
+    by_id: dict[str, bytes]
+    drawn: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(cls, report: Report, drawn: Mapping[str, bytes] = MappingProxyType({})) -> Self:
+        """Read the items' pictures: PNGs below the archive, in regular files up to 1 MiB. Leave out others.
+
+        Args:
+            report: the report.
+            drawn: the pictures of the whole report, by name.
+        """
+        found, items = {content_id(name): png for name, png in drawn.items()}, []
+        for item in report.items:
+            png = _read(item.picture, Path(report.archive)) if item.picture else None
+            if item.picture and png:
+                found[content_id(item.picture)] = png
+            items.append(item if png else item.model_copy(update={"picture": None}))
+        return cls(report.model_copy(update={"items": tuple(items)}), found, frozenset(drawn))
+
+
+def content_id(picture: str) -> str:
+    """Return the Content-ID by which a mail's HTML refers to a picture (RFC 2392)."""
+    return f"{hashlib.sha256(picture.encode()).hexdigest()[:16]}@inpe-backup"
+
+
+def _read(picture: str, archive: Path) -> bytes | None:
+    path = Path(picture)
+    if ".." in path.parts or not path.parent.resolve().is_relative_to(archive.resolve()):
+        return None
+    with suppress(OSError):
+        file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        with os.fdopen(file, "rb") as opened:
+            found = os.fstat(file)
+            if stat.S_ISREG(found.st_mode) and found.st_size < LARGEST:
+                png = opened.read(LARGEST)
+                return png if png.startswith(_PNG) else None
+    return None

@@ -1,0 +1,153 @@
+"""The phrases of each kind of run: how items are counted, and the sentences of the headline."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from include.report.model import Report
+from include.results.item import Item
+from include.results.states import Kind, Outcome
+from include.text import counted
+
+# In the order of the subject: what is wrong, what was done, what needed nothing.
+_COUNTED = {
+    Outcome.NOT_BACK: "not back",
+    Outcome.DAMAGED: "damaged",
+    Outcome.NOT_RESTORED: "not restored",
+    Outcome.NOT_BOOTED: "did not boot",
+    Outcome.NOT_LISTED: "host not listed",
+    Outcome.FAILED: "failed",
+    Outcome.MISSING: "missing",
+    Outcome.UNREADABLE: "unreadable",
+    Outcome.INCOMPLETE: "incomplete",
+    Outcome.NOT_SETTLED: "not settled",
+    Outcome.NOT_STOPPED: "not stopped",
+    Outcome.NOT_IMAGED: "not imaged",
+    Outcome.NOT_POSSIBLE: "can't be backed up",
+    Outcome.NOT_ATTEMPTED: "not attempted",
+    Outcome.TOO_LATE: "too late",
+    Outcome.NOT_CHECKED: "not checked",
+    Outcome.COPIED: "copied",
+    Outcome.NEW_REVISION: "new revision",
+    Outcome.IMAGED: "imaged",
+    Outcome.FETCHED_AGAIN: "fetched again",
+    Outcome.VERIFIED_AGAIN: "verified again",
+    Outcome.RESTORED: "restored",
+    Outcome.BOOTED: "booted",
+    Outcome.WOULD_READ: "would be read",
+    Outcome.WOULD_RESTORE: "would be restored",
+    Outcome.WOULD_BOOT: "would be booted",
+    Outcome.WOULD_COPY: "would be copied",
+    Outcome.WOULD_IMAGE: "would be imaged",
+    Outcome.ALREADY_SAFE: "already safe",
+    Outcome.EXCLUDED: "excluded",
+}
+
+_PLURALS = {Outcome.NEW_REVISION: "new revisions", Outcome.NOT_LISTED: "hosts not listed"}
+
+_OWN_DAY = {
+    Outcome.COPIED: "was copied and verified",
+    Outcome.NEW_REVISION: "changed at the source; the new version was copied and verified as a new revision",
+    Outcome.ALREADY_SAFE: "was already safe",
+    Outcome.MISSING: "is missing at the source",
+    Outcome.INCOMPLETE: "is not complete at the source, so it was not copied",
+    Outcome.UNREADABLE: "can't be read at the source, so it was not copied",
+    Outcome.NOT_SETTLED: "was still changing at the source, so it was not published",
+    Outcome.FAILED: "was not backed up",
+    Outcome.WOULD_COPY: "would be copied",
+    Outcome.NOT_CHECKED: "was not checked",
+}
+
+_DRY = {
+    Kind.DAYS: "This was a dry run: nothing was copied and nothing was changed.",
+    Kind.VMS: "This was a dry run: no VM was stopped and nothing was changed.",
+    Kind.SCRUB: "This was a dry run: nothing was read and nothing was changed.",
+    Kind.RESTORE: "This was a dry run: nothing was restored and nothing was changed.",
+    Kind.BOOT_TEST: "This was a dry run: nothing was booted and nothing was changed.",
+}
+
+_NOUNS = {
+    Kind.DAYS: "day",
+    Kind.VMS: "VM",
+    Kind.SCRUB: "backup",
+    Kind.RESTORE: "backup",
+    Kind.BOOT_TEST: "VM",
+}
+
+_DONE = {
+    Outcome.IMAGED: "imaged and verified",
+    Outcome.VERIFIED_AGAIN: "read and verified again",
+    Outcome.RESTORED: "restored and verified",
+    Outcome.BOOTED: "booted from the vault",
+}
+
+
+def noun(report: Report) -> str:
+    """Return what the run's items are called: ``day``, ``VM`` or ``backup``."""
+    return _NOUNS[report.kind]
+
+
+def headline(report: Report) -> list[str]:
+    """Return what happened, in sentences: the worst or the run's own item first, then the rest."""
+    dry = [_DRY[report.kind]] if report.dry_run else []
+    sentences = {Kind.DAYS: _of_days, Kind.VMS: _of_vms}.get(report.kind, _of_backups)
+    return [*dry, *sentences(report)]
+
+
+def counts(items: Iterable[Item]) -> list[str]:
+    """Return how many items have each outcome: ``["1 missing", "2 already safe"]``."""
+    numbers = Counter(item.outcome for item in items)
+    return [_count(outcome, numbers[outcome]) for outcome in _COUNTED if numbers[outcome]]
+
+
+def _count(outcome: Outcome, number: int) -> str:
+    phrase = _COUNTED[outcome] if number == 1 else _PLURALS.get(outcome, _COUNTED[outcome])
+    return f"{number} {phrase}"
+
+
+def _of_days(report: Report) -> list[str]:
+    """Return what became of the run's own day, then of the others."""
+    own = [f"Day {item.name} {_OWN_DAY[item.outcome]}." for item in report.items if item.own]
+    others = counts([item for item in report.items if not item.own])
+    return [
+        *(own or [f"Day {report.day} was not checked; its state is unknown."]),
+        *([f"Other days: {', '.join(others)}."] if others else []),
+    ]
+
+
+def _of_vms(report: Report) -> list[str]:
+    """Return what became of the VMs that the run was to image; those that are down come first."""
+    hosts = [item.name for item in report.items if item.outcome is Outcome.NOT_LISTED]
+    own = [item for item in report.items if item.own and item.outcome is not Outcome.NOT_LISTED]
+    return [
+        *([f"{alarm(report)}. Check this now, before anything else."] if alarm(report) else []),
+        *([f"The VMs of {_joined(hosts)} could not be listed."] if hosts else []),
+        *([f"On the other hosts: {', '.join(counts(own))}."] if own and hosts else []),
+        *(_all(own, "VM") if not hosts else []),
+    ]
+
+
+def _of_backups(report: Report) -> list[str]:
+    """Return what became of the backups that were scrubbed, restored or booted."""
+    return _all([item for item in report.items if item.own], noun(report))
+
+
+def alarm(report: Report) -> str:
+    """Return which VMs are down: ``maq2 did not come back``; empty if none is."""
+    down = [item.name for item in report.items if item.outcome is Outcome.NOT_BACK]
+    return f"{_joined(down)} did not come back" if down else ""
+
+
+def _all(own: Sequence[Item], noun: str) -> list[str]:
+    outcomes = {item.outcome for item in own}
+    if not own:
+        return [f"No {noun} was checked."]
+    if len(outcomes) > 1 or not (done := _DONE.get(next(iter(outcomes)))):
+        return [f"Of {counted(len(own), noun)}: {', '.join(counts(own))}."]
+    if len(own) == 1:
+        return [f"{own[0].name} was {done}."]
+    return [f"All {len(own)} {noun}s were {done}."]
+
+
+def _joined(names: Sequence[str]) -> str:
+    *first, last = names
+    return f"{', '.join(first)} and {last}" if first else last

@@ -1,0 +1,287 @@
+"""One VM of a weekly run: its item in the report, and what about it needs action."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC
+from typing import Any
+
+from include.errors import (
+    NoSpaceError,
+    TooLateError,
+    VmNotBackError,
+    VmNotPossibleError,
+    VmNotStoppedError,
+    VmWithheldError,
+)
+from include.models import Model
+from include.report.alarm import what_to_do
+from include.results.failure import Failure
+from include.results.item import Downtime, Item
+from include.results.states import Outcome, State
+from include.text import duration
+from include.vms.models import BegunBackup, EndedBackup
+from include.vms.plan import VmAction, VmPlan
+from include.vms.record import VmRecord
+
+_IMAGED = {
+    "cold": "Stopped for {down}, imaged while running.",
+    "live": "Imaged while running.",
+    "copy": "Stopped for {down} while its disks were copied.",
+    "offline": "Imaged while off.",
+}
+_CONSISTENCY = {
+    "by itself": "the guest had shut down.",
+    "destroyed": "crash-consistent, because the VM was powered off by force.",
+    "not stopped": "crash-consistent, because the VM kept running.",
+    "saved": "crash-consistent, because the VM was off with saved memory, which the image lacks.",
+}
+_OFF = "the VM was off, and nothing wrote to its disks meanwhile."
+_UNTOUCHED = (VmNotPossibleError.__name__, VmWithheldError.__name__, TooLateError.__name__)
+_NOT_STOPPED = (*_UNTOUCHED, VmNotStoppedError.__name__, NoSpaceError.__name__)
+_OUTCOMES = {
+    VmNotStoppedError.__name__: Outcome.NOT_STOPPED,
+    VmNotPossibleError.__name__: Outcome.NOT_POSSIBLE,
+    VmWithheldError.__name__: Outcome.NOT_ATTEMPTED,
+    TooLateError.__name__: Outcome.TOO_LATE,
+}
+_NO_RESULT = (
+    "Its tasks left no result; they were killed or never started. Check their logs, then clear begin_backup."
+)
+
+
+class VmResult(Model):
+    """What the tasks of one VM left.
+
+    Args:
+        begun: from ``begin_backup``.
+        record: of the generation that the run published.
+        ended: from ``end_backup``.
+        failures: of the VM's tasks, in the order of the tasks.
+    """
+
+    begun: BegunBackup | None = None
+    record: VmRecord | None = None
+    ended: EndedBackup | None = None
+    failures: tuple[Failure, ...] = ()
+
+
+@dataclass(frozen=True)
+class VmCase:
+    """All that is known of one VM of a run.
+
+    Args:
+        name: as the report shows it.
+        planned: what was decided.
+        result: what its tasks left; None: they never started.
+        record: of the generation that the run published, according to its tasks or to the vault.
+        last: of its newest generation that was imaged by the planned method.
+        budget_s: the downtime that the site file allows, in seconds.
+        clean_dry_run: whether this is a dry run that met no failure.
+    """
+
+    name: str
+    planned: VmPlan
+    result: VmResult | None
+    record: VmRecord | None
+    last: VmRecord | None
+    budget_s: float
+    clean_dry_run: bool
+
+    @property
+    def item(self) -> Item:
+        """The VM's item. That it is down comes first, whatever else is known."""
+        if self.planned.action is VmAction.EXCLUDE:
+            return self._item(Outcome.EXCLUDED, self.planned.reason, State.NOT_CHECKED)
+        if self.planned.action is VmAction.REFUSE:
+            return self._item(Outcome.NOT_POSSIBLE, self.planned.reason)
+        if self._not_back:
+            return self._not_back_item(self._not_back)
+        if self.record:
+            return self._imaged_item(self.record)
+        if self.clean_dry_run:
+            return self._would_image_item()
+        return self._not_imaged_item()
+
+    def needs_action(self) -> Iterator[str]:
+        """Yield what somebody must do about the VM, in sentences."""
+        host, uuid = self.planned.host, self.planned.uuid
+        if self._not_back:
+            yield what_to_do(self.name, host, uuid)
+        elif self._down_state:
+            yield (
+                f"{self.name} came back, but is {self._down_state} now: somebody stopped it, or it failed. "
+                "Check it."
+            )
+        if self._may_be_open:
+            yield (
+                f"The backup of {self.name} may still be open on {host}: end_backup did not confirm its end. "
+                "The watchdog there still restarts the VM, but the snapshot takes up space. Clear end_backup "
+                "now, or the next run ends the backup."
+            )
+
+    @property
+    def _not_back(self) -> str | None:
+        """Why the VM isn't seen to run; None if nothing suggests that."""
+        if self._not_back_failure:
+            return self._not_back_failure.message
+        if self._down_state and not self._begun:
+            return f"It was running before the backup; its host reports it {self._down_state} now."
+        return None
+
+    @property
+    def _not_back_failure(self) -> Failure | None:
+        return next((one for one in self._failures if one.error == VmNotBackError.__name__), None)
+
+    @property
+    def _down_state(self) -> str | None:
+        """The state of a VM that ran before and doesn't now; None if it runs, or that is unknown."""
+        was = self._begun.was if self._begun else self.planned.was
+        ended = self.result.ended if self.result else None
+        if not ended or was != "running" or ended.state in ("running", "idle"):
+            return None
+        return None if self._left_alone else ended.state  # then a person stopped it, or moved it away
+
+    @property
+    def _left_alone(self) -> bool:
+        """Whether the run never touched the VM, which may have waited for hours."""
+        error = self._cause.error if self._cause else None
+        return not self._begun and error in (*_UNTOUCHED, NoSpaceError.__name__)
+
+    @property
+    def _may_be_open(self) -> bool:
+        """Whether the backup may still be open on the host."""
+        if not self.result or self.result.ended:
+            return False
+        return self._cause is None or self._cause.error not in _UNTOUCHED
+
+    @property
+    def _begun(self) -> BegunBackup | None:
+        if self.record:
+            return self.record.begun
+        return self.result.begun if self.result else None
+
+    @property
+    def _failures(self) -> tuple[Failure, ...]:
+        return self.result.failures if self.result else ()
+
+    @property
+    def _cause(self) -> Failure | None:
+        """Why there is no image."""
+        return next((failure for failure in self._failures if not is_of_end_backup(failure)), None)
+
+    def _not_back_item(self, reason: str) -> Item:
+        ended = self.result.ended if self.result else None
+        sentences = [reason]
+        if ended and self._not_back_failure:
+            sentences.append(f"When the backup ended, it was {ended.state}.")
+        if self.record:
+            sentences.append("Its image was published and verified.")
+        return self._item(
+            Outcome.NOT_BACK,
+            " ".join(sentences),
+            downtime=self._downtime,
+            warnings=self._warnings(),
+            **(_image_fields(self.record) if self.record else {}),
+        )
+
+    def _imaged_item(self, record: VmRecord) -> Item:
+        how = _IMAGED[record.method].format(down=duration(record.downtime_s))
+        return self._item(
+            Outcome.IMAGED,
+            f"{how} {record.health_check}",
+            State.PASSED,
+            downtime=self._downtime,
+            warnings=self._warnings(),
+            **_image_fields(record),
+        )
+
+    def _would_image_item(self) -> Item:
+        expected = Downtime(
+            method=self.planned.method,
+            was="off" if self.planned.was == "off" else "running",
+            downtime_s=self.last.downtime_s if self.last else None,
+            budget_s=self.budget_s,
+            expected=True,
+        )
+        return self._item(
+            Outcome.WOULD_IMAGE,
+            self.planned.reason,
+            State.NOT_CHECKED,
+            downtime=expected,
+            size_bytes=sum(disk.allocated for disk in self.planned.disks),
+        )
+
+    def _not_imaged_item(self) -> Item:
+        if self.result is None:
+            reason = "Not started: an earlier task of the run failed or left no result."
+            return self._item(Outcome.NOT_ATTEMPTED, reason)
+        cause = self._cause
+        return self._item(
+            _OUTCOMES.get(cause.error, Outcome.NOT_IMAGED) if cause else Outcome.NOT_IMAGED,
+            cause.message if cause else _NO_RESULT,
+            downtime=self._downtime,
+            warnings=self._warnings(),
+        )
+
+    def _item(self, outcome: Outcome, reason: str, state: State = State.FAILED, **fields: Any) -> Item:  # noqa: ANN401 - fields of Item
+        own = outcome is not Outcome.EXCLUDED
+        return Item(name=self.name, own=own, state=state, outcome=outcome, reason=reason, **fields)
+
+    @property
+    def _downtime(self) -> Downtime | None:
+        """How long the VM was down; None if it wasn't stopped."""
+        if begun := self._begun:
+            return Downtime(
+                method=begun.method, was=begun.was, downtime_s=begun.downtime_s, budget_s=self.budget_s
+            )
+        if self._cause and self._cause.error in _NOT_STOPPED:
+            return None
+        was = self.planned.was
+        return Downtime(
+            method=self.planned.method, was="off" if was == "off" else "running", budget_s=self.budget_s
+        )
+
+    def _warnings(self) -> tuple[str, ...]:
+        """Return the warnings about the VM; why it isn't back is its reason instead."""
+        repairs = self.result.ended.repaired if self.result and self.result.ended else ()
+        not_back = self._not_back_failure
+        failures = [one for one in self._failures if is_of_end_backup(one) and one is not not_back]
+        return (
+            *(self._begun.warnings if self._begun else ()),
+            *self._over_budget(),
+            *(f"Repaired when the backup ended: {repair}" for repair in repairs),
+            *(f"Ending the backup failed: {failure.message}" for failure in failures),
+        )
+
+    def _over_budget(self) -> list[str]:
+        down = self._downtime
+        if not down or not down.over_s or down.downtime_s is None:
+            return []
+        return [f"Down for {duration(down.downtime_s)}, over its budget of {duration(self.budget_s)}."]
+
+
+def is_of_end_backup(failure: Failure) -> bool:
+    """Return whether a failure is of the task ``end_backup``."""
+    return failure.task.rpartition(".")[2] == "end_backup"
+
+
+def _image_fields(record: VmRecord) -> dict[str, Any]:
+    verification = record.verifications[-1]
+    spent = sum(step.seconds for step in record.steps) + record.transfer_seconds + verification.seconds
+    return {
+        "size_bytes": record.bytes,
+        "sent_bytes": sum(disk.sent_bytes for disk in record.disks),
+        "seconds": spent,
+        "verification": f"{verification.how}, {verification.when.astimezone(UTC):%Y-%m-%d %H:%M} UTC",
+        "evidence": _evidence(record),
+    }
+
+
+def _evidence(record: VmRecord) -> str:
+    """Return how consistent an image is; unclean file systems are among the record's warnings instead."""
+    was_off = record.was == "off" and record.stopped != "saved"
+    how = _OFF if was_off else _CONSISTENCY[record.stopped]
+    found = [(disk.name, one) for disk in record.disks for one in disk.filesystems]
+    if not found:
+        return f"{how} No file system was found in the image."
+    return " ".join([how, *(f"{disk}, {one.description}" for disk, one in found if one.clean is not False)])

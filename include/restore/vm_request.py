@@ -1,0 +1,75 @@
+"""The parameters of a restore of a VM."""
+
+import re
+from typing import Literal
+
+from include.errors import ConfigError
+from include.models import Model
+from include.names import shown
+from include.vms.archive import folder_name
+
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,99}")
+
+
+class VmRestoreRequest(Model):
+    """Which VM to restore, and how.
+
+    Args:
+        vm: the VM's name in the vault.
+        generation: its name, such as ``2026-11-22T05-00-03Z``; None for the newest undamaged one.
+        host: the Airflow connection of the target host; None for the host that it was backed up from.
+        how: ``beside``, as a new VM, or ``in place``, over the VM and its disks.
+        new_name: beside: the new VM's name; None for the VM's name and ``-restored``.
+        folder: the folder for the disks on the host; None for their original folders.
+        start: whether to start the VM afterwards.
+        keep_old: in place: whether to keep the current disks, under other names.
+        confirm: in place: the VM's name, typed again.
+    """
+
+    vm: str
+    generation: str | None = None
+    host: str | None = None
+    how: Literal["beside", "in place"] = "beside"
+    new_name: str | None = None
+    folder: str | None = None
+    start: bool = False
+    keep_old: bool = True
+    confirm: str | None = None
+
+    @property
+    def in_place(self) -> bool:
+        """Whether the VM itself is restored, and not a new one beside it."""
+        return self.how == "in place"
+
+    @property
+    def restored_name(self) -> str:
+        """The name of the VM after the restore."""
+        return self.vm if self.in_place else self.new_name or f"{self.vm}-restored"
+
+    def require_valid(self) -> None:
+        """Check the names and the folder, and that a restore in place is confirmed.
+
+        Raises:
+            ConfigError: a parameter is invalid, or the confirmation is missing.
+        """
+        folder_name(self.vm)
+        if self.in_place and self.confirm != self.vm:
+            raise ConfigError(
+                f"A restore in place overwrites {shown(self.vm)}. Type its name as 'confirm'; "
+                f"{shown(self.confirm or '')} isn't it."
+            )
+        if not self.in_place and self.restored_name == self.vm:
+            raise ConfigError(f"A VM beside {self.vm} needs another name. Set new_name.")
+        if not self.in_place and not _NAME.fullmatch(self.restored_name):
+            raise ConfigError(
+                f"{shown(self.restored_name)} can't be a VM's name. Use letters, digits, . _ + and -."
+            )
+        if self.folder is not None and not _is_plain(self.folder):
+            raise ConfigError(
+                f"{shown(self.folder)} isn't a plain absolute path. Use one such as /vms/restored."
+            )
+
+
+def _is_plain(folder: str) -> bool:
+    parts = folder.split("/")
+    return parts[0] == "" and len(parts) > 1 and not {"", ".", ".."} & set(parts[1:]) and "\0" not in folder

@@ -1,0 +1,74 @@
+"""What became of one day, VM or backup: an item of its run's report.
+
+Text from outside is made visible on input, so each text in a report is one printable line.
+"""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, model_validator
+
+from include.models import Model
+from include.results.states import Outcome, State, Text
+
+
+class Downtime(Model):
+    """How long a VM is down for its image, measured or expected.
+
+    Args:
+        method: ``cold``, ``live``, ``copy`` or ``offline``.
+        was: ``running`` or ``off``, before and after.
+        downtime_s: seconds from the shutdown request to the passed health check; None: unknown.
+        budget_s: the downtime that the site file allows, in seconds.
+        expected: whether it is the previous run's downtime, because nothing was stopped in this one.
+    """
+
+    method: Text
+    was: Literal["running", "off"]
+    downtime_s: NonNegativeFloat | None = None
+    budget_s: NonNegativeFloat | None = None
+    expected: bool = False
+
+    @property
+    def stops(self) -> bool:
+        """Whether the VM is stopped at all: it runs, and its method stops it."""
+        return self.was == "running" and self.method not in ("live", "offline")
+
+    @property
+    def over_s(self) -> float:
+        """Seconds over the budget; 0 if within it, or if either is unknown."""
+        if self.downtime_s is None or self.budget_s is None:
+            return 0
+        return max(self.downtime_s - self.budget_s, 0)
+
+
+class Item(Model):
+    """One day, VM or backup that the run was to handle, and what became of it.
+
+    Raises:
+        ValidationError: the state is passed but the outcome is not verified, or the other way round.
+    """
+
+    name: Text = Field(description="the item's name: 2026-268, or maq1")
+    state: State
+    outcome: Outcome
+    reason: Text = Field(description="what was done and why, in sentences")
+    own: bool = Field(default=False, description="whether the run was started for this item")
+    size_bytes: NonNegativeInt | None = None
+    files: NonNegativeInt | None = None
+    seconds: NonNegativeFloat | None = Field(default=None, description="the time that this run spent on it")
+    verification: Text | None = Field(default=None, description="what was compared, and when")
+    revision: Annotated[int, Field(ge=1)] = Field(default=1, description="2 and up: a later version")
+    downtime: Downtime | None = Field(default=None, description="of a VM")
+    sent_bytes: NonNegativeInt | None = Field(default=None, description="bytes sent over the network")
+    evidence: Text | None = Field(default=None, description="how consistent a VM's image is, in sentences")
+    picture: Text | None = Field(default=None, description="the path of a PNG in the vault")
+    picture_caption: Text | None = Field(
+        default=None, description="what the picture shows, in a sentence; None: it is a screenshot"
+    )
+    warnings: tuple[Text, ...] = ()
+
+    @model_validator(mode="after")
+    def _passed_means_verified(self) -> Self:
+        if (self.state is State.PASSED) != self.outcome.verified:
+            raise ValueError(f"{self.name}: {self.outcome!s} can't be {self.state!s}")
+        return self

@@ -1,0 +1,164 @@
+"""Turn the results of a scrub into report items: one for each damaged backup, then one for each batch."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Self
+
+from include.days.record import DayRecord
+from include.models import Model
+from include.names import named
+from include.ordinal_day import OrdinalDay
+from include.results.item import Item
+from include.results.states import Outcome, State
+from include.scrub.plan import NOT_DUE, ScrubBatch
+from include.scrub.scrubber import ScrubResult
+from include.text import counted
+
+_MOST_WARNINGS = 3
+_VM = "It is kept until a newer generation is intact. Trigger vm_weekly to back up the VM."
+_DAY = "It wasn't fetched again. See the run, and clear the failed task."
+
+
+class ScrubbedBatch(Model):
+    """The results of one batch.
+
+    Args:
+        name: the batch's name.
+        due: the number of backups to read.
+        passed: the number of intact backups.
+        files: the number of files in intact backups.
+        bytes: their size; in a dry run, the size of what would be read.
+        seconds: the duration.
+        bad: the results of backups that are damaged or couldn't be read.
+        warnings: what should be fixed, as sentences; only the first few.
+        rest: why the batch ``not due`` isn't read, as sentences.
+        dry_run: whether nothing was read.
+    """
+
+    name: str
+    due: int = 0
+    passed: int = 0
+    files: int = 0
+    bytes: int = 0
+    seconds: float = 0
+    bad: tuple[ScrubResult, ...] = ()
+    warnings: tuple[str, ...] = ()
+    rest: str = ""
+    dry_run: bool = False
+
+    @classmethod
+    def of(cls, batch: ScrubBatch, results: Sequence[ScrubResult]) -> Self:
+        """Sum up the results of a batch."""
+        passed = [result for result in results if result.result == "passed"]
+        warnings = [warning for result in results for warning in result.warnings]
+        more = len(warnings) - _MOST_WARNINGS
+        return cls(
+            name=batch.name,
+            due=len(batch.backups),
+            passed=len(passed),
+            files=sum(result.files for result in passed),
+            bytes=sum(result.bytes for result in passed),
+            seconds=round(sum(result.seconds for result in results), 3),
+            bad=tuple(result for result in results if result.result != "passed"),
+            warnings=(*warnings[:_MOST_WARNINGS], *([f"{more} more warnings."] if more > 0 else [])),
+            rest=batch.reason,
+        )
+
+    @classmethod
+    def dry_run_only(cls, batch: ScrubBatch) -> Self:
+        """Return what a dry run reports of a batch."""
+        return cls(
+            name=batch.name, due=len(batch.backups), bytes=batch.bytes, rest=batch.reason, dry_run=True
+        )
+
+    @property
+    def damaged(self) -> list[ScrubResult]:
+        """The results of damaged backups."""
+        return [result for result in self.bad if result.result == "failed"]
+
+
+class Refetched(Model):
+    """What became of a damaged day that should be fetched again from its source.
+
+    Args:
+        record: the record of the new, intact revision; None if there is none.
+        reason: why there is none, as sentences.
+    """
+
+    record: DayRecord | None = None
+    reason: str = _DAY
+
+
+NOT_TRIED = Refetched()
+
+
+def items(
+    scrubbed: Sequence[ScrubbedBatch], again: Mapping[OrdinalDay, Refetched], otherwise: Refetched = NOT_TRIED
+) -> list[Item]:
+    """Return the report items of all batches, damaged backups first.
+
+    Args:
+        scrubbed: the results of each batch.
+        again: what became of fetching each damaged day again.
+        otherwise: what became of the damaged days that ``again`` lacks.
+    """
+    bad = [
+        _of_bad(result, again.get(result.day, otherwise) if result.day else None)
+        for batch in scrubbed
+        for result in batch.bad
+    ]
+    return [*bad, *(item for batch in scrubbed for item in _of_batch(batch))]
+
+
+def needs_action(scrubbed: Sequence[ScrubbedBatch], planned: Sequence[ScrubBatch] = ()) -> list[str]:
+    """Return what needs a person, as sentences."""
+    damaged = [result.name for batch in scrubbed for result in batch.damaged]
+    cause = "Find out whether a disk is failing (dmesg, smartctl) or files were changed by hand."
+    found = [f"What the vault holds of {named(damaged)} isn't what was published. {cause}"] if damaged else []
+    return found + [batch.needs_action for batch in planned if batch.needs_action]
+
+
+def _of_batch(batch: ScrubbedBatch) -> Iterator[Item]:
+    if batch.name == NOT_DUE and not batch.due:
+        yield _item(batch.name, Outcome.ALREADY_SAFE, batch.rest)
+    elif batch.dry_run:
+        due = f"{counted(batch.due, 'backup')} would be read."
+        yield _item(batch.name, Outcome.WOULD_READ, due, size_bytes=batch.bytes)
+    elif batch.passed:
+        yield _item(
+            batch.name,
+            Outcome.VERIFIED_AGAIN,
+            f"Every byte of {counted(batch.passed, 'backup')} read from the disk and verified.",
+            files=batch.files,
+            size_bytes=batch.bytes,
+            seconds=batch.seconds,
+            warnings=batch.warnings,
+        )
+    elif not batch.bad:
+        yield _item(batch.name, Outcome.EXCLUDED, "The backups that were due have been removed.")
+
+
+def _of_bad(result: ScrubResult, fetched: Refetched | None) -> Item:
+    if result.result == "not checked":
+        return _item(result.name, Outcome.NOT_CHECKED, result.how)
+    if not fetched or not fetched.record:
+        return _item(result.name, Outcome.DAMAGED, f"{result.how} {fetched.reason if fetched else _VM}")
+    newer = fetched.record
+    return _item(
+        result.name,
+        Outcome.FETCHED_AGAIN,
+        f"It was damaged: {result.how} It was fetched again from the source, as revision {newer.revision}.",
+        revision=newer.revision,
+        files=newer.files,
+        size_bytes=newer.bytes,
+        seconds=newer.copy_seconds,
+        verification=newer.verifications[-1].how,
+    )
+
+
+def _item(name: str, outcome: Outcome, reason: str, **fields: object) -> Item:
+    state = State.PASSED if outcome.verified else _STATES.get(outcome, State.NOT_CHECKED)
+    required = {"name": name, "own": True, "state": state, "outcome": outcome, "reason": reason}
+    return Item.model_validate({**required, **fields})
+
+
+_STATES = {Outcome.DAMAGED: State.FAILED}

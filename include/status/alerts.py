@@ -1,0 +1,245 @@
+"""What needs attention, most urgent first, with the action to take; and the page's headline. Pure."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from include.status.day_status import RECENT_DAYS, CalendarDay, DayState, Year, gaps
+from include.status.forecast import Forecast
+from include.status.view import VaultView
+from include.status.vm_status import VmState, VmStatus
+from include.text import counted, size, span
+from include.vault.clock import is_ahead
+
+SOON_DAYS = 60
+"""Days before the vault is full at which an alert appears."""
+
+_LISTED = 6
+
+
+class Urgency(StrEnum):
+    """How urgent an alert is."""
+
+    URGENT = "urgent"
+    TO_DO = "to do"
+    GOOD = "good"
+
+
+class AlertAction(StrEnum):
+    """What the page offers to do about an alert."""
+
+    BACK_UP = "Back up"
+    CHECK_SOURCE = "Check the source again"
+    SHOW_RUN = "Show the run"
+    SHOW_DAG = "Open the DAG"
+    SHOW_VM = "Show the VM"
+
+
+@dataclass(frozen=True)
+class Alert:
+    """One problem that needs attention.
+
+    Args:
+        urgency: how urgent it is.
+        sentence: what is wrong, and what helps.
+        action: what the page offers; None: nothing.
+        subject: the DAG or VM that the action is for.
+        run: the run to show.
+        first: the first day of a range, as ``2026-268``.
+        last: its last day.
+    """
+
+    urgency: Urgency
+    sentence: str
+    action: AlertAction | None = None
+    subject: str = ""
+    run: str = ""
+    first: str = ""
+    last: str = ""
+
+
+@dataclass(frozen=True)
+class VaultStatus:
+    """The status of a vault at one instant.
+
+    Args:
+        view: the published data.
+        now: the instant.
+        calendar: the vault's days, by year.
+        vms: its VMs.
+        forecast: of its space.
+        paused: scheduled DAGs that are paused.
+    """
+
+    view: VaultView
+    now: datetime
+    calendar: list[Year]
+    vms: list[VmStatus]
+    forecast: Forecast
+    paused: Sequence[str] = ()
+    alerts: list[Alert] = field(init=False)
+
+    def __post_init__(self) -> None:
+        found = [*_of_view(self), *_of_days(self), *_of_vms(self), *_of_space(self), *_of_runs(self)]
+        order = list(Urgency)
+        object.__setattr__(self, "alerts", sorted(found, key=lambda alert: order.index(alert.urgency)))
+
+    @property
+    def urgency(self) -> Urgency:
+        """The urgency of the most urgent alert."""
+        return self.alerts[0].urgency if self.alerts else Urgency.GOOD
+
+    def days(self, *states: DayState) -> int:
+        """Return how many days are in any of some states."""
+        return sum(year.count(*states) for year in self.calendar)
+
+    @property
+    def headline(self) -> str:
+        """Whether everything is safe, in one sentence."""
+        if self.view.stale(self.now):
+            return f"No status since {self.view.taken.astimezone(self.view.zone):%Y-%m-%d}"
+        unsafe_days = self.days(*_UNSAFE)
+        unsafe_vms = sum(vm.state is not VmState.SAFE for vm in self.vms)
+        counts = [counted(count, noun) for count, noun in ((unsafe_days, "day"), (unsafe_vms, "VM")) if count]
+        if counts:
+            verb = "is" if unsafe_days + unsafe_vms == 1 else "are"
+            return f"{' and '.join(counts)} {verb} not safe"
+        return "All backups are safe" if self.alerts or self.days(DayState.LOST) else "Everything is safe"
+
+    @property
+    def summary(self) -> str:
+        """How many days and VMs are safe, in two sentences."""
+        safe = self.days(*(state for state in DayState if state.safe))
+        due = sum(len(year.days) for year in self.calendar) - self.days(DayState.NOT_DUE)
+        days = f"{safe:,} of {counted(due, 'day')} verified in the vault{self._lost}."
+        safe_vms = sum(vm.state is VmState.SAFE for vm in self.vms)
+        return f"{days} {safe_vms:,} of {counted(len(self.vms), 'VM')} with a recent, verified image."
+
+    @property
+    def _lost(self) -> str:
+        lost = self.days(DayState.LOST)
+        them = "it" if lost == 1 else "them"
+        return f"; {counted(lost, 'day')} lost: the source did not have {them}" if lost else ""
+
+
+_UNSAFE = (DayState.DAMAGED, DayState.FAILED, DayState.AT_SOURCE, DayState.UNKNOWN)
+_REASONS = {
+    DayState.DAMAGED: "damaged in the vault",
+    DayState.FAILED: "not backed up: the last attempt failed",
+    DayState.AT_SOURCE: "not in the vault, but the source still has {them}",
+    DayState.UNKNOWN: "not in the vault, and not surveyed at the source",
+}
+
+
+def _of_view(status: VaultStatus) -> Iterator[Alert]:
+    if status.view.stale(status.now):
+        old = counted(max(status.view.age(status.now).days, 1), "day")
+        sentence = f"This status is {old} old. Run vault_status to read the vault again."
+        yield Alert(Urgency.URGENT, sentence, AlertAction.SHOW_DAG, "vault_status")
+    for dag in status.paused:
+        sentence = f"{dag} is paused and does not run on its schedule."
+        yield Alert(Urgency.TO_DO, sentence, AlertAction.SHOW_DAG, dag)
+
+
+def _of_days(status: VaultStatus) -> Iterator[Alert]:
+    for state in _UNSAFE:
+        found = gaps(status.calendar, state)
+        yield from (_gap(first, last, count) for first, last, count in found[:_LISTED])
+        if more := sum(count for _, _, count in found[_LISTED:]):
+            older, reason = counted(more, "older day"), _REASONS[state].format(them=_them(more))
+            yield Alert(Urgency.TO_DO, f"{older} {'is' if more == 1 else 'are'} {reason}; see the calendar.")
+    yield from _of_lost_days(status)
+
+
+def _of_lost_days(status: VaultStatus) -> Iterator[Alert]:
+    today = status.view.today(status.now).date
+    for first, last, count in gaps(status.calendar, DayState.LOST):
+        if (today - last.day.date).days <= RECENT_DAYS:
+            days = _range(first, last, count)
+            sentence = f"{days} not at the source. If the simulation finished late, check the source again."
+            yield Alert(
+                Urgency.TO_DO,
+                sentence,
+                AlertAction.CHECK_SOURCE,
+                first=str(first.day),
+                last=str(last.day),
+            )
+
+
+def _gap(first: CalendarDay, last: CalendarDay, count: int) -> Alert:
+    reason, left = _REASONS[first.state].format(them=_them(count)), first.days_left
+    urgent = first.state in (DayState.DAMAGED, DayState.FAILED) or (left is not None and left < RECENT_DAYS)
+    sentence = f"{_range(first, last, count)} {reason}.{_deletion(left, count)}"
+    days = {"first": str(first.day), "last": str(last.day)}
+    return Alert(Urgency.URGENT if urgent else Urgency.TO_DO, sentence, AlertAction.BACK_UP, **days)
+
+
+def _deletion(days_left: int | None, count: int) -> str:
+    if days_left is None:
+        return ""
+    when = f"in {counted(days_left, 'day')}" if days_left else "today"
+    return f" The source deletes {'it' if count == 1 else 'the first'} {when}."
+
+
+def _them(count: int) -> str:
+    return "it" if count == 1 else "them"
+
+
+def _range(first: CalendarDay, last: CalendarDay, count: int) -> str:
+    return f"{first.day} is" if count == 1 else f"{first.day} to {last.day} ({counted(count, 'day')}) are"
+
+
+def _of_vms(status: VaultStatus) -> Iterator[Alert]:
+    problems: Mapping[tuple[Urgency, str], list[str]] = defaultdict(list)
+    for vm in status.vms:
+        for kind in _problems(vm, status.now):
+            problems[kind].append(vm.part.name)
+    for (urgency, problem), names in problems.items():
+        action = (AlertAction.SHOW_VM, names[0]) if len(names) == 1 else (AlertAction.SHOW_DAG, "vm_weekly")
+        yield Alert(urgency, f"{_list(names)}: {problem}", *action)
+
+
+def _problems(vm: VmStatus, now: datetime) -> Iterator[tuple[Urgency, str]]:
+    if any(is_ahead(image.instant, now) for image in vm.part.generations):
+        yield Urgency.TO_DO, "an image is dated in the future: a clock was wrong. It isn't counted as recent."
+    if vm.state is VmState.DAMAGED:
+        yield Urgency.URGENT, "the newest image is damaged. The next weekly run makes a new one."
+    if vm.state is VmState.EMPTY:
+        yield Urgency.URGENT, "no image in the vault."
+    if vm.state is VmState.LATE:
+        yield Urgency.TO_DO, "not imaged by the last weekly run."
+    if vm.boot_test_failed:
+        yield Urgency.URGENT, "the last boot test failed."
+    if vm.over_budget:
+        yield Urgency.TO_DO, "the last downtime exceeded its budget."
+
+
+def _list(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
+    return ", ".join(names[:_LISTED]) + more
+
+
+def _of_space(status: VaultStatus) -> Iterator[Alert]:
+    left, reserve = status.forecast.days_left, size(status.forecast.space.reserve_bytes)
+    if left is None or left >= SOON_DAYS:
+        return
+    if left:
+        sentence = f"The vault reaches its reserve of {reserve} in {span(left)}. Add space."
+    else:
+        sentence = f"The vault has reached its reserve of {reserve}: nothing more is copied. Add space."
+    yield Alert(Urgency.URGENT if left < RECENT_DAYS else Urgency.TO_DO, sentence)
+
+
+def _of_runs(status: VaultStatus) -> Iterator[Alert]:
+    dags: set[str] = set()
+    for run in status.view.runs:
+        if run.dag in dags or run.dry_run:
+            continue
+        dags.add(run.dag)
+        if not run.good:
+            sentence = f"Last run of {run.dag}: {run.line}."
+            yield Alert(Urgency.TO_DO, sentence, AlertAction.SHOW_RUN, run.dag, run.run)
+        for sentence in run.needs_action:
+            yield Alert(Urgency.TO_DO, sentence, AlertAction.SHOW_RUN, run.dag, run.run)

@@ -1,0 +1,128 @@
+"""The log of scrubs and boot tests beside each published backup: lines of JSON, appended, never rewritten.
+
+The files of a published backup never change, so the log is beside them: ``268.verifications`` beside the day
+``268``, ``2026-11-22T05-00-03Z.verifications`` beside the generation of that instant.
+"""
+
+import os
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+from pydantic import NonNegativeFloat
+
+from include.models import Model
+
+
+class Verification(Model):
+    """The verification of a backup before it was published: every byte was checked.
+
+    Args:
+        when: the instant, with its zone.
+        how: what was compared, as a sentence.
+        seconds: its duration.
+    """
+
+    when: datetime
+    how: str
+    seconds: float
+
+
+class LogEntry(Model):
+    """One scrub or boot test of a backup.
+
+    Args:
+        what: ``scrub``: every byte was read; ``boot_test``: a VM was booted from it.
+        when: the instant, with its zone.
+        result: ``passed``, ``failed``, or ``not checked`` if it wasn't possible.
+        how: the details, as a sentence.
+        seconds: its duration.
+        run: the Airflow run.
+    """
+
+    what: Literal["scrub", "boot_test"]
+    when: datetime
+    result: Literal["passed", "failed", "not checked"]
+    how: str
+    seconds: NonNegativeFloat
+    run: str
+
+
+@dataclass(frozen=True)
+class VerificationLog:
+    """The log file of one backup.
+
+    Args:
+        path: the file; it need not exist.
+    """
+
+    path: Path
+
+    def append(self, entry: LogEntry) -> None:
+        """Append an entry; it is on the disk when this returns.
+
+        Raises:
+            OSError: the file can't be written.
+        """
+        line = entry.model_dump_json().encode() + b"\n"
+        with self.path.open("a+b", buffering=0) as file:
+            end = file.seek(0, os.SEEK_END)
+            file.seek(max(end - 1, 0))
+            if file.read(1) not in (b"", b"\n"):
+                line = b"\n" + line  # a crash cut off the last line
+            file.write(line)
+            os.fsync(file.fileno())
+
+    def record_damage(self, how: str, run: str) -> str:
+        """Record damage that wasn't found by a scrub, so that retention and scrubs know of it.
+
+        Nothing is recorded if the backup is known to be damaged already.
+
+        Args:
+            how: the damage, as a sentence.
+            run: the run that found it.
+
+        Returns:
+            Why the damage couldn't be recorded, as sentences; empty if it was.
+        """
+        try:
+            if not self.damaged:
+                now = datetime.now(UTC)
+                self.append(LogEntry(what="scrub", when=now, result="failed", how=how, seconds=0, run=run))
+        except OSError as refused:
+            return f"The damage can't be recorded in {self.path}, so retention doesn't know of it. {refused}"
+        return ""
+
+    def read(self) -> list[LogEntry]:
+        """Return the entries, oldest first; lines that a crash cut off are left out."""
+        lines = self.path.read_bytes().splitlines() if self.path.exists() else []
+        entries = []
+        for line in lines:
+            with suppress(ValueError):
+                entries.append(LogEntry.model_validate_json(line))
+        return entries
+
+    def last(self, what: str) -> LogEntry | None:
+        """Return the last ``scrub`` or ``boot_test`` that passed or failed."""
+        return self._last(what, {"passed", "failed"})
+
+    def passed(self, what: str) -> LogEntry | None:
+        """Return the last ``scrub`` or ``boot_test`` that passed, whatever followed it."""
+        return self._last(what, {"passed"})
+
+    def _last(self, what: str, results: set[str]) -> LogEntry | None:
+        entries = [entry for entry in self.read() if entry.what == what and entry.result in results]
+        return entries[-1] if entries else None
+
+    @property
+    def damaged(self) -> LogEntry | None:
+        """The last scrub if it failed, else None."""
+        last = self.last("scrub")
+        return last if last and last.result == "failed" else None
+
+    @property
+    def damage(self) -> str | None:
+        """The damage that the last scrub found, as a sentence; None if it found none."""
+        return f"A scrub found it damaged: {self.damaged.how}" if self.damaged else None

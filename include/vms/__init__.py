@@ -1,0 +1,18 @@
+"""VMS: the backup of libvirt VMs and their generations in the vault, in plain Python and without Airflow.
+
+plan             which VMs of a host are backed up, and how, by the site file's section in ``config/vms.py``
+lanes            which are backed up side by side, and which after which
+backup           begin, transfer, verify, publish, end
+host             the commands to a KVM host; what runs there is ``include/agent/``
+models           the host's answers; ``restore_models`` those about restores
+transfer         the disks of an open backup, into staging
+image_stream     the connection over which the host sends them, disk by disk: ``incoming_disk``, ``progress``
+chunks           the digests of an image's chunks, by which only what changed is sent
+image            reads an image back from the disk and compares
+filesystems      what can be found out about the file systems in an image
+publication      makes verified images a generation
+archive          the generations of a vault and their paths; named by ``generation_name``
+published        one generation in the vault
+record           what is recorded of it
+retention        decides which generations are kept; ``removal`` removes the rest
+"""

@@ -1,0 +1,299 @@
+"""The backup of one VM: begin, transfer, verify, publish, end. Each step can be killed and repeated.
+
+The VM's host completes the beginning and the end of a backup by itself, even if this process dies. Transfer
+and verification write into the vault's staging only; publishing renames it.
+"""
+
+import hashlib
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from include.errors import BackupError, VaultError, VmNotImagedError
+from include.names import named
+from include.remote.ssh import connected
+from include.text import counted
+from include.vault.files import write_json
+from include.vault.free_space import FreeSpace
+from include.vault.locks import locked_within
+from include.vault.vault import Vault
+from include.vault.verification_log import Verification
+from include.vms import filesystems, image, publication
+from include.vms.archive import PublishedVm, StagedVm, VmArchive, to_the_second
+from include.vms.chunks import Chunks
+from include.vms.host import Host
+from include.vms.image_stream import ImageSource
+from include.vms.models import BackupRequest, BegunBackup, EndedBackup
+from include.vms.plan import FILES
+from include.vms.record import DiskRecord, VmRecord
+from include.vms.transfer import Transferred, transfer, transfer_again
+
+TRANSFER_ENDS_S = 20.0  # a cancelled transfer: Airflow ends it at its next heartbeat, or kills it 5 s later
+RETRIES = 2  # how often chunks that don't verify are transferred again
+_LATER = {"record.json", "SHA256SUMS"}  # written on publication
+
+
+@dataclass(frozen=True)
+class VmBackup:
+    """The backup of one VM from its host into the vault.
+
+    Args:
+        vault: the vault to write to.
+        host: the VM's host.
+        vm: the VM's name, by which the vault keeps it.
+        uuid: by which the host identifies the VM.
+        run: the run that makes the backup, for the host's journal and the record.
+        reserve_bytes: space that must stay free in the vault.
+        log: is called with each line of progress.
+    """
+
+    vault: Vault
+    host: Host
+    vm: str
+    uuid: str
+    run: str
+    reserve_bytes: int
+    log: Callable[[str], None]
+
+    def begin_backup(self, request: BackupRequest, need_bytes: int = 0) -> BegunBackup:
+        """Begin the backup on the host: afterwards the VM is in the same state as before.
+
+        A run that has verified images of the VM already doesn't stop it a second time.
+
+        Args:
+            request: how.
+            need_bytes: ``VmPlan.image_bytes``; checked again before the VM is stopped.
+
+        Raises:
+            NoSpaceError: the vault has too little free space; nothing was stopped.
+            RescheduleError: another run works on the VM, or another VM of its host is being stopped.
+            BackupError: the host refuses; see ``Host.begin_backup``.
+        """
+        with self._locked() as staged:
+            if verified := self._verified(staged):
+                self.log(f"{self.vm}: this run has verified its images already. The VM isn't stopped again.")
+                return verified.begun
+            space, need_bytes = FreeSpace.of(self.vault.root), max(need_bytes - staged.used_bytes, 0)
+            space.require(need_bytes, FILES, self.reserve_bytes)
+            return self.host.begin_backup(self.uuid, request)
+
+    def transfer(self, begun: BegunBackup) -> Transferred | None:
+        """Transfer the disks into staging: only the chunks that differ from the newest generation.
+
+        Returns:
+            what was transferred; None where the images are verified already.
+
+        Raises:
+            ImageGoneError, VmDisksChangedError: the host has no open backup, or no image; see ``transfer``.
+            RescheduleError: another run works on the VM.
+            NoSpaceError: the vault filled up.
+            TransientError: the connection broke; a retry resumes the transfer.
+        """
+        with self._locked() as staged:
+            return None if self._verified(staged) else self._transfer(staged, begun)
+
+    def verify(self, begun: BegunBackup) -> VmRecord:
+        """Read the images back from the vault's disk, and compare each chunk's SHA-256 with the host's.
+
+        Chunks that differ, such as those copied from a decayed base, are transferred again.
+
+        Returns:
+            the record that will be published.
+
+        Raises:
+            VmNotImagedError: they still differ; nothing is published.
+        """
+        with self._locked() as staged:
+            return self._verified(staged) or self._verify(staged, begun)
+
+    def end_backup(self) -> EndedBackup:
+        """End the backup on the host, and remove from staging what isn't verified: it can't be any more."""
+        ended = self.host.end_backup(self.uuid, self.run)
+        with suppress(BackupError):
+            drop_unverified(self.vault, self.vm, self.run)
+        return ended
+
+    def publish(self, begun: BegunBackup) -> VmRecord:
+        """Publish the verified images, read-only.
+
+        Returns:
+            the record of the generation that this run published, now or before.
+
+        Raises:
+            VmNotImagedError: there are no verified images.
+        """
+        with self._generations.lock(self.vm) as staged:
+            if staged.run == self.run and staged.draft.exists() and staged.data.exists():
+                publication.publish(staged)
+            if not (published := self._published()):
+                raise VmNotImagedError(
+                    f"{begun.vm} has no verified images in the vault. Clear its task begin_backup."
+                )
+            if staged.run in (self.run, None):
+                staged.clear()
+            published.seal()
+            return published.record
+
+    @property
+    def _generations(self) -> VmArchive:
+        return VmArchive(self.vault)
+
+    def _published(self) -> PublishedVm | None:
+        return self._generations.of_run(self.vm, self.run)
+
+    def _verified(self, staged: StagedVm) -> VmRecord | None:
+        if published := self._published():
+            return published.record
+        if staged.run == self.run:
+            with suppress(VaultError):  # missing or damaged: verify again
+                return publication.read_draft(staged).record
+        return None
+
+    @contextmanager
+    def _locked(self) -> Iterator[StagedVm]:
+        with self._generations.lock(self.vm) as staged:
+            if staged.run != self.run and staged.draft.exists() and staged.data.exists():
+                self._publish_left(staged)
+            yield staged
+
+    def _publish_left(self, staged: StagedVm) -> None:
+        """Publish the images that another run verified but didn't publish before it ended."""
+        try:
+            generation = publication.publish(staged)
+            staged.clear()
+            generation.seal()
+        except VaultError as error:
+            self.log(f"{self.vm}: images that another run verified can't be published. {error}")
+        else:
+            self.log(f"{self.vm}: {generation.name} was verified by another run and is published now.")
+
+    def _transfer(self, staged: StagedVm, begun: BegunBackup) -> Transferred:
+        if staged.is_of(self.run, begun.instant):
+            with suppress(OSError, ValueError):  # incomplete, or the file is damaged
+                return Transferred.model_validate_json(staged.transferred.read_bytes())
+        with self._image_source(begun) as source:
+            transferred = transfer(source, staged, self._base(), self.log)
+        write_json(staged.transferred, transferred.model_dump(mode="json"))
+        return transferred
+
+    def _base(self) -> PublishedVm | None:
+        # A damaged one would do, as each chunk is verified; but the new image would share its bad blocks.
+        return next((one for one in reversed(self._generations.of(self.vm)) if not one.suspect), None)
+
+    def _verify(self, staged: StagedVm, begun: BegunBackup) -> VmRecord:
+        transferred, started = self._transfer(staged, begun), time.monotonic()
+        sha256, repeated = self._read_back(staged, begun)
+        count = sum(Chunks.read(staged.chunks(disk.name)).count for disk in begun.disks)
+        how = f"SHA-256 of {counted(count, 'chunk')} read back from the disk equal to the host's"
+        how += f"; {counted(repeated, 'chunk')} transferred again before" if repeated else ""
+        seconds = round(time.monotonic() - started, 3)
+        verification = Verification(when=datetime.now(UTC), how=how, seconds=seconds)
+        record = self._record(staged, begun, transferred, sha256, verification)
+        sums = {name: _sha256(staged.data / name) for name in sorted(record.names - record.images - _LATER)}
+        sums |= {f"{disk.name}.img": disk.sha256 for disk in record.disks}
+        write_json(staged.draft, publication.DraftRecord(record=record, sums=sums).model_dump(mode="json"))
+        self.log(f"{self.vm}: {how}.")
+        return record
+
+    def _read_back(self, staged: StagedVm, begun: BegunBackup) -> tuple[dict[str, str], int]:
+        """Return each disk's SHA-256 once all are verified, and how many chunks were transferred again."""
+        sha256, repeated, left = dict[str, str](), 0, [disk.name for disk in begun.disks]
+        for retry in range(RETRIES + 1):
+            chunks = {disk: Chunks.read(staged.chunks(disk)) for disk in left}
+            results = {disk: image.read_back(staged.image(disk), chunks[disk], self.log) for disk in left}
+            sha256 |= {disk: result.sha256 for disk, result in results.items()}
+            bad = {disk: result.bad for disk, result in results.items() if result.bad}
+            if not bad:
+                return sha256, repeated
+            left, repeated = list(bad), repeated + sum(map(len, bad.values()))
+            if retry < RETRIES:
+                self._transfer_again(staged, begun, bad)
+        raise VmNotImagedError(
+            f"{self.vm}: checksum mismatch after {RETRIES} retries: the vault's disk returns other data for "
+            f"{named(left)} than were written. Nothing was published. Check the vault's disk."
+        )
+
+    def _transfer_again(self, staged: StagedVm, begun: BegunBackup, bad: Mapping[str, list[int]]) -> None:
+        chunks = ", ".join(f"{counted(len(indexes), 'chunk')} of {disk}" for disk, indexes in bad.items())
+        self.log(f"{self.vm}: checksum mismatch of {chunks}; transferring again.")
+        with self._image_source(begun) as source:
+            transfer_again(source, staged, bad)
+
+    @contextmanager
+    def _image_source(self, begun: BegunBackup) -> Iterator[ImageSource]:
+        command = self.host.install_agent().command("send", self.uuid)
+        with connected(self.host.transport.endpoint) as config:
+            yield ImageSource(config, command, begun)
+
+    def _record(
+        self,
+        staged: StagedVm,
+        begun: BegunBackup,
+        transferred: Transferred,
+        sha256: Mapping[str, str],
+        verification: Verification,
+    ) -> VmRecord:
+        sent = {disk.name: disk.sent_bytes for disk in transferred.disks}
+        disks = tuple(
+            DiskRecord(
+                name=disk.name,
+                bytes=disk.bytes,
+                source_format=disk.format,
+                source_path=disk.path,
+                sha256=sha256[disk.name],
+                sent_bytes=sent[disk.name],
+                filesystems=tuple(filesystems.inspect(staged.image(disk.name))),
+            )
+            for disk in begun.disks
+        )
+        base, unclean = self._base(), [warning for disk in disks for warning in disk.unclean]
+        return VmRecord(
+            vm=self.vm,
+            uuid=self.uuid,
+            host=self.host.transport.ssh_conn_id,
+            instant=to_the_second(begun.instant_at_vault),
+            clock_offset_s=begun.clock_offset_s,
+            method=begun.method,
+            was=begun.was,
+            downtime_s=begun.downtime_s,
+            steps=begun.steps,
+            stopped=begun.stopped,
+            health_check=begun.health_check,
+            disks=disks,
+            files=tuple(transferred.files),
+            base=base.name if base else None,
+            bytes=staged.used_bytes,
+            run=self.run,
+            transfer_seconds=transferred.seconds,
+            warnings=(
+                *begun.warnings,
+                *unclean,
+                *self._other_vm(base),
+            ),
+            verifications=(verification,),
+        )
+
+    def _other_vm(self, base: PublishedVm | None) -> list[str]:
+        before = base.record.uuid if base else self.uuid
+        warning = f"The previous generation is of another VM with the same name (UUID {before})."
+        return [] if before == self.uuid else [warning]
+
+
+def drop_unverified(vault: Vault, vm: str, run: str) -> None:
+    """Remove what a run has staged of a VM and not verified, once its transfer has ended.
+
+    Raises:
+        RescheduleError: the transfer still runs.
+        VaultError: the vault can't be written.
+    """
+    with locked_within(lambda: VmArchive(vault).lock(vm), TRANSFER_ENDS_S) as staged:
+        if staged.run == run and not staged.draft.exists():
+            staged.clear()
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,57 @@
+"""What the DAGs share: schedules, run types, defaults of their tasks, and the tasks after a report."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseOperator, CronTriggerTimetable
+
+from include.config.site_file import Site
+from inpe_backup.operators.backup_operator import RETRY_TRANSIENT_ERRORS
+from inpe_backup.operators.report.check_result import CheckResultOperator
+from inpe_backup.operators.report.email_report import EmailReportOperator
+from inpe_backup.operators.vault.refresh_status import RefreshStatusOperator
+
+if TYPE_CHECKING:
+    from include.status.snapshot import PartName
+
+# For ``allowed_run_types``, whose enum isn't public.
+MANUAL: Any = ["manual"]
+NO_BACKFILL: Any = ["scheduled", "manual"]
+
+
+def cron_schedule(site: Site, cron: str) -> CronTriggerTimetable:
+    """Return a schedule in the institute's time zone; a DAG that is switched on waits for its next turn."""
+    return CronTriggerTimetable(cron, timezone=site.institute.timezone, run_immediately=timedelta(0))
+
+
+def default_args(site: Site, retry_delay_s: float) -> dict[str, Any]:
+    """Return the ``default_args``: owner, queue, order, and which errors are retried."""
+    return {
+        "owner": site.institute.name,
+        "queue": site.vault.queue or "default",
+        "weight_rule": "upstream",  # what is under way goes before what has yet to begin
+        "retries": 3,
+        "retry_delay": timedelta(seconds=retry_delay_s),
+        "retry_policy": RETRY_TRANSIENT_ERRORS,
+    }
+
+
+def add_report_tasks(report: BaseOperator, *, refresh: "Sequence[PartName]") -> None:
+    """Email a report, check the run's result, and refresh the status page, whatever failed before.
+
+    Each is a leaf, so that all three run, and the run fails when its work or its mail failed.
+
+    Args:
+        report: the task that builds the report.
+        refresh: what the run may have changed in the vault.
+    """
+    report >> EmailReportOperator(
+        task_id="email_report", task_display_name="Email report", report=report.output
+    )
+    report >> CheckResultOperator(
+        task_id="check_result", task_display_name="Check result", report=report.output
+    )
+    report >> RefreshStatusOperator(
+        task_id="refresh_status", task_display_name="Update status page", parts=refresh
+    )

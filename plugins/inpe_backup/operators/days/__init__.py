@@ -1,0 +1,1 @@
+"""Days: choose, survey, plan, check free space, copy, verify, publish."""

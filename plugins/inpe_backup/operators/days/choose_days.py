@@ -1,0 +1,30 @@
+"""Choose the days of a run."""
+
+from typing import Any
+
+from airflow.sdk import Context
+
+from include.config import site_file
+from include.days.archive import DayArchive
+from include.days.plan import days_of_run
+from include.ordinal_day import window
+from inpe_backup.operators.backup_operator import BackupOperator
+
+
+class ChooseDaysOperator(BackupOperator):
+    """Choose the run's own day; in a scheduled run also the two before it, and older missing days."""
+
+    def work(self, context: Context) -> dict[str, Any]:
+        """Return a ``DayWindow`` as JSON."""
+        own, vault = self.own_day(context), self.vault()
+        lookback_days = site_file.current().supim.lookback_days
+        scheduled = context["dag_run"].run_type == "scheduled"
+        chosen = days_of_run(
+            own,
+            scheduled=scheduled,
+            lookback_days=lookback_days,
+            published=DayArchive(vault).undamaged(window(own, 1 + lookback_days)) if scheduled else (),
+        )
+        self.log.info("This run is responsible for %s.", ", ".join(map(str, chosen.responsible_for)))
+        self.log.info("Missing days to look for: %s.", ", ".join(map(str, chosen.missing)) or "none")
+        return chosen.model_dump(mode="json")

@@ -1,0 +1,1 @@
+"""Operators that build and mail a run's report, and check its result."""

@@ -1,0 +1,64 @@
+"""Build a run's report."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from airflow.sdk import Context
+
+from include.config import site_file
+from include.errors import InvalidDayError, VaultError
+from include.report import subject
+from include.results.states import Kind
+from include.results.tasks import RunFacts
+from include.vault.vault import Vault
+from inpe_backup.operators.backup_operator import BackupOperator
+from inpe_backup.run_day import day_at
+from inpe_backup.xcom import TaskResults
+
+
+class BuildReportOperator(BackupOperator):
+    """Build the report of a run from what its tasks left, whatever failed before.
+
+    Args:
+        kind: what the run does; ``include/report/build.py`` lists the tasks that each kind of report reads.
+        tasks: the ids of those tasks, by their names there, where the two differ.
+    """
+
+    def __init__(self, *, kind: Kind, tasks: Mapping[str, str | Sequence[str]], **kwargs: Any) -> None:
+        super().__init__(**{"trigger_rule": "all_done", **kwargs})
+        self.kind = kind
+        self.tasks = dict(tasks)
+
+    def work(self, context: Context) -> dict[str, Any]:
+        """Return a ``Report`` as JSON."""
+        from include.report.build import build_report  # noqa: PLC0415 - the DAG file is read without it
+
+        site, results = site_file.current(), TaskResults(context, self.tasks)
+        report = build_report(Kind(self.kind), site, self._run(context), results, self._vault())
+        self.log.info("%s", subject(report, prefix=site.mail.subject_prefix))
+        return dict(report.model_dump(mode="json"))
+
+    def _run(self, context: Context) -> RunFacts:
+        run = context["dag_run"]
+        return RunFacts(
+            run_id=run.run_id,
+            started=run.start_date or run.run_after,
+            dry_run=context["params"].get("dry_run", False),
+            url=context["ti"].log_url.split("/tasks/")[0],
+            day=str(self._day(context)),
+        )
+
+    def _day(self, context: Context) -> Any:
+        try:
+            return self.own_day(context)
+        except InvalidDayError:  # the first task reports it; the report still needs a day
+            site = site_file.current()
+            run_after, zone = context["dag_run"].run_after, site.institute.zone
+            return day_at(run_after, zone=zone, lag_days=site.supim.lag_days)
+
+    def _vault(self) -> Vault | None:
+        try:
+            return self.vault()
+        except VaultError as error:  # the report is built without the vault
+            self.log.error("%s", error)  # noqa: TRY400 - earlier tasks failed with it and log its traceback
+            return None

@@ -1,0 +1,118 @@
+"""Publish the status of the backups as asset events, for the page in Airflow's web UI."""
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import Context
+
+from include.config import site_file
+from include.days.plan import DayPlan
+from include.errors import VaultError
+from include.models import Model
+from include.report import Report
+from inpe_backup.assets import BACKUP_STATUS, status_asset
+from inpe_backup.operators.backup_operator import BackupOperator
+from inpe_backup.xcom import TaskResults
+
+if TYPE_CHECKING:
+    from include.status.snapshot import PartName
+
+_LAST_EVENTS = 20  # events searched for the id of a vault that can't be opened
+
+
+class RefreshStatusOperator(BackupOperator):
+    """Read a vault's status and publish it with the run's, whatever happened before.
+
+    Airflow only keeps the events of a task that succeeds. So if the vault can't be opened, but there is a run
+    to publish, the task logs the error, publishes the run and succeeds; ``check_result`` turns the run red.
+
+    Args:
+        parts: what to read of the vault.
+        report_task: the id of the task that returns the ``Report``; None: there is none.
+        plan_task: the id of the task that returns the list of ``DayPlan``; only its days' years are read.
+    """
+
+    def __init__(
+        self,
+        *,
+        parts: "Sequence[PartName]" = (),
+        report_task: str | None = "build_report",
+        plan_task: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        assets = {"outlets": [BACKUP_STATUS], "inlets": [BACKUP_STATUS]}
+        super().__init__(**{"trigger_rule": "all_done", **kwargs, **assets})
+        self.parts = tuple(parts)
+        self.report_task = report_task
+        self.plan_task = plan_task
+
+    def work(self, context: Context) -> None:
+        """Publish the status.
+
+        Raises:
+            VaultError: the vault can't be opened, and there is no run to publish, or its id is unknown.
+        """
+        taken, results = datetime.now(UTC), TaskResults(context)
+        plans, report = self._plans(results), self._report(results)
+        run_parts = list(_run_parts(context, plans, report))
+        try:
+            vault, vault_parts = self._read(taken, _years(plans, report))
+        except VaultError as error:
+            if not run_parts or not (known := _known_vault(context)):
+                raise
+            self.log.error("%s", error)  # noqa: TRY400 - the run's other tasks failed of it, too
+            vault, vault_parts = known, []
+        for key, part in [*vault_parts, *run_parts]:
+            extra = _extra(vault, taken, part)
+            context["outlet_events"][BACKUP_STATUS].add(status_asset(vault, key), extra=extra)
+            self.log.info("Published %s.", key)
+
+    def _read(self, taken: datetime, years: set[int]) -> tuple[str, list[tuple[str, Model]]]:
+        from include.status.snapshot import VaultSnapshot  # noqa: PLC0415 - the DAG file is read without it
+
+        vault = self.vault()
+        read = VaultSnapshot(vault, site_file.current(), taken).parts(self.parts, years) if self.parts else ()
+        return vault.id, list(read)
+
+    def _plans(self, results: TaskResults) -> list[DayPlan]:
+        plans = results.result(self.plan_task) if self.plan_task else None
+        return [DayPlan.model_validate(plan) for plan in plans or ()]
+
+    def _report(self, results: TaskResults) -> Report | None:
+        report = results.result(self.report_task) if self.report_task else None
+        return Report.model_validate(report) if report else None
+
+
+def _run_parts(
+    context: Context, plans: Sequence[DayPlan], report: Report | None
+) -> Iterator[tuple[str, Model]]:
+    from include.report import run_part  # noqa: PLC0415 - the DAG file is read without it
+
+    if plans:
+        yield run_part.SOURCE, run_part.source_part(plans)
+    if report:
+        run = context["dag_run"].run_id
+        yield run_part.RUNS, run_part.run_part(report, dag=context["dag"].dag_id, run=run)
+
+
+def _years(plans: Sequence[DayPlan], report: Report | None) -> set[int]:
+    """Return the years of a daily run's days; none for any other run."""
+    years = {plan.day.year for plan in plans}
+    return years | ({report.day.year} if report and report.day else set())
+
+
+def _extra(vault: str, taken: datetime, part: Model) -> dict[str, Any]:
+    from include.status.parts import PublishedPart  # noqa: PLC0415 - the DAG file is read without it
+
+    path = site_file.current().vault.path
+    published = PublishedPart.model_validate({"vault": vault, "path": path, "taken": taken, "part": part})
+    return published.model_dump(mode="json")
+
+
+def _known_vault(context: Context) -> str | None:
+    """Return the id that the vault had when its status was last published."""
+    path = site_file.current().vault.path
+    events = context["inlet_events"][BACKUP_STATUS].ascending(ascending=False).limit(_LAST_EVENTS)
+    extras = (event.extra or {} for event in events)
+    return next((str(extra["vault"]) for extra in extras if extra.get("path") == path), None)

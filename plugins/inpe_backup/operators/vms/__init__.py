@@ -1,0 +1,1 @@
+"""VMs: list, begin backup, transfer, verify, publish, end backup, retention, boot tests."""

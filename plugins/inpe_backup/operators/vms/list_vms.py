@@ -1,0 +1,30 @@
+"""List the VMs of a host, and plan what to do with each."""
+
+from typing import Any
+
+from airflow.sdk import Context
+
+from include.config import site_file
+from include.vms.models import HostSurvey
+from include.vms.plan import decide, require_scratch
+from inpe_backup.operators.vms.agent_command import AgentCommandOperator
+from inpe_backup.start_deadline import deadline_counts, require_in_time
+
+
+class ListVmsOperator(AgentCommandOperator):
+    """List a host's VMs, and plan what to do with those that the site file names. Touches none."""
+
+    def work(self, context: Context) -> list[dict[str, Any]]:
+        """Return a ``VmPlan`` as JSON for each VM."""
+        if deadline_counts(context):
+            require_in_time(
+                context, "No VM was stopped. Clear the run to back up the VMs now, or wait for the next run."
+            )
+        section = site_file.current().vms
+        host = section.host(str(self.ssh_conn_id))
+        survey = self.ask(HostSurvey, "survey", *([f"--scratch={host.scratch}"] if host.scratch else []))
+        plans = decide(section, host, survey)
+        for plan in plans:
+            self.log.info("%s: %s. %s", plan.name, plan.action, plan.reason)
+        require_scratch(survey, plans)
+        return [plan.model_dump(mode="json") for plan in plans]

@@ -1,0 +1,73 @@
+"""What requests depend on: the published data, and the status of a vault now."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Annotated
+
+from airflow.api_fastapi.common.db.common import SessionDep
+from airflow.models.dag import DagModel
+from fastapi import Depends, HTTPException, Request
+
+from include.status.alerts import VaultStatus
+from include.status.day_status import years
+from include.status.forecast import forecast
+from include.status.view import VaultView
+from include.status.vm_status import vm_statuses
+from inpe_backup.ui import store
+
+_SCHEDULED = ("supim_daily", "vm_weekly")
+
+
+def status_store(request: Request) -> store.StatusStore:
+    """Return this process's store."""
+    found: store.StatusStore = request.app.state.store
+    return found
+
+
+def views_of(request: Request, session: SessionDep) -> tuple[VaultView, ...]:
+    """Return the view of each vault."""
+    return status_store(request).views(session)
+
+
+def dags_of(session: SessionDep) -> Mapping[str, DagModel]:
+    """Return the project's DAGs."""
+    return store.dags(session)
+
+
+Views = Annotated[tuple[VaultView, ...], Depends(views_of)]
+Dags = Annotated[Mapping[str, DagModel], Depends(dags_of)]
+
+
+def vault_status(view: VaultView, dags: Mapping[str, DagModel], now: datetime | None = None) -> VaultStatus:
+    """Return the status of a vault at an instant, by default now."""
+    now = now or datetime.now(UTC)
+    paused = [
+        name
+        for name in _SCHEDULED
+        if name in dags and dags[name].is_paused and (name != "vm_weekly" or view.vms)
+    ]
+    return VaultStatus(view, now, years(view, now), vm_statuses(view, now), forecast(view), paused)
+
+
+def view_of(vault: str, views: Views) -> VaultView:
+    """Return the view of the vault in the path.
+
+    Raises:
+        HTTPException: no such vault was published.
+    """
+    for view in views:
+        if view.vault == vault:
+            return view
+    raise HTTPException(HTTPStatus.NOT_FOUND, f"No status of a vault {vault!r} was published.")
+
+
+View = Annotated[VaultView, Depends(view_of)]
+
+
+def status_of(view: View, dags: Dags) -> VaultStatus:
+    """Return the status of the vault in the path."""
+    return vault_status(view, dags)
+
+
+Status = Annotated[VaultStatus, Depends(status_of)]

@@ -1,0 +1,179 @@
+"""The content of the page for its templates: text, cells and charts; it decides nothing."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from urllib.parse import quote
+from zoneinfo import ZoneInfo
+
+from airflow.models.dag import DagModel
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from include import text
+from include.results.states import State
+from include.status.alerts import Urgency, VaultStatus
+from include.status.day_status import DayState, Year
+from include.status.parts import BootTestStatus
+from include.status.vm_status import VmState, VmStatus
+from inpe_backup.ui import cells, charts
+
+HERE = Path(__file__).parent
+SIGNS = {Urgency.GOOD: "✓", Urgency.TO_DO: "!", Urgency.URGENT: "✗"}
+_GROUPS = {
+    "Safe": (DayState.VERIFIED, DayState.REVISED, DayState.DUE),
+    "Not safe": (DayState.AT_SOURCE, DayState.FAILED, DayState.DAMAGED, DayState.UNKNOWN),
+    "Other": (DayState.LOST, DayState.NOT_DUE),
+}
+LEGEND = {
+    group: {cells.CLASSES[state] or "v": str(state) for state in states} for group, states in _GROUPS.items()
+}
+_OPEN_YEARS = 2
+_MAX_RUNS = 30
+
+
+@dataclass(frozen=True)
+class VmRow:
+    """One row of the table of VMs, as text."""
+
+    name: str
+    sign: str
+    tone: str
+    newest: str
+    age: str
+    verified: str
+    boot_test: str
+    screen: str
+    spark: charts.Spark
+    downtimes: str
+    downtime: str
+    over: bool
+    size: str
+    weekly: str
+    next_removal: str
+    removal_reason: str
+
+
+def vm_row(vm: VmStatus, status: VaultStatus) -> VmRow:
+    """Return the row of a VM."""
+    part, newest, zone = vm.part, vm.newest, status.view.zone
+    bad = vm.state is not VmState.SAFE or vm.boot_test_failed
+    weekly, removal = vm.weekly_bytes, part.next_removal
+    return VmRow(
+        name=part.name,
+        sign="✗" if bad else "✓",
+        tone="bad" if bad else "good",
+        newest=f"{newest.instant.astimezone(zone):%Y-%m-%d}" if newest else "none",
+        age=f"{age(status.now - newest.instant)} ago" if newest else "",
+        verified=("" if not newest else "due: " if vm.verification_due else "")
+        + (f"{age(status.now - newest.verified)} ago" if newest else "–"),  # noqa: RUF001 - an en dash: nothing
+        boot_test=boot_test(part.boot_test, status.now),
+        screen=quote(part.name, safe="") if part.name in status.view.screens else "",
+        spark=charts.spark(vm.downtimes, part.budget_s),
+        downtimes=" ".join("–" if s is None else f"{s:.0f}" for s in vm.downtimes),  # noqa: RUF001
+        downtime=_downtime(vm),
+        over=vm.over_budget,
+        size=text.size(newest.bytes) if newest else "",
+        weekly=text.size(weekly) if weekly is not None else "not yet known",
+        next_removal=f"{removal.instant.astimezone(zone):%Y-%m-%d}" if removal else "nothing",
+        removal_reason=removal.reason if removal else "",
+    )
+
+
+def _downtime(vm: VmStatus) -> str:
+    newest = vm.newest
+    if newest is None or newest.method == "unknown":
+        return "unknown"
+    return "not stopped" if newest.downtime_s is None else text.duration(newest.downtime_s)
+
+
+def boot_test(last: BootTestStatus | None, now: datetime) -> str:
+    """Return the result and age of a VM's last boot test."""
+    if last is None:
+        return "never"
+    signs = {State.PASSED: "✓", State.FAILED: "✗", State.NOT_CHECKED: "?"}
+    return f"{signs[last.result]} {age(now - last.when)} ago"
+
+
+def age(passed: timedelta) -> str:
+    """Return an age as text: ``5 min``, ``3 h``, ``12 days``, ``about 4 months``."""
+    minutes = max(passed, timedelta()) // timedelta(minutes=1)
+    if minutes < 60:  # noqa: PLR2004 - an hour
+        return f"{minutes} min"
+    if minutes < 48 * 60:
+        return f"{minutes // 60} h"
+    return text.span(minutes // (24 * 60))
+
+
+@dataclass(frozen=True)
+class YearView:
+    """One year of the calendar, laid out."""
+
+    number: int
+    sentence: str
+    rows: Markup
+    open: bool
+    good: bool
+
+
+def year_view(index: int, year: Year) -> YearView:
+    """Lay out a year; it is open if it is one of the newest, or a day needs attention."""
+    bad = any(day.state.needs_backup for day in year.days)
+    return YearView(year.number, year.sentence, cells.rows(year), index < _OPEN_YEARS or bad, not bad)
+
+
+def content(
+    status: VaultStatus, vaults: list[VaultStatus], dags: Mapping[str, DagModel]
+) -> dict[str, object]:
+    """Return everything that the page shows of one vault."""
+    return {
+        "status": status,
+        "view": status.view,
+        "vaults": vaults,
+        "zone": status.view.zone,
+        "age": age(status.view.age(status.now)),
+        "stale": status.view.stale(status.now),
+        "head": cells.head(),
+        "years": [year_view(index, year) for index, year in enumerate(status.calendar)],
+        "vms": [vm_row(vm, status) for vm in status.vms],
+        "next_weekly": next_run(dags.get("vm_weekly"), status.view.zone),
+        "next_daily": next_run(dags.get("supim_daily"), status.view.zone),
+        "space_chart": charts.space_chart(status.view.space_history, status.view.zone),
+        "runs": status.view.runs[:_MAX_RUNS],
+        "paused": " ".join(name for name, dag in dags.items() if dag.is_paused),
+    }
+
+
+def next_run(dag: DagModel | None, zone: ZoneInfo) -> str:
+    """Return when a DAG runs next on its schedule, as text."""
+    if dag is None:
+        return "no such DAG"
+    if dag.is_paused:
+        return "paused"
+    when = dag.next_dagrun_create_after
+    return f"{when.astimezone(zone):%a %d %b}" if when else "not scheduled"
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(HERE / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "size": text.size,
+        "duration": text.duration,
+        "counted": text.counted,
+        "quoted": lambda text: quote(text, safe=""),
+    }
+    environment.globals |= {
+        "signs": SIGNS,
+        "legend": LEGEND,
+    }
+    return environment
+
+
+TEMPLATES = _environment()

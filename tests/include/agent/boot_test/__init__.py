@@ -1,0 +1,1 @@
+"""Tests of include/agent/boot_test/."""

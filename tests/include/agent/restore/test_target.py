@@ -1,0 +1,68 @@
+"""Whether a restore can be done, decided by what the host's other VMs use."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from include.agent.disks import new_disk
+from include.agent.errors import NotPossibleError
+from include.agent.restore.request import RestoreRequest
+from include.agent.restore.target import _target, checked_restore
+from include.agent.state_folder import StateFolder
+from include.agent.virsh import Virsh
+from tests.include.agent.boot_test.test_definition import vm
+from tests.include.agent.restore.test_request import DISK, REQUEST, UUID
+
+OTHER = "11111111-2222-4333-8444-555555555555"
+
+
+class OneOther(Virsh):
+    """Libvirt with one other VM, which has UEFI variables."""
+
+    def __init__(self, variables: Path) -> None:
+        super().__init__("qemu:///system")
+        definition = vm().replace("</os>", f"<nvram>{variables}</nvram></os>")
+        self._answers = {
+            "list": OTHER,
+            "dumpxml": definition.replace("maq1", "maq2").replace(UUID, OTHER),
+            "pool-list": "",
+        }
+
+    def run(self, command: str, *_: str, timeout_s: float = 1) -> str:
+        """Answer what is asked."""
+        return self._answers.get(command, f"<nothing>{timeout_s}</nothing>")
+
+
+@pytest.mark.parametrize("files", [{}, {"nvram.fd": ""}])
+def test_a_definition_with_the_uefi_variables_of_another_vm_is_refused(
+    tmp_path: Path, files: dict[str, str]
+) -> None:
+    """Also if the image has none: the restored VM would write to them."""
+    disk = "<disk type='file'><source file='/x'/><target dev='vda'/></disk>"
+    variables = tmp_path / "maq2_VARS.fd"
+    asked = {
+        "definition": vm(disk).replace("</os>", f"<nvram>{variables}</nvram></os>"),
+        "disks": [{**DISK, "path": str(tmp_path / "maq1.img")}],
+        "folders": [str(tmp_path)],
+        "files": files,
+    }
+    restore = RestoreRequest({**REQUEST, **asked})
+    with pytest.raises(NotPossibleError, match="is firmware or a kernel of the VM maq2"):
+        checked_restore(StateFolder(str(tmp_path / "state")), OneOther(variables), restore)
+    checked_restore(StateFolder(str(tmp_path / "state")), OneOther(tmp_path / "others"), restore)
+
+
+def test_a_new_disk_shares_no_data_file_with_the_old_one(tmp_path: Path) -> None:
+    """A copy of a QCOW2 file with an external data file would write to that of the old disk."""
+    disk, data = tmp_path / "maq1.qcow2", tmp_path / "data.raw"
+    create = ["qemu-img", "create", "-q", "-f", "qcow2", "-o", f"data_file={data}", str(disk), "1M"]
+    subprocess.run(create, check=True)
+    asked = {**DISK, "path": str(disk), "format": "qcow2", "bytes": 1 << 20}
+    restore = RestoreRequest({**REQUEST, "disks": [asked], "keep_old": False})
+    found = _target(restore, restore.disks[0], {disk: "qcow2"})
+    assert (found.base, found.flat, found.overlay) == ("qcow2", False, False)
+    new_disk.make(found, lambda: None)
+    info = subprocess.run(["qemu-img", "info", "--output=json", found.new], capture_output=True, check=True)
+    assert "data-file" not in json.loads(info.stdout)["format-specific"]["data"]

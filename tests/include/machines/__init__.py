@@ -1,1 +1,0 @@
-"""Tests of include/machines/: machines, their images and their generations."""

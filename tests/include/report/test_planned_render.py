@@ -1,0 +1,62 @@
+"""The reports of scrubs, restores and boot tests: headline, subject and both renderings."""
+
+import pytest
+
+from include.report import Report, headline, label, overall, render_html, render_text, subject
+from include.report.subject import amount_sentence
+from include.results.states import Kind, Outcome, State
+from tests.include.report.sample_items import OF_BACKUPS, backup, of_backups
+
+KINDS = ("scrub", "restore", "boot_test")
+DRY = "This was a dry run: nothing was restored and nothing was changed."
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (
+            of_backups("scrub", backup("2026-268", "verified again"), backup("maq1", "verified again")),
+            "All 2 backups were read and verified again.",
+        ),
+        (
+            of_backups("scrub", backup("2026-268", "DAMAGED"), backup("maq1", "verified again")),
+            "Of 2 backups: 1 damaged, 1 verified again.",
+        ),
+        (of_backups("restore", backup("2026-268", "restored")), "2026-268 was restored and verified."),
+        (of_backups("boot_test", backup("maq1", "booted")), "maq1 was booted from the vault."),
+        (of_backups("boot_test", backup("maq1", "did not boot")), "Of 1 VM: 1 did not boot."),
+        (
+            of_backups("restore", backup("maq1", "would be restored"), dry_run=True),
+            f"{DRY} Of 1 backup: 1 would be restored.",
+        ),
+        (of_backups("scrub"), "No backup was checked."),
+    ],
+)
+def test_the_headline_counts_the_backups_by_outcome(given: Report, expected: str) -> None:
+    """The worst first."""
+    assert headline(given) == expected
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("outcome", OF_BACKUPS)
+def test_every_kind_of_run_can_report_every_outcome(kind: str, outcome: Outcome) -> None:
+    """In both forms of the mail, without parts of other kinds."""
+    given = of_backups(kind, backup("maq1", outcome))
+    assert given.kind is Kind(kind)
+    assert (overall(given) is State.PASSED) is outcome.verified
+    for rendered in (render_text(given), render_html(given)):
+        assert headline(given) in rendered.replace("\n", " ")
+        assert not {"Downtime", "Coverage", "Generations", "Removed"} & set(rendered.split())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_run_without_items_never_passes(kind: str) -> None:
+    """Its label is NOT CHECKED."""
+    assert label(of_backups(kind)) == "NOT CHECKED"
+
+
+def test_the_subject_counts_the_backups_by_outcome() -> None:
+    """What is wrong comes first."""
+    given = of_backups("scrub", backup("2026-268", "DAMAGED"), backup("maq1", "verified again"))
+    assert subject(given) == "[INPE backup] Scrub FAILED · 1 damaged · 1 verified again · 1.0 GB"
+    assert amount_sentence(given) == "1.0 GB read in 31 s."

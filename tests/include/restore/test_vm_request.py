@@ -1,0 +1,64 @@
+"""The parameters of a restore of a VM."""
+
+import pytest
+
+from include.errors import BackupError, ConfigError
+from include.restore.vm_request import VmRestoreRequest
+
+
+def request(**fields: object) -> VmRestoreRequest:
+    """Return a request to restore ``maq1``."""
+    return VmRestoreRequest.model_validate({"vm": "maq1", **fields})
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"new_name": "maq1-copy"},
+        {"folder": "/vms/other"},
+        {"how": "in place", "confirm": "maq1"},
+        {"how": "in place", "confirm": "maq1", "folder": "/vms"},
+    ],
+)
+def test_a_valid_request_is_accepted(fields: dict[str, object]) -> None:
+    """Beside with or without a name, and in place with a confirmation."""
+    request(**fields).require_valid()
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"how": "in place"}, "Type its name as 'confirm'"),
+        ({"how": "in place", "confirm": "maq2"}, "'maq2' isn't it"),
+        ({"how": "in place", "confirm": "maq1 "}, "'maq1 ' isn't it"),
+        ({"new_name": "maq1"}, "needs another name"),
+        ({"new_name": "../maq"}, "can't be a VM's name"),
+        ({"new_name": "-maq"}, "can't be a VM's name"),
+        ({"new_name": "a/b"}, "can't be a VM's name"),
+        ({"new_name": "a b"}, "can't be a VM's name"),
+        ({"folder": "vms"}, "isn't a plain absolute path"),
+        ({"folder": "/vms/../etc"}, "isn't a plain absolute path"),
+        ({"folder": "/vms//x"}, "isn't a plain absolute path"),
+        ({"folder": "/"}, "isn't a plain absolute path"),
+        ({"folder": "/vms\0"}, "isn't a plain absolute path"),
+    ],
+)
+def test_an_invalid_request_is_refused(fields: dict[str, object], message: str) -> None:
+    """The message says what is valid."""
+    with pytest.raises(ConfigError, match=message):
+        request(**fields).require_valid()
+
+
+@pytest.mark.parametrize("name", ["", "..", "a/b", ".hidden", "x" * 300])
+def test_a_vms_name_that_leads_out_of_the_vault_is_refused(name: str) -> None:
+    """The name becomes part of a path there."""
+    with pytest.raises(BackupError):
+        request(vm=name).require_valid()
+
+
+def test_a_vm_beside_the_original_has_a_default_name() -> None:
+    """In place it keeps its own name."""
+    assert request().restored_name == "maq1-restored"
+    assert request(new_name="x").restored_name == "x"
+    assert request(how="in place", new_name="x").restored_name == "maq1"

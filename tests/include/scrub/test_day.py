@@ -1,0 +1,260 @@
+"""Reading a day again finds every difference from what was published."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from include.days.published import PublishedDay
+from include.scrub.day import read
+from include.vault.vault import Vault
+from tests.include.days.sample_days import DAY, record
+from tests.include.project_process import python
+from tests.include.scrub.sample_backups import CONTENTS, add, cut, day, flip, lose, no_pace, writable
+from tests.session.needs import disk_mounts, plain_user, program
+
+
+@pytest.fixture
+def published(tmp_path: Path) -> PublishedDay:
+    """A published day."""
+    return day(Vault.create(tmp_path / "vault"))
+
+
+def test_an_intact_day_is_verified(published: PublishedDay) -> None:
+    """Whatever its files are called; every byte counts for the rate limit."""
+    counted: list[int] = []
+    found = read(published, counted.append)
+    assert (found.damage, found.warnings) == ((), ())
+    assert found.verification == (
+        "SHA-256 of 4 files read back from the disk equal to 268.sha256, folders and links to the record"
+    )
+    assert found.files == 4
+    assert sum(counted) == found.bytes == sum(map(len, CONTENTS.values()))
+
+
+def flipped(published: PublishedDay) -> None:
+    """Flip the last bit of a file."""
+    flip(published.folder / "a", len(CONTENTS["a"]) - 1)
+
+
+def missing(published: PublishedDay) -> None:
+    """Remove a file."""
+    lose(published.folder / "sub" / "b")
+
+
+def unexpected(published: PublishedDay) -> None:
+    """Add a file."""
+    add(published.folder / "sub" / "c")
+
+
+def shorter(published: PublishedDay) -> None:
+    """Truncate a file."""
+    cut(published.folder / "a", 100)
+
+
+def a_link(published: PublishedDay) -> None:
+    """Replace a file by a link to a copy."""
+    outside = published.year_folder / "b"
+    shutil.copy(published.folder / "sub" / "b", outside)
+    lose(published.folder / "sub" / "b")
+    with writable(published.folder / "sub"):
+        (published.folder / "sub" / "b").symlink_to(outside)
+
+
+def a_fifo(published: PublishedDay) -> None:
+    """Replace a file by a FIFO, which a read would wait for."""
+    lose(published.folder / "sub" / "b")
+    with writable(published.folder / "sub"):
+        os.mkfifo(published.folder / "sub" / "b")
+
+
+def no_sums(published: PublishedDay) -> None:
+    """Remove the list of sums."""
+    published.sums.unlink()
+
+
+def other_sums(published: PublishedDay) -> None:
+    """Flip a bit of a sum."""
+    flip(published.sums, 3)
+
+
+def garbled_sums(published: PublishedDay) -> None:
+    """Flip a bit between a sum and its file's name."""
+    flip(published.sums, 64)
+
+
+def less_sums(published: PublishedDay) -> None:
+    """Remove a file together with its line of the list."""
+    with writable(published.sums):
+        published.sums.write_bytes(b"".join(published.sums.read_bytes().splitlines(keepends=True)[1:]))
+    lose(published.folder / "a")
+
+
+def cut_sums(published: PublishedDay) -> None:
+    """Truncate the list in the middle of a line."""
+    cut(published.sums, published.sums.stat().st_size - 1)
+
+
+def no_record(published: PublishedDay) -> None:
+    """Remove the record."""
+    published.record_file.unlink()
+
+
+def half_a_record(published: PublishedDay) -> None:
+    """Truncate the record."""
+    cut(published.record_file, 40)
+
+
+def anothers_record(published: PublishedDay) -> None:
+    """Put the record of the day before in its place."""
+    with writable(published.record_file):
+        published.record_file.write_text(record(DAY - 1, files=4).model_dump_json())
+
+
+def no_folder(published: PublishedDay) -> None:
+    """Move the folder away."""
+    published.folder.rename(published.folder.with_name("moved"))
+
+
+FAULTS: list[tuple[Callable[[PublishedDay], None], str]] = [
+    (flipped, "1 file is not as published: 'a'."),
+    (missing, "1 file is missing: 'sub/b'."),
+    (unexpected, "1 file is unexpected: 'sub/c'."),
+    (shorter, "1 file is not as published: 'a'."),
+    (a_link, "1 file is missing: 'sub/b'."),
+    (a_fifo, "1 file is unexpected: 'sub/b'."),
+    (no_sums, "'268.json' or '268.sha256' can't be read: "),
+    (other_sums, "1 file is not as published: 'a'."),
+    (garbled_sums, "can't be read: a line isn't as sha256sum writes it"),
+    (less_sums, "268.sha256 lists 3 files, but its record says 4."),
+    (cut_sums, "'268.json' or '268.sha256' can't be read: "),
+    (no_record, "'268.json' or '268.sha256' can't be read: "),
+    (half_a_record, "'268.json' or '268.sha256' can't be read: "),
+    (anothers_record, "Its record belongs to revision 1 of 2026-267."),
+    (no_folder, "268 is missing."),
+]
+
+
+@pytest.mark.parametrize(("spoil", "message"), FAULTS, ids=[spoil.__name__ for spoil, _ in FAULTS])
+def test_each_fault_is_found_and_described(
+    published: PublishedDay, spoil: Callable[[PublishedDay], None], message: str
+) -> None:
+    """None makes the scrub crash."""
+    spoil(published)
+    assert message in " ".join(read(published, no_pace).damage)
+
+
+LINKS = {"newest": "a", "elsewhere": "/data/2026/267/a"}
+
+
+def lost_link(published: PublishedDay) -> None:
+    """Remove a link."""
+    lose(published.folder / "newest")
+
+
+def turned_link(published: PublishedDay) -> None:
+    """Make a link lead to another file of the day."""
+    lose(published.folder / "newest")
+    with writable(published.folder):
+        (published.folder / "newest").symlink_to("empty")
+
+
+def new_link(published: PublishedDay) -> None:
+    """Add a link."""
+    with writable(published.folder):
+        (published.folder / "sub2").symlink_to("sub")
+
+
+def new_folder(published: PublishedDay) -> None:
+    """Add an empty folder."""
+    with writable(published.folder):
+        (published.folder / "sub2").mkdir()
+
+
+@pytest.mark.parametrize(
+    "spoil", [lost_link, turned_link, new_link, new_folder], ids=lambda one: one.__name__
+)
+@pytest.mark.parametrize("touched", [False, True])
+def test_links_and_folders_are_compared_with_the_record(
+    tmp_path: Path, spoil: Callable[[PublishedDay], None], *, touched: bool
+) -> None:
+    """The list of sums lacks them. A changed file time isn't damage."""
+    published = day(Vault.create(tmp_path / "vault"), links=LINKS)
+    if touched:
+        os.utime(published.folder / "a")
+    assert read(published, no_pace).damage == ()
+    spoil(published)
+    [damage] = read(published, no_pace).damage
+    assert damage.startswith("Its folders and links aren't as published. It has ")
+
+
+def test_several_faults_are_reported_together(published: PublishedDay) -> None:
+    """Each has its sentence."""
+    flipped(published)
+    missing(published)
+    unexpected(published)
+    assert len(read(published, no_pace).damage) == 3
+
+
+def test_writable_files_are_a_warning_and_no_damage(published: PublishedDay) -> None:
+    """Their content is intact; a person makes them read-only again."""
+    (published.folder / "a").chmod(0o644)
+    published.folder.chmod(0o755)
+    found = read(published, no_pace)
+    assert (found.damage, found.warnings) == ((), ("'268', 'a' should be read-only. Run chmod a-w.",))
+
+
+REFUSED = """
+import os, sys
+from pathlib import Path
+from include.days.archive import DayArchive
+from include.scrub.day import read
+from include.vault.vault import Vault
+try:
+    read(DayArchive(Vault(Path(sys.argv[1]))).published()[0], lambda count: None)
+except PermissionError as refused:
+    print(Path(os.fsdecode(refused.filename)).name)
+"""
+
+
+@pytest.mark.parametrize("path", ["268/a", "268/sub", "268.json", "268.sha256"])
+def test_a_file_that_this_user_may_not_read_isnt_damage(published: PublishedDay, path: str) -> None:
+    """Its content is unknown."""
+    (published.year_folder / path).chmod(0)
+    output = python(REFUSED, str(published.year_folder.parents[1]), prefix=plain_user())
+    assert output.strip() == {"268/a": "a", "268/sub": "268"}.get(path, path)
+
+
+DECAYED = """
+import subprocess, sys
+from pathlib import Path
+from include.scrub.day import read
+from include.vault.vault import Vault
+from tests.include.scrub.sample_backups import day
+folder = Path(sys.argv[1])
+published = day(Vault.create(folder / "mnt" / "vault"))
+subprocess.run(["sync", "-f", published.folder], check=True)
+assert read(published, lambda count: None).damage == ()
+content = (published.folder / "a").read_bytes()  # fills the page cache
+disk = folder / "disk"
+at = disk.read_bytes().index(content[:4096])
+with disk.open("r+b") as file:
+    file.seek(at + 100)
+    file.write(b"damaged")
+assert (published.folder / "a").read_bytes() == content  # the page cache still has the old bytes
+print(read(published, lambda count: None).damage)
+"""
+
+
+def test_files_are_read_from_the_disk_and_not_from_the_page_cache(tmp_path: Path) -> None:
+    """A real disk changes below a file system that still has the old bytes in memory."""
+    (tmp_path / "mnt").mkdir()
+    with (tmp_path / "disk").open("wb") as file:
+        file.truncate(64 << 20)
+    subprocess.run([program("mkfs.ext4"), "-q", tmp_path / "disk"], check=True)
+    mounted = 'mount -o loop "$1/disk" "$1/mnt" && shift && exec "$@"'
+    prefix = [*disk_mounts(), "sh", "-ec", mounted, "sh", str(tmp_path)]
+    assert python(DECAYED, str(tmp_path), prefix=prefix) == "(\"1 file is not as published: 'a'.\",)\n"

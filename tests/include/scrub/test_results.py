@@ -1,0 +1,116 @@
+"""The report items of a scrub: damage comes first, and only what is verified counts as passed."""
+
+from include.results.item import Item
+from include.results.states import Outcome, State
+from include.scrub.plan import NOT_DUE, ScrubBatch
+from include.scrub.results import Refetched, ScrubbedBatch, items, needs_action
+from include.scrub.scrubber import ScrubResult
+from tests.include.days.sample_days import DAY, record
+
+IMAGE = "maq1 2026-11-22T05-00-03Z"
+BATCH = ScrubBatch(name="SUPIM 2026", backups=("2026-268", "2026-269"), bytes=700)
+
+
+def reading(name: str = "2026-268", result: str = "passed", **fields: object) -> ScrubResult:
+    """Return the result of reading one backup."""
+    day = DAY if name.startswith("2026") else None
+    required = {"name": name, "day": day, "result": result, "how": "1 file is missing: 'a'."}
+    return ScrubResult.model_validate({**required, "files": 4, "bytes": 100, "seconds": 1.5, **fields})
+
+
+def report(*scrubbed: ScrubbedBatch, fetched: Refetched | None = None) -> list[Item]:
+    """Return the report items."""
+    return items(scrubbed, {DAY: fetched} if fetched else {})
+
+
+def test_intact_backups_are_one_item_per_batch() -> None:
+    """With its files, bytes and seconds."""
+    scrubbed = ScrubbedBatch.of(BATCH, [reading(), reading("2026-269")])
+    (item,) = report(scrubbed)
+    assert (item.name, item.outcome, item.state) == ("SUPIM 2026", Outcome.VERIFIED_AGAIN, State.PASSED)
+    assert item.reason == "Every byte of 2 backups read from the disk and verified."
+    assert (item.files, item.size_bytes, item.seconds) == (8, 200, 3)
+    assert needs_action([scrubbed]) == []
+
+
+def test_what_a_person_must_change_is_reported_even_if_all_is_intact() -> None:
+    """Once, as the plan has it."""
+    planned = [BATCH.model_copy(update={"needs_action": "The scrub reads too slowly."}), BATCH]
+    assert needs_action([ScrubbedBatch.of(BATCH, [reading()])], planned) == ["The scrub reads too slowly."]
+
+
+def test_each_damaged_backup_is_an_item_before_all_others() -> None:
+    """A person must find out why."""
+    intact = ScrubbedBatch.of(BATCH, [reading("2026-269")])
+    damaged = ScrubbedBatch.of(ScrubBatch(name="maq1", backups=(IMAGE,)), [reading(IMAGE, "failed")])
+    first, second = report(intact, damaged)
+    assert (first.name, first.outcome, first.state) == (IMAGE, Outcome.DAMAGED, State.FAILED)
+    assert first.reason.startswith("1 file is missing: 'a'. It is kept until a newer generation is intact.")
+    assert second.outcome is Outcome.VERIFIED_AGAIN
+    (sentence,) = needs_action([intact, damaged])
+    assert sentence.startswith(f"What the vault holds of '{IMAGE}' isn't what was published.")
+
+
+def test_a_day_that_was_fetched_again_passes() -> None:
+    """It has a new revision. A person must still check the disk."""
+    scrubbed = ScrubbedBatch.of(BATCH, [reading(result="failed"), reading("2026-269")])
+    day, rest = report(scrubbed, fetched=Refetched(record=record(revision=2)))
+    assert (day.name, day.outcome, day.state) == ("2026-268", Outcome.FETCHED_AGAIN, State.PASSED)
+    assert (day.revision, day.size_bytes) == (2, 412_000_000)
+    assert "It was damaged: 1 file is missing: 'a'. It was fetched again" in day.reason
+    assert rest.reason.startswith("Every byte of 1 backup read")
+    assert needs_action([scrubbed])
+
+
+def test_a_day_that_cant_be_fetched_again_has_the_reason() -> None:
+    """If none is known, the run has it."""
+    scrubbed = ScrubbedBatch.of(BATCH, [reading(result="failed")])
+    (item,) = report(scrubbed, fetched=Refetched(reason="It can't be fetched again. The source lacks it."))
+    assert (item.outcome, item.state) == (Outcome.DAMAGED, State.FAILED)
+    assert item.reason == "1 file is missing: 'a'. It can't be fetched again. The source lacks it."
+    (item,) = report(scrubbed)
+    assert item.outcome is Outcome.DAMAGED
+    assert item.reason.endswith("It wasn't fetched again. See the run, and clear the failed task.")
+
+
+def test_an_unreadable_backup_is_not_checked() -> None:
+    """It may be intact."""
+    (item,) = report(ScrubbedBatch.of(BATCH, [reading(result="not checked")]))
+    assert (item.name, item.outcome, item.state) == ("2026-268", Outcome.NOT_CHECKED, State.NOT_CHECKED)
+
+
+def test_a_dry_run_reports_what_would_be_read() -> None:
+    """With the size."""
+    (item,) = report(ScrubbedBatch.dry_run_only(BATCH))
+    assert (item.outcome, item.state, item.size_bytes) == (Outcome.WOULD_READ, State.NOT_CHECKED, 700)
+
+
+def test_backups_that_arent_due_are_already_safe() -> None:
+    """Also in a dry run."""
+    rest = ScrubBatch(name=NOT_DUE, reason="2 backups verified within the time set.")
+    for scrubbed in (ScrubbedBatch.of(rest, []), ScrubbedBatch.dry_run_only(rest)):
+        (item,) = report(scrubbed)
+        assert (item.outcome, item.reason) == (
+            Outcome.ALREADY_SAFE,
+            "2 backups verified within the time set.",
+        )
+
+
+def test_a_batch_whose_backups_were_removed_is_excluded() -> None:
+    """It is neither passed nor failed."""
+    (item,) = report(ScrubbedBatch.of(BATCH, []))
+    assert item.outcome is Outcome.EXCLUDED
+
+
+def test_only_the_first_few_warnings_are_reported() -> None:
+    """A read-only vault gives one for each backup."""
+    many = [reading(warnings=[f"Warning {number}."]) for number in range(9)]
+    (item,) = report(ScrubbedBatch.of(BATCH, many))
+    assert item.warnings == ("Warning 0.", "Warning 1.", "Warning 2.", "6 more warnings.")
+
+
+def test_the_xcom_stays_small_for_a_year_of_days() -> None:
+    """Intact backups are counted, not listed."""
+    scrubbed = ScrubbedBatch.of(BATCH, [reading() for _ in range(366)])
+    assert len(scrubbed.model_dump_json()) < 500
+    assert ScrubbedBatch.model_validate_json(scrubbed.model_dump_json()) == scrubbed

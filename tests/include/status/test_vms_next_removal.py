@@ -1,0 +1,59 @@
+"""What retention removes of a VM after the next weekly run, as the page shows it."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from include.config import site_file
+from include.config.site_file import Site
+from include.status.parts import VmPart
+from include.status.snapshot import VaultSnapshot
+from include.vault.vault import Vault
+from tests.include.vms import sample_vms
+from tests.include.vms.sample_vms import INSTANT
+
+NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
+WEEK = timedelta(weeks=1)
+
+
+@pytest.fixture
+def vault(tmp_path: Path) -> Vault:
+    """A new vault."""
+    return Vault.create(tmp_path / "vault")
+
+
+def vm(vault: Vault, **keep: int) -> VmPart:
+    """Return the only VM, with these retention rules."""
+    site = site_file.load(site_file.DEFAULT_PATH).model_dump(mode="json")
+    site["vms"]["keep"] |= keep
+    [part] = VaultSnapshot(vault, Site.model_validate(site), NOW).vms.vms
+    return part
+
+
+def test_the_next_removal_is_what_retention_removes_after_the_next_weekly_run(vault: Vault) -> None:
+    """With its reason; none while one more may be kept."""
+    oldest = sample_vms.lay(vault, instant=INSTANT - WEEK)
+    sample_vms.lay(vault)
+    assert vm(vault, weekly=3, monthly=1, yearly=1).next_removal is None
+    removal = vm(vault, weekly=2, monthly=1, yearly=1).next_removal
+    assert removal
+    assert removal.instant == oldest.instant
+    assert removal.reason.startswith(
+        "Removed: week 46 of 2026 isn't one of the newest that are kept (2 weeks)"
+    )
+
+
+@pytest.mark.parametrize(("not_booted", "removes"), [([], False), (["maq1"], True)])
+def test_the_next_removal_waits_for_the_boot_tests_of_that_vm(
+    vault: Vault, not_booted: list[str], *, removes: bool
+) -> None:
+    """By the rule of retention itself: a VM that isn't boot-tested needs none."""
+    site = site_file.load(site_file.DEFAULT_PATH).model_dump(mode="json")
+    site["vms"]["keep"] = {"weekly": 2, "monthly": 1, "yearly": 1}
+    site["boot_test"]["required"] = True
+    site["vms"]["overrides"] = [{"vms": vm, "boot_test": False} for vm in not_booted]
+    sample_vms.lay(vault, instant=INSTANT - WEEK)
+    sample_vms.lay(vault)
+    [part] = VaultSnapshot(vault, Site.model_validate(site), NOW).vms.vms
+    assert (part.next_removal is not None) is removes

@@ -1,0 +1,1 @@
+"""Tests of include/vms/: VMs, their images and their generations."""

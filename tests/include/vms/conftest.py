@@ -1,0 +1,26 @@
+"""Fixtures for tests of VMs: a vault, and a host that exports disks."""
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from include.vault.vault import Vault
+from tests.include.vms.exported_disks import ExportedDisks
+from tests.site.sshd import SshServer
+
+
+@pytest.fixture
+def vault(tmp_path: Path) -> Vault:
+    """A new vault."""
+    return Vault.create(tmp_path / "vault")
+
+
+@pytest.fixture
+def exported(cluster: SshServer) -> Iterator[ExportedDisks]:
+    """A host without an open backup."""
+    with tempfile.TemporaryDirectory(prefix="kvm-", dir="/tmp") as folder:
+        disks = ExportedDisks(cluster, Path(folder))
+        yield disks
+        disks.stop()

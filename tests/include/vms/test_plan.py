@@ -1,0 +1,245 @@
+"""The plan: which VMs are backed up and how, which aren't and why, and how much space that takes."""
+
+from typing import Any
+
+import pytest
+
+from include.config.vms import HostSection, VmsSection
+from include.errors import ConfigError, NoSpaceError
+from include.vms.models import HostSurvey, Vm
+from include.vms.plan import VmAction, VmPlan, decide, of_all_hosts, require_scratch
+from tests.include.vms.sample_vms import UUID
+
+MIB = 1 << 20
+GB = 10**9
+
+
+def disk(size: int = 100 * MIB, allocated: int = 50 * MIB, name: str = "vda") -> dict[str, Any]:
+    """Return a disk."""
+    path = {"kind": "file", "format": "raw", "path": f"/vms/{name}", "chain": [f"/vms/{name}"]}
+    return {"name": name, "bytes": size, "allocated": allocated, **path}
+
+
+def vm(name: str, *disks: dict[str, Any], **fields: object) -> Vm:
+    """Return a running VM."""
+    about = {"name": name, "uuid": UUID, "state": "running", "autostart": False, "persistent": True}
+    return Vm.model_validate({**about, "disks": list(disks or [disk()]), **fields})
+
+
+def survey(*vms: Vm, backup: bool = True, free_bytes: int = 100 * GB) -> HostSurvey:
+    """Return the survey of a host."""
+    scratch = {"path": "/var/lib/inpe-backup", "free_bytes": free_bytes}
+    about = {"host": "kvm1", "libvirt": "9.0.0", "backup": backup, "scratch": scratch}
+    return HostSurvey.model_validate({**about, "vms": list(vms)})
+
+
+def section(**fields: object) -> VmsSection:
+    """Return the site file's section."""
+    return VmsSection.model_validate(fields)
+
+
+def host(*vms: str, exclude: tuple[str, ...] = ()) -> HostSection:
+    """Return a host of the site file."""
+    return HostSection(vms=list(vms or ["*"]), exclude=list(exclude))
+
+
+def decided(
+    found: HostSurvey, *patterns: str, exclude: tuple[str, ...] = (), **fields: object
+) -> list[VmPlan]:
+    """Decide about a host's VMs."""
+    return decide(section(**fields), host(*patterns, exclude=exclude), found)
+
+
+def planned_of(found: Vm, *, backup: bool = True, **fields: object) -> VmPlan:
+    """Decide about one VM."""
+    (planned,) = decide(section(**fields), host(), survey(found, backup=backup))
+    return planned
+
+
+def test_vms_are_chosen_by_patterns_in_the_order_of_their_names() -> None:
+    """A VM that no pattern matches isn't listed."""
+    found = survey(*(vm(name) for name in ("maq10", "maq2", "other", "maq1", "MAQ3", "x-maq")))
+    assert [one.name for one in decided(found, "maq?", "x*")] == ["maq1", "maq2", "x-maq"]
+    assert [one.name for one in decided(found, "maq[12]", "maq1*")] == ["maq1", "maq10", "maq2"]
+
+
+@pytest.mark.parametrize(("backup", "method"), [(True, "cold"), (False, "copy")])
+def test_a_vm_that_a_restart_would_change_is_refused_unless_the_site_file_allows_it(
+    method: str, *, backup: bool
+) -> None:
+    """It would lose what only the running VM has, or take up an edit that nobody tried."""
+    changed = vm("maq1", restart_changes=["hostdev 0x1234:0xbeef is only in the running VM"])
+    planned = planned_of(changed, backup=backup)
+    assert (planned.action, planned.method) == (VmAction.REFUSE, method)
+    assert planned.reason.startswith(
+        "A restart would change it: hostdev 0x1234:0xbeef is only in the running"
+    )
+    overrides = [{"vms": "maq*", "restart_changes": "allow"}]
+    assert planned_of(changed, backup=backup, overrides=overrides).action is VmAction.IMAGE
+
+
+def test_a_vm_that_isnt_restarted_may_differ_from_its_definition() -> None:
+    """A live backup doesn't stop it."""
+    assert planned_of(vm("maq1", restart_changes=["memory is 1 KiB"]), method="live").action is VmAction.IMAGE
+
+
+def test_an_excluded_vm_is_listed_as_excluded() -> None:
+    """Whatever else is wrong with it."""
+    found = survey(vm("maq1"), vm("maq2", state="paused", problems=["It is odd."]))
+    one, two = decided(found, exclude=("maq2",))
+    assert (one.action, two.action) == (VmAction.IMAGE, VmAction.EXCLUDE)
+    assert two.reason == "The site file excludes it."
+
+
+def test_an_exclusion_that_matches_nothing_is_an_error() -> None:
+    """Because of a typo, a VM would be stopped that mustn't be."""
+    with pytest.raises(ConfigError, match=r"'mag2' matches no VM of kvm_host\. It has 'maq1', 'maq2'\."):
+        decided(survey(vm("maq1"), vm("maq2")), exclude=("mag2",))
+
+
+@pytest.mark.parametrize(
+    ("vms", "found"),
+    [(("web", "db"), r"It has 'db', 'web'\."), ((), r"It has no VM at all\.")],
+)
+def test_a_pattern_that_matches_nothing_is_an_error(vms: tuple[str, ...], found: str) -> None:
+    """A renamed VM must not drop out of the backup unnoticed."""
+    surveyed = survey(*(vm(name) for name in vms))
+    with pytest.raises(ConfigError, match=f"'maq7\\*' matches no VM of kvm_host. {found}"):
+        decided(surveyed, "*eb" if vms else "maq7*", "maq7*")
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"problems": ["vda is on Ceph.", "It has no definition."]}, "vda is on Ceph. It has no definition."),
+        ({"state": "paused"}, "It is paused, neither running nor off."),
+        ({"state": "other"}, "It is other, neither running nor off."),
+        ({"name": ".."}, "'..' can't be a name in the vault. Rename it (virsh domrename)."),
+        ({"name": ".hidden"}, "'.hidden' can't be a name in the vault. Rename it (virsh domrename)."),
+        ({"name": "a/b"}, "'a/b' can't be a name in the vault. Rename it (virsh domrename)."),
+        ({"name": "é" * 101}, f"'{'é' * 101}' can't be a name in the vault. Rename it (virsh domrename)."),
+    ],
+)
+def test_a_vm_that_cant_be_backed_up_is_refused_with_the_reason(
+    fields: dict[str, object], reason: str
+) -> None:
+    """The other VMs are backed up."""
+    planned = planned_of(vm(**{"name": "maq1", **fields}))  # type: ignore[arg-type]
+    assert (planned.action, planned.reason) == (VmAction.REFUSE, reason)
+
+
+def test_a_vm_with_saved_memory_is_refused_unless_the_site_file_allows_it() -> None:
+    """Its memory holds what its disks lack."""
+    saved = vm("maq1", state="off", saved=True)
+    refused = planned_of(saved)
+    assert refused.action is VmAction.REFUSE
+    assert "off with saved memory (virsh managedsave)" in refused.reason
+    allowed = planned_of(saved, overrides=[{"vms": "maq1", "managed_save": "disks_only"}])
+    assert (allowed.action, allowed.method) == (VmAction.IMAGE, "offline")
+    assert allowed.reason == "It is off, and stays off. Its saved memory isn't backed up."
+    problem = planned_of(saved.model_copy(update={"problems": ("vda is on Ceph.",)}))
+    assert problem.reason == "vda is on Ceph."
+
+
+@pytest.mark.parametrize(
+    ("state", "configured", "can", "method", "reason"),
+    [
+        ("running", "cold", "backup", "cold", "It runs: it is stopped for seconds"),
+        ("running", "live", "backup", "live", "It runs, and keeps running"),
+        ("running", "cold", "nothing", "copy", "It runs: it is down while its disks are copied"),
+        ("off", "cold", "backup", "offline", "It is off, and stays off."),
+        ("off", "live", "nothing", "offline", "It is off, and stays off."),
+    ],
+)
+def test_the_method_depends_on_the_state_of_the_vm_and_on_its_host(
+    state: str, configured: str, can: str, method: str, reason: str
+) -> None:
+    """The reason says what will happen."""
+    planned = planned_of(vm("maq1", state=state), backup=can == "backup", method=configured)
+    assert (planned.action, planned.method, planned.was) == (VmAction.IMAGE, method, state)
+    assert planned.reason.startswith(reason)
+
+
+def test_a_vm_that_must_not_stop_is_refused_on_a_host_without_live_backup() -> None:
+    """It isn't copied while it is down."""
+    planned = planned_of(vm("maq1"), backup=False, method="live")
+    assert planned.action is VmAction.REFUSE
+    assert "has no live backup (backup-begin)" in planned.reason
+
+
+def test_a_vm_can_have_its_own_method() -> None:
+    """By the first pattern that matches."""
+    override = [{"vms": "maq1*", "method": "live"}, {"vms": "maq*", "method": "cold"}]
+    found = decided(survey(*(vm(name) for name in ("maq1", "maq12", "maq2"))), overrides=override)
+    assert [one.method for one in found] == ["live", "live", "cold"]
+
+
+@pytest.mark.parametrize(
+    ("method", "state", "disks", "need"),
+    [
+        ("cold", "running", [disk(100 * GB)], 5 * GB),
+        ("live", "running", [disk(60 * GB), disk(40 * GB, name="vdb")], 5 * GB),
+        ("cold", "running", [disk(MIB)], 64 * MIB),
+        ("cold", "off", [disk(100 * GB)], 0),
+    ],
+)
+def test_guests_need_scratch_space_for_a_twentieth_of_their_disks(
+    method: str, state: str, disks: list[dict[str, Any]], need: int
+) -> None:
+    """At least 64 MiB, and none when they are off."""
+    assert planned_of(vm("maq1", *disks, state=state), method=method).scratch_bytes == need
+
+
+def test_a_vm_that_is_copied_needs_space_for_the_copy() -> None:
+    """As much as is allocated, not the size that the guest sees."""
+    planned = planned_of(vm("maq1", disk(100 * GB, 7 * GB), disk(9, 5, "vdb")), backup=False)
+    assert planned.scratch_bytes == 7 * GB + 5
+
+
+def test_scratch_space_is_required_for_one_vm_at_a_time() -> None:
+    """For the VM that needs most; VMs that aren't backed up don't count."""
+    vms = [vm("maq1", disk(40 * GB)), vm("maq2", disk(60 * GB))]
+    refused = vm("maq3", disk(900 * GB), problems=["It is odd."])
+    enough, short = (survey(*vms, refused, free_bytes=3 * GB - lacking) for lacking in (0, 1))
+    require_scratch(enough, decided(enough))
+    with pytest.raises(
+        NoSpaceError,
+        match=r"^Not enough space on kvm1 .*: /var/lib/inpe-backup has 3\.0 GB free, .* No VM was stopped\.",
+    ):
+        require_scratch(short, decided(short))
+    require_scratch(survey(free_bytes=0), [])
+
+
+def test_an_image_uses_what_its_host_has_allocated_and_a_tenth_more() -> None:
+    """Never more than the disks' size."""
+    disks = [disk(), disk(100 * MIB, 99 * MIB, "vdb"), disk(100 * MIB, 0, "vdc"), disk(0, 0, "vdd")]
+    assert planned_of(vm("maq1", *disks)).image_bytes == 155 * MIB
+
+
+def test_a_name_on_two_hosts_is_refused_and_the_other_vms_are_backed_up() -> None:
+    """The vault keeps VMs by their names; one of the two must be excluded, or was left by a migration."""
+    here, other = planned_of(vm("maq1")), planned_of(vm("maq2"))
+    there = here.model_copy(update={"host": "kvm_host_2"})
+    plans = of_all_hosts([[here, other], None, [there.model_dump(mode="json")]])
+    assert [(plan.name, plan.action) for plan in plans] == [
+        ("maq1", VmAction.REFUSE), ("maq2", VmAction.IMAGE), ("maq1", VmAction.REFUSE),
+    ]  # fmt: skip
+    assert {plan.reason.partition(", and")[0] for plan in plans if plan.name == "maq1"} == {
+        "'maq1' is on kvm_host and kvm_host_2"
+    }
+
+
+def test_a_name_whose_other_vm_is_excluded_is_backed_up() -> None:
+    """As the message advises."""
+    here = planned_of(vm("maq1"))
+    there = here.model_copy(update={"host": "kvm_host_2", "action": VmAction.EXCLUDE})
+    assert of_all_hosts([[here], [there]]) == [here, there]
+
+
+def test_a_vm_without_space_is_refused() -> None:
+    """With the reason that the check of the free space left."""
+    here, other = planned_of(vm("maq1")), planned_of(vm("maq2"))
+    plans = of_all_hosts([[here, other]], {"maq1": "The vault needs 1 GB more."})
+    assert [(plan.action, plan.reason) for plan in plans] == [
+        (VmAction.REFUSE, "The vault needs 1 GB more."), (VmAction.IMAGE, other.reason)
+    ]  # fmt: skip

@@ -1,0 +1,53 @@
+"""Records of VMs are read as they were written; incomplete ones are refused."""
+
+import json
+from datetime import timedelta
+
+import pytest
+from pydantic import ValidationError
+
+from include.vms.record import VmRecord
+from tests.include.vms.sample_vms import record
+
+WRITTEN = json.loads(record().model_dump_json())
+
+
+def test_a_record_is_written_as_it_is_read() -> None:
+    """As plain JSON, which any program can read."""
+    read = VmRecord.model_validate_json(json.dumps(WRITTEN))
+    assert json.loads(read.model_dump_json()) == WRITTEN
+    assert WRITTEN["instant"] == "2026-11-22T05:00:03.123456Z"
+
+
+@pytest.mark.parametrize("key", sorted(WRITTEN))
+def test_a_record_with_a_missing_field_is_refused(key: str) -> None:
+    """The error names the field."""
+    with pytest.raises(ValidationError, match=f"(?s){key}.*Field required"):
+        VmRecord.model_validate({name: value for name, value in WRITTEN.items() if name != key})
+
+
+def test_a_record_names_all_files_of_its_generation() -> None:
+    """So that any other file is noticed."""
+    assert record().names == {
+        *("vda.img", "vda.chunks", "vdb.img", "vdb.chunks"),
+        *("domain.xml", "record.json", "SHA256SUMS"),
+    }
+    assert record().images == {"vda.img", "vdb.img"}
+
+
+def test_a_record_has_the_offset_of_the_hosts_clock() -> None:
+    """Its instant is the vault's; the host's answer has the host's."""
+    begun = record(clock_offset_s=86400).begun
+    assert begun.instant == record().instant + timedelta(days=1)
+    assert begun.instant_at_vault == record().instant
+
+
+def test_a_record_contains_the_hosts_answer() -> None:
+    """For a task that is repeated after the images were verified: the VM isn't stopped again."""
+    begun = record().begun
+    assert (begun.vm, begun.uuid, begun.run) == ("maq1", WRITTEN["uuid"], "a run")
+    assert [(disk.name, disk.path, disk.bytes) for disk in begun.disks] == [
+        ("vda", "/vms/vda", 1_800_000),
+        ("vdb", "/vms/vdb", 4),
+    ]
+    assert (begun.downtime_s, begun.health_check, begun.instant) == (4.2, "It runs.", record().instant)

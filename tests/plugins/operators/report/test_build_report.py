@@ -1,0 +1,86 @@
+"""A report names what a run had no space for, and what it refused, each with the reason."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from include.config import site_file
+from include.days.plan import DayAction, DayWindow
+from include.report import Report
+from include.report.build import build_report
+from include.results.states import Kind, Outcome
+from include.results.tasks import RunFacts
+from inpe_backup.xcom import TaskResults
+from tests.include.days.sample_days import DAY, record
+from tests.include.report.daily_runs import plan
+from tests.include.report.weekly_runs import made, planned
+from tests.include.vms.sample_vms import UUID
+from tests.plugins.operators import FakeTask
+
+ANOTHER = "6ad32f6c-2b2e-4f1e-9a84-0c5d1a1f0007"
+NEEDS = "The vault needs 1 GB more."
+
+
+def reported(kind: Kind, results: dict[str, Any]) -> Report:
+    """Return the report of a run whose tasks left these results."""
+    site = site_file.load(site_file.DEFAULT_PATH)
+    run = RunFacts(run_id="a run", started=datetime.now(UTC), dry_run=False, url=None, day=str(DAY))
+    return build_report(kind, site, run, TaskResults(FakeTask(results).context()), None)
+
+
+def outcomes(report: Report) -> dict[str, tuple[Outcome, str]]:
+    """Return each item's outcome and reason."""
+    return {item.name: (item.outcome, item.reason) for item in report.items}
+
+
+def test_a_day_without_space_failed_for_that_reason() -> None:
+    """Its tasks never started, which isn't the reason."""
+    window = DayWindow(own=DAY, responsible_for=(DAY,), missing=(DAY - 9,))
+    plans = [plan(DayAction.COPY), plan(DayAction.COPY, day=DAY - 9)]
+    results = {
+        "choose_days": window.model_dump(mode="json"),
+        "plan_days": [one.model_dump(mode="json") for one in plans],
+        "check_free_space": [str(DAY)],
+        "check_free_space.refused": {str(DAY - 9): NEEDS},
+    }
+    assert outcomes(reported(Kind.DAYS, results))[str(DAY - 9)] == (Outcome.FAILED, NEEDS)
+
+
+def test_a_vm_isnt_reported_with_the_image_of_another() -> None:
+    """Clearing check_free_space alone gives the VMs another order than their tasks have."""
+    vms = [{"vm": {"name": name, "uuid": uuid}} for name, uuid in (("maq2", ANOTHER), ("maq1", UUID))]
+    results = {
+        "list_vms_0": [
+            planned(vm["vm"]["name"], uuid=vm["vm"]["uuid"]).model_dump(mode="json") for vm in vms
+        ],
+        "check_free_space": vms,
+        "publish_image_0": made(vm="maq1").model_dump(mode="json"),
+        "publish_image_1": made(vm="maq1").model_dump(mode="json"),
+        "apply_retention": [],
+    }
+    found = {name: outcome for name, (outcome, _) in outcomes(reported(Kind.VMS, results)).items()}
+    assert found == {"maq1": Outcome.IMAGED, "maq2": Outcome.NOT_IMAGED}
+
+
+def test_a_day_isnt_reported_with_the_copy_of_another() -> None:
+    """As above."""
+    window = DayWindow(own=DAY, responsible_for=(DAY,))
+    results = {
+        "choose_days": window.model_dump(mode="json"),
+        "plan_days": [plan(DayAction.COPY).model_dump(mode="json")],
+        "check_free_space": [str(DAY)],
+        "publish_day_0": record(day=DAY - 1).model_dump(mode="json"),
+    }
+    assert outcomes(reported(Kind.DAYS, results))[str(DAY)][0] is Outcome.FAILED
+
+
+def test_a_vm_without_space_is_refused_for_that_reason() -> None:
+    """It was never stopped: nothing says that its backup may be open."""
+    results = {
+        "list_vms_0": [planned("maq1").model_dump(mode="json")],
+        "check_free_space": [],
+        "check_free_space.refused": {"maq1": NEEDS},
+        "apply_retention": [],
+    }
+    report = reported(Kind.VMS, results)
+    assert outcomes(report)["maq1"] == (Outcome.NOT_POSSIBLE, NEEDS)
+    assert report.needs_action == ()

@@ -1,0 +1,64 @@
+"""A scheduled run that starts late, as after an outage, stops no VM in working hours."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import yaml
+
+from include.config import site_file
+from include.errors import BackupError
+from inpe_backup.operators.vms.list_vms import ListVmsOperator
+
+SITE = {
+    "mail": {"to": "backup@institute.example"},
+    "vaults": {"main": {"path": "/backup/vault"}},
+    "datasets": {"supim": {"source": {"root": "/data/supim"}}},
+    "vms": {"start_deadline_s": 3600},
+}
+
+
+@pytest.fixture(autouse=True)
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A site file that allows an hour's delay, without hosts: that error comes after the check."""
+    path = tmp_path / "site.yaml"
+    path.write_text(yaml.safe_dump(SITE), encoding="utf-8")
+    monkeypatch.setenv("INPE_BACKUP_SITE", str(path))
+    site_file.current.cache_clear()
+    yield
+    site_file.current.cache_clear()
+
+
+def error_of(run_type: str, late: timedelta, max_tries: int = 3) -> str:
+    """Run the task that much late, and return its error message."""
+    run = SimpleNamespace(run_type=run_type, run_after=datetime.now(UTC) - late)
+    task = ListVmsOperator(task_id="list_vms", ssh_conn_id="kvm_host", retries=3)
+    context: Any = {"dag_run": run, "ti": SimpleNamespace(max_tries=max_tries), "task": task}
+    with pytest.raises(BackupError) as failed:
+        task.work(context)
+    return str(failed.value)
+
+
+def test_a_scheduled_run_that_starts_too_late_stops_no_vm() -> None:
+    """The message says how late it is, and what to do."""
+    message = error_of("scheduled", timedelta(hours=9))
+    assert message.startswith(
+        "This run was due 9 h 0 min ago, and vms.start_deadline_s in the site file allows 1 h 0 min."
+    )
+    assert "No VM was stopped. Clear the run to back up the VMs now" in message
+
+
+@pytest.mark.parametrize(
+    ("run_type", "late", "max_tries"),
+    [
+        ("scheduled", timedelta(minutes=50), 3),
+        ("scheduled", timedelta(hours=9), 4),  # Airflow raised it when a person cleared the task
+        ("manual", timedelta(hours=9), 3),
+    ],
+)
+def test_other_runs_are_never_too_late(run_type: str, late: timedelta, max_tries: int) -> None:
+    """In time, cleared by a person, or started by hand."""
+    assert error_of(run_type, late, max_tries) == "The site file has no host kvm_host under vms.hosts."
