@@ -73,6 +73,7 @@ def temporary_folder(parent: Path | None = None) -> Iterator[Path]:
             with suppress(OSError), _lock(old):
                 _remove(old)
         folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
+        folder.chmod(0o711)  # hosts whose QEMU has an account of its own have their disks in it
         made = ExitStack()
         made.enter_context(_lock(folder))
     with made:

@@ -138,7 +138,9 @@ class KvmHost(Switched):
         entered = [*self.enter(), *command]
         done = subprocess.run(entered, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
         if check and done.returncode:
-            raise subprocess.CalledProcessError(done.returncode, command, done.stdout, done.stderr)
+            error = subprocess.CalledProcessError(done.returncode, command, done.stdout, done.stderr)
+            error.add_note(done.stderr)
+            raise error
         return done.stdout.strip()
 
     def virsh(self, *arguments: str) -> str:

@@ -35,14 +35,13 @@ def make(target: DiskPlace, alive: Callable[[], None]) -> None:
     if target.device or os.path.lexists(target.new):
         return
     part = target.new.with_name(f"{target.new.name}.copying")
-    with suppress(FileNotFoundError):
-        part.unlink()
+    part.unlink(missing_ok=True)
     part.touch(mode=0o600)  # before there is anything in it that others could read
     try:
         for command in _commands(target, part):
             _run(command, part, alive)
     except BaseException:
-        part.unlink()  # it may be what fills the disk
+        part.unlink(missing_ok=True)  # it may be what fills the disk; qemu-img removes some itself
         raise
     part.rename(target.new)
 

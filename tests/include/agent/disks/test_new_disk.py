@@ -66,3 +66,12 @@ def test_a_disk_that_cant_be_made_leaves_nothing(tmp_path: Path, monkeypatch: py
     with pytest.raises(NotRestoredError, match=r"can't be made: .* nearly full. The VM wasn't touched"):
         new_disk.make(made, lambda: None)
     assert list(tmp_path.iterdir()) == [made.place]
+
+
+def test_what_qemu_img_removed_itself_doesnt_hide_its_error(tmp_path: Path) -> None:
+    """It removes a file that it couldn't make."""
+    made = place(tmp_path, "qcow2", {"base": "", "base_bytes": 0})
+    huge = made._replace(disk=made.disk._replace(bytes=1 << 62))
+    with pytest.raises(NotRestoredError, match=r"can't be made: qemu-img: .*too large"):
+        new_disk.make(huge, lambda: None)
+    assert list(tmp_path.iterdir()) == [made.place]
