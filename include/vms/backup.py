@@ -264,6 +264,7 @@ class VmBackup:
             health_check=begun.health_check,
             disks=disks,
             files=tuple(transferred.files),
+            left_out=begun.left_out,
             base=base.name if base else None,
             bytes=staged.used_bytes,
             run=self.run,
