@@ -60,18 +60,24 @@ def table(phases: Iterable[Phase]) -> Iterator[str]:
 
 
 def updated_durations() -> dict[str, dict[str, object]]:
-    """Return the new content of durations.json: the duration of each suite and group."""
+    """Return the new content of durations.json: the duration of each suite, and of its groups."""
     known: dict[str, dict[str, object]] = json.loads(DURATIONS.read_text(encoding="utf-8"))
-    groups: dict[str, float] = defaultdict(float)
     for suite in ("test", "slow"):
-        for phase in recorded(suite):
-            groups[phase.group] += phase.seconds
+        if phases := recorded(suite):
+            known["groups"][suite] = _by_group(phases)
         result = RUNS / f"{suite}.json"
         found = json.loads(result.read_text(encoding="utf-8")) if result.exists() else {}
         if "seconds" in found:
             known["suites"][suite] = {"tests": found["tests"], "seconds": round(found["seconds"])}
-    rounded = {group: round(seconds) for group, seconds in sorted(groups.items()) if seconds >= 1}
-    return {"suites": known["suites"], "groups": dict[str, object](rounded)}
+    return known
+
+
+def _by_group(phases: Iterable[Phase]) -> dict[str, int]:
+    """Return the seconds of each group that took at least one."""
+    groups: dict[str, float] = defaultdict(float)
+    for phase in phases:
+        groups[phase.group] += phase.seconds
+    return {group: round(seconds) for group, seconds in sorted(groups.items()) if seconds >= 1}
 
 
 def main(arguments: list[str]) -> None:

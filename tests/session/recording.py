@@ -1,8 +1,8 @@
 """The pytest plugin of a run: the longest group first, how long each test took, what can't run here.
 
 A group is run by one worker: the tests of a file, or of several files that share something costly
-(``xdist_group``). Groups start in the order of their measured durations, so that no long one is left at the
-end.
+(``xdist_group``). Groups start in the order of their durations in the last run of the suite, so that no long
+one is left at the end.
 """
 
 import json
@@ -24,23 +24,36 @@ RUNS = Path(os.environ.get("INPE_TEST_RUNS") or PROJECT / ".test" / "runs")
 DURATIONS = Path(__file__).with_name("durations.json")
 
 
+_WITH_AIRFLOW = ("days", "vms")
+
+
 def group_of(item: pytest.Item) -> str:
-    """Return a test's group: that of its mark, or its file."""
+    """Return a test's group: that of its mark, or its file.
+
+    The two groups that need an Airflow are one in ``make test``: it is short enough for one worker, and
+    another Airflow would need half a minute of a CPU to start. The slow tests have one each.
+    """
     mark = item.get_closest_marker("xdist_group")
-    return str(mark.args[0]) if mark else item.nodeid.split("::")[0]
+    group = str(mark.args[0]) if mark else item.nodeid.split("::")[0]
+    return "airflow" if group in _WITH_AIRFLOW and os.environ.get(SUITE) == "test" else group
+
+
+def _last_durations() -> dict[str, float]:
+    """Return the seconds of each group in the last run of this suite; for others, of the slow one."""
+    groups: dict[str, dict[str, float]] = json.loads(DURATIONS.read_text(encoding="utf-8"))["groups"]
+    return groups.get(os.environ.get(SUITE, ""), groups["slow"])
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Put the longest group first, mark property tests, and count slow tests."""
-    seconds: dict[str, float] = json.loads(DURATIONS.read_text(encoding="utf-8"))["groups"]
+    seconds = _last_durations()
     groups = {item: group_of(item) for item in items}
     items.sort(key=lambda item: -seconds.get(groups[item], 0))  # stable: a group's tests keep their order
     for item in items:
         if is_hypothesis_test(getattr(item, "obj", None)):
             item.add_marker(pytest.mark.endurance)
-        if not item.get_closest_marker("xdist_group"):
-            item.add_marker(pytest.mark.xdist_group(groups[item]))
+        item.add_marker(pytest.mark.xdist_group(groups[item]), append=False)
     slow = sum(item.get_closest_marker("slow") is not None for item in items)
     output: dict[str, Any] = getattr(config, "workeroutput", {})
     output["slow"] = slow
