@@ -243,6 +243,7 @@ class VmBackup:
                 bytes=disk.bytes,
                 source_format=disk.format,
                 source_path=disk.path,
+                qcow2=disk.qcow2,
                 sha256=sha256[disk.name],
                 sent_bytes=sent[disk.name],
                 filesystems=tuple(filesystems.inspect(staged.image(disk.name))),

@@ -1,15 +1,12 @@
 """Whether a restore can be done, decided by what the host's other VMs use."""
 
-import json
-import subprocess
 from pathlib import Path
 
 import pytest
 
-from include.agent.disks import new_disk
 from include.agent.errors import NotPossibleError
 from include.agent.restore.request import RestoreRequest
-from include.agent.restore.target import _target, checked_restore
+from include.agent.restore.target import checked_restore
 from include.agent.state_folder import StateFolder
 from include.agent.virsh import Virsh
 from tests.include.agent.boot_test.test_definition import vm
@@ -52,17 +49,3 @@ def test_a_definition_with_the_uefi_variables_of_another_vm_is_refused(
     with pytest.raises(NotPossibleError, match="is firmware or a kernel of the VM maq2"):
         checked_restore(StateFolder(str(tmp_path / "state")), OneOther(variables), restore)
     checked_restore(StateFolder(str(tmp_path / "state")), OneOther(tmp_path / "others"), restore)
-
-
-def test_a_new_disk_shares_no_data_file_with_the_old_one(tmp_path: Path) -> None:
-    """A copy of a QCOW2 file with an external data file would write to that of the old disk."""
-    disk, data = tmp_path / "maq1.qcow2", tmp_path / "data.raw"
-    create = ["qemu-img", "create", "-q", "-f", "qcow2", "-o", f"data_file={data}", str(disk), "1M"]
-    subprocess.run(create, check=True)
-    asked = {**DISK, "path": str(disk), "format": "qcow2", "bytes": 1 << 20}
-    restore = RestoreRequest({**REQUEST, "disks": [asked], "keep_old": False})
-    found = _target(restore, restore.disks[0], {disk: "qcow2"})
-    assert (found.base, found.flat, found.overlay) == ("qcow2", False, False)
-    new_disk.make(found, lambda: None)
-    info = subprocess.run(["qemu-img", "info", "--output=json", found.new], capture_output=True, check=True)
-    assert "data-file" not in json.loads(info.stdout)["format-specific"]["data"]
