@@ -5,6 +5,7 @@ controls libvirt through virsh. Where to find what:
 
     __main__      the command line
     survey        what the host has: VMs, disks, problems (domain: parses a domain's XML;
+                  left_out: what a domain names and no image has;
                   restart_changes: compares the running definition with the persistent one;
                   started_memory: what libvirt makes of a definition's memory)
     backup/       a VM's backup: begin, send, end; its health check and restart watchdog

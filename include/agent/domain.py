@@ -6,9 +6,10 @@ import os
 import xml.etree.ElementTree as ET
 from typing import Any
 
+from include.agent.left_out import DRIVES, REFUSED_HOSTDEVS, hostdev_address, left_out
+
 _READABLE = ("raw", "qcow2")
 _PATHS = {"file": "file", "block": "dev"}  # the attribute of <source> that holds a path
-_NO_DATA = {"cdrom": "a CD-ROM drive", "floppy": "a floppy drive"}
 _AGENT_CHANNEL = "org.qemu.guest_agent.0"
 # Elements and attributes that make a disk something other than the file or device it names.
 _UNFIT = {
@@ -16,21 +17,6 @@ _UNFIT = {
     "shareable": "is shared with other VMs, which may write to it during the backup",
     ".//encryption": "is encrypted by QEMU with a key that only libvirt has",
     "source/slices": "is a slice of a larger file or device",
-}
-
-_UNSAVED_FIRMWARE = {
-    "./os/nvram[@type='network']": ("NVRAM", "It is on the network; only files and block devices are saved."),
-    "./os/varstore": ("NVRAM", "It is in a <varstore>, which isn't supported yet."),
-    "./devices/tpm/backend[@type='emulator']/source[@type='file']": (
-        "TPM",
-        "Its state is in a file; only that in a folder is saved.",
-    ),
-    "./devices/tpm/backend[@type='passthrough']": ("TPM", "It is the host's own."),
-    "./devices/tpm/backend[@type='external']": ("TPM", "It is run by another program than libvirt."),
-    "./devices/tpm/backend/encryption": (
-        "TPM key",
-        "It encrypts the TPM's state, and only libvirt has it: keep it yourself (virsh secret-get-value).",
-    ),
 }
 
 
@@ -49,11 +35,11 @@ class Domain:
         self.uuid = self._root.findtext("uuid", "")
         self.problems: list[str] = []
         self.disks: list[dict[str, Any]] = []
-        self.left_out: list[dict[str, str]] = []
+        roots = [root for root in (self._root, self._live) if root is not None]
+        self.left_out = left_out(*roots)
         for disk in self._root.findall("./devices/disk"):
             self._classify(disk)
         self._find_other_storage()
-        self._find_unsaved_firmware()
         self._compare_with_running()
 
     @property
@@ -62,8 +48,8 @@ class Domain:
         roots = [root for root in (self._root, self._live) if root is not None]  # the first may lack it
         found = [nvram for root in roots for nvram in root.findall("./os/nvram")]
         paths = [path for path in map(_nvram_path, found) if path]
-        if paths or any(nvram.get("type") == "network" for nvram in found):
-            return paths[0] if paths else None
+        if paths or any(nvram.find("source") is not None for nvram in found):
+            return paths[0] if paths else None  # a source without a path is on the network, or in a pool
         return self._chosen_nvram
 
     @property
@@ -102,9 +88,9 @@ class Domain:
 
     def _classify(self, disk: ET.Element) -> None:
         name, device = _name(disk), disk.get("device", "disk")
-        if device in _NO_DATA:
-            self.left_out.append({"name": name, "reason": f"It is {_NO_DATA[device]}."})
-        elif device == "lun":
+        if device in DRIVES:
+            return
+        if device == "lun":
             self.problems.append(
                 f"{name} is a LUN passed through to the guest (device='lun'); it can't be backed up."
             )
@@ -134,21 +120,14 @@ class Domain:
             self.disks.append({"name": name, "kind": kind, "format": image_format, "path": path})
 
     def _find_other_storage(self) -> None:
-        for kind in ("scsi", "scsi_host"):
-            if self._root.find(f"./devices/hostdev[@type='{kind}']") is not None:
+        for hostdev in self._root.findall("./devices/hostdev"):
+            if hostdev.get("type") in REFUSED_HOSTDEVS:
                 self.problems.append(
-                    "A SCSI device of the host is passed through to the guest; it can't be backed up."
+                    f"The SCSI device {hostdev_address(hostdev)} of the host is passed through to the guest; "
+                    "it can't be backed up."
                 )
-        for share in self._root.findall("./devices/filesystem"):
-            self.left_out.append({"name": _share(share), "reason": "It is a folder of the host."})
         if not self.disks and not self.problems:
             self.problems.append("It has no disk that holds data.")
-
-    def _find_unsaved_firmware(self) -> None:
-        """List the firmware state that isn't backed up."""
-        for path_in_xml, (name, reason) in _UNSAVED_FIRMWARE.items():
-            if self._root.find(path_in_xml) is not None:
-                self.left_out.append({"name": name, "reason": reason})
 
     def _compare_with_running(self) -> None:
         """Report each disk that a stop and a start would change."""
@@ -158,7 +137,7 @@ class Domain:
             {
                 _name(disk): _location(disk)
                 for disk in root.findall("./devices/disk")
-                if disk.get("device", "disk") not in _NO_DATA
+                if disk.get("device", "disk") not in DRIVES
             }
             for root in (self._root, self._live)
         )
@@ -181,11 +160,6 @@ def block_job(disk: str) -> str:
 def _name(disk: ET.Element) -> str:
     target = disk.find("target")
     return target.get("dev", "") if target is not None else ""
-
-
-def _share(filesystem: ET.Element) -> str:
-    target = filesystem.find("target")
-    return target.get("dir", "") if target is not None else ""
 
 
 def _location(disk: ET.Element) -> str | None:

@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from include.agent.errors import BackupNotBegunError, NotRestoredError
+from include.agent.left_out import one_left_out
 
-NAMES = ("NVRAM", "TPM", "TPM key")
-"""The parts of a VM's firmware state, by which the survey names those that aren't backed up."""
 _TRIES = 5
 
 # Members get their modes and owners here. Older versions of Python know no filters.
@@ -37,27 +36,20 @@ def examine(nvram: str | None, tpm: str | None) -> tuple[list[str], list[dict[st
         tpm: the path of the folder with its TPM's state, if it has any.
 
     Returns:
-        why they can't be read, as sentences; ``name`` and ``reason`` of what isn't there.
+        why they can't be read, as sentences; what isn't there, as ``left_out.py`` lists it.
     """
     problems, absent = [], []
-    for name, path in (("NVRAM", nvram), ("TPM", tpm)):
+    for kind, name, path in (("nvram", "NVRAM", nvram), ("tpm", "TPM", tpm)):
         try:
             _require_readable(path)
         except FileNotFoundError as error:
-            if error.filename == path:  # and not a file that the TPM has replaced just now
-                absent.append({"name": name, "reason": f"There is no {path}."})
+            if path and error.filename == path:  # and not a file that the TPM has replaced just now
+                absent.append(one_left_out(kind, "", path, "It doesn't exist."))
         except OSError as error:
             problems.append(
                 f"Its {name} ({error.filename}) can't be read: {error.strerror}. Let the login read it."
             )
     return problems, absent
-
-
-def missing(left_out: list[dict[str, str]]) -> list[str]:
-    """Return warnings about the firmware state that an image lacks, by the survey's ``left_out``."""
-    return [
-        f"Its {one['name']} isn't in the image. {one['reason']}" for one in left_out if one["name"] in NAMES
-    ]
 
 
 def save_firmware(folder: Path, vm: dict[str, Any]) -> None:
@@ -92,7 +84,7 @@ def _files_below(folder: str) -> list[str]:
 def _save(source: Path, copy: Callable[[str], object]) -> None:
     for _ in range(_TRIES):
         if not source.exists():
-            return  # a warning says so
+            return  # it is listed as left out
         with suppress(FileNotFoundError):  # something in it was replaced just now
             before = _stamps(source)
             copy(str(source))

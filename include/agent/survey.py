@@ -16,6 +16,7 @@ from include.agent.disks import exports
 from include.agent.disks.image_info import disk_info
 from include.agent.domain import Domain, block_job
 from include.agent.errors import LibvirtError, UsageError
+from include.agent.left_out import one_left_out
 from include.agent.restart_changes import restart_changes
 from include.agent.restore.status import describe_unfinished
 from include.agent.state_folder import StateFolder
@@ -84,7 +85,8 @@ def vm_of(state: StateFolder, virsh: Virsh, uuid: str) -> dict[str, Any]:
     for disk in domain.disks:
         try:
             info = disk_info(disk)
-            left_out += _snapshots(disk, info.pop("snapshots"))
+            if snapshots := info.pop("snapshots"):  # the guest doesn't see them, and nor does the image
+                left_out.append(one_left_out("snapshots", ", ".join(snapshots), disk["path"]))
             disks.append({**disk, **info})
         except LibvirtError as error:
             problems.append(f"{disk['name']} ({disk['path']}) can't be read: {error}")
@@ -110,12 +112,6 @@ def _vm_if_defined(state: StateFolder, virsh: Virsh, uuid: str) -> dict[str, Any
         if uuid in virsh.uuids():
             raise
         return None  # it was undefined just now
-
-
-def _snapshots(disk: dict[str, Any], names: list[str]) -> list[dict[str, str]]:
-    """Return the internal snapshots of a disk, which an image of what the guest sees lacks."""
-    listed = f"{', '.join(names)}: only its file on the host has them."
-    return [{"name": f"internal snapshots of {disk['name']}", "reason": listed}] if names else []
 
 
 def _foreign_jobs(state: StateFolder, virsh: Virsh, domain: Domain) -> list[str]:

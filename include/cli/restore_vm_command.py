@@ -8,6 +8,7 @@ from include.cli.terminal import Commands
 from include.restore.generation_choice import choose
 from include.restore.vm_folder import FolderRestore
 from include.vms.archive import VmArchive, folder_name
+from include.vms.left_out import not_restored
 
 _DESCRIPTION = """\
 Write a VM's disk images, libvirt definition and firmware to a folder, and verify each image as read back
@@ -45,9 +46,12 @@ def run(options: Namespace) -> int:
         vault, chosen.generation, options.to, options.format, terminal.run_name(), terminal.print_error
     )
     files = [str(path) for path in restore.run()]
+    left_out = chosen.generation.record.left_out
+    for warning in not_restored(left_out):
+        terminal.print_error(warning)
     if options.json:
         result = {"vm": vm, "generation": chosen.generation.name, "files": files}
-        terminal.print_line(json.dumps(result))
+        terminal.print_line(json.dumps({**result, "left_out": [one.model_dump() for one in left_out]}))
     else:
         for file in files:
             terminal.print_line(file)

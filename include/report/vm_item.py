@@ -1,6 +1,6 @@
 """One VM of a weekly run: its item in the report, and what about it needs action."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC
 from typing import Any
@@ -19,6 +19,7 @@ from include.results.failure import Failure
 from include.results.item import Downtime, Item
 from include.results.states import Outcome, State
 from include.text import duration
+from include.vms.left_out import LeftOut
 from include.vms.models import BegunBackup, EndedBackup
 from include.vms.plan import VmAction, VmPlan
 from include.vms.record import VmRecord
@@ -209,6 +210,7 @@ class VmCase:
             State.NOT_CHECKED,
             downtime=expected,
             size_bytes=sum(disk.allocated for disk in self.planned.disks),
+            left_out=_descriptions(self.planned.left_out),
         )
 
     def _not_imaged_item(self) -> Item:
@@ -274,7 +276,12 @@ def _image_fields(record: VmRecord) -> dict[str, Any]:
         "seconds": spent,
         "verification": f"{verification.how}, {verification.when.astimezone(UTC):%Y-%m-%d %H:%M} UTC",
         "evidence": _evidence(record),
+        "left_out": _descriptions(record.left_out),
     }
+
+
+def _descriptions(left_out: Iterable[LeftOut]) -> tuple[str, ...]:
+    return tuple(one.description for one in left_out)
 
 
 def _evidence(record: VmRecord) -> str:

@@ -31,6 +31,7 @@ from include.vault.vault import Vault
 from include.vms.archive import PublishedVm, VmArchive
 from include.vms.chunks import Chunks
 from include.vms.host import Host
+from include.vms.left_out import not_restored
 from include.vms.progress import Progress
 from include.vms.restore_models import RestoreCheck, RestoreDiskOrder, SwapResult, VmRestoreOrder
 
@@ -85,7 +86,9 @@ class VmRestore:
             VmNotPossibleError: the host can't do it.
         """
         with self._damage_recorded(record=False):
-            return self.host.check_restore(self.order())
+            found = self.host.check_restore(self.order())
+        warnings = (*found.warnings, *not_restored(self.generation.record.left_out))
+        return found.model_copy(update={"warnings": warnings})
 
     def run_all(self) -> RestoredVm:
         """Restore the VM.
@@ -110,7 +113,7 @@ class VmRestore:
             sent_bytes=sent,
             chunks=sum(self._chunks(disk.name).count for disk in order.disks),
             seconds=round(time.monotonic() - began, 3),
-            warnings=swapped.warnings,
+            warnings=(*swapped.warnings, *not_restored(self.generation.record.left_out)),
         )
 
     def order(self) -> VmRestoreOrder:

@@ -48,12 +48,12 @@ def uuid_of(xml: str) -> str:
 
 
 def nvram_of(xml: str) -> str | None:
-    """Return the path of a VM's UEFI variables; None without any."""
+    """Return the path of the file or device with a VM's UEFI variables; None if the definition has none."""
     found = _parsed(xml).find("./os/nvram")
     if found is None:
         return None
     source = found.find("source")
-    return source.get("file") if source is not None else found.text
+    return (source.get("file") or source.get("dev")) if source is not None else found.text
 
 
 def is_block(xml: str, target: str) -> bool:

@@ -65,6 +65,7 @@ class Item(Model):
     picture_caption: Text | None = Field(
         default=None, description="what the picture shows, in a sentence; None: it is a screenshot"
     )
+    left_out: tuple[Text, ...] = Field(default=(), description="what a VM's image lacks, one phrase each")
     warnings: tuple[Text, ...] = ()
 
     @model_validator(mode="after")

@@ -4,6 +4,7 @@ plan             which VMs of a host are backed up, and how, by the site file's 
 lanes            which are backed up side by side, and which after which
 backup           begin, transfer, verify, publish, end
 host             the commands to a KVM host; what runs there is ``include/agent/``
+left_out         what a VM has and its image hasn't
 models           the host's answers; ``restore_models`` those about restores
 transfer         the disks of an open backup, into staging
 image_stream     the connection over which the host sends them, disk by disk: ``incoming_disk``, ``progress``

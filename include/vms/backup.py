@@ -265,15 +265,12 @@ class VmBackup:
             health_check=begun.health_check,
             disks=disks,
             files=tuple(transferred.files),
+            left_out=begun.left_out,
             base=base.name if base else None,
             bytes=staged.used_bytes,
             run=self.run,
             transfer_seconds=transferred.seconds,
-            warnings=(
-                *begun.warnings,
-                *unclean,
-                *self._other_vm(base),
-            ),
+            warnings=(*begun.warnings, *unclean, *self._other_vm(base)),
             verifications=(verification,),
         )
 

@@ -9,6 +9,7 @@ from include.config.vms import HealthChecks
 from include.models import Model
 from include.text import duration, span
 from include.vault.clock import TOLERANCE
+from include.vms.left_out import LeftOut
 
 _FIRST, _LAST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
 
@@ -57,13 +58,6 @@ class VmDisk(Model):
     qcow2: Qcow2Options | None = None
 
 
-class SkippedDevice(Model):
-    """A device that isn't backed up, such as a CD-ROM, and why."""
-
-    name: str
-    reason: str
-
-
 class OpenBackup(Model):
     """A backup that hasn't been ended: of which run, since when, and its last step."""
 
@@ -83,7 +77,7 @@ class Vm(Model):
         autostart: whether it starts with its host.
         persistent: whether its definition outlives a stop.
         disks: those that are backed up.
-        left_out: the devices that aren't.
+        left_out: what else it has, which isn't.
         nvram: path of its UEFI variables, if any.
         tpm: path of its emulated TPM's state, if any.
         guest_agent: whether its guest agent is connected.
@@ -100,7 +94,7 @@ class Vm(Model):
     autostart: bool
     persistent: bool
     disks: tuple[VmDisk, ...]
-    left_out: tuple[SkippedDevice, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
     nvram: str | None = None
     tpm: str | None = None
     guest_agent: bool = False
@@ -193,6 +187,7 @@ class BegunBackup(Model):
         health_check: which checks have passed, as a sentence.
         instant: the time of the disks' state, by the host's clock, as are the steps' times.
         disks: the disks of the backup.
+        left_out: what the VM has and the image won't have.
         warnings: sentences for the report.
         clock_offset_s: how far the host's clock was ahead of the vault's, in seconds.
     """
@@ -208,6 +203,7 @@ class BegunBackup(Model):
     health_check: str
     instant: Annotated[AwareDatetime, Field(ge=_FIRST, lt=_LAST)]
     disks: tuple[SnapshotDisk, ...]
+    left_out: tuple[LeftOut, ...] = ()
     warnings: tuple[str, ...] = ()
     clock_offset_s: float = 0
 

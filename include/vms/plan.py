@@ -12,6 +12,7 @@ from include.models import Model
 from include.names import matches, named, shown
 from include.text import size
 from include.vms.archive import folder_name
+from include.vms.left_out import LeftOut
 from include.vms.models import HostSurvey, Method, Vm, VmDisk
 
 FILES = 16  # inodes: more than a generation uses
@@ -51,6 +52,7 @@ class VmPlan(Model):
         method: how its backup will be begun.
         was: ``running`` or ``off``.
         disks: those that are backed up.
+        left_out: what else it has, which isn't.
         scratch_bytes: the space that its host needs during the backup.
     """
 
@@ -62,6 +64,7 @@ class VmPlan(Model):
     method: Method
     was: str
     disks: tuple[VmDisk, ...]
+    left_out: tuple[LeftOut, ...] = ()
     scratch_bytes: int = 0
 
     @property
@@ -161,6 +164,7 @@ def _planned(section: VmsSection, host: HostSection, survey: HostSurvey, vm: Vm)
         method=method,
         was=vm.state,
         disks=vm.disks,
+        left_out=vm.left_out,
         scratch_bytes=_scratch(vm, method),
     )
 

@@ -6,6 +6,7 @@ from typing import Literal
 from include.models import Model
 from include.vault.verification_log import Verification
 from include.vms.filesystems import FileSystem
+from include.vms.left_out import LeftOut
 from include.vms.models import BegunBackup, Method, Qcow2Options, SnapshotDisk, Stopped, TimedStep
 
 
@@ -55,6 +56,7 @@ class VmRecord(Model):
         health_check: which checks showed that the VM was back, as a sentence.
         disks: the disks.
         files: the other files: definition, NVRAM, TPM state.
+        left_out: what the VM had and the generation hasn't.
         base: the name of the generation whose chunks weren't sent again, if any.
         bytes: what the generation occupies on the vault's disk, shared blocks included.
         run: the Airflow run that made it.
@@ -76,6 +78,7 @@ class VmRecord(Model):
     health_check: str
     disks: tuple[DiskRecord, ...]
     files: tuple[str, ...]
+    left_out: tuple[LeftOut, ...]
     base: str | None
     bytes: int
     run: str
@@ -119,6 +122,7 @@ class VmRecord(Model):
             health_check=self.health_check,
             instant=self.instant + timedelta(seconds=self.clock_offset_s),
             disks=tuple(disks),
+            left_out=self.left_out,
             warnings=self.warnings,
             clock_offset_s=self.clock_offset_s,
         )

@@ -29,7 +29,7 @@ from include.agent.errors import (
     NotPossibleError,
     StillRunningError,
 )
-from include.agent.firmware import missing, save_definition, save_firmware
+from include.agent.firmware import save_definition, save_firmware
 from include.agent.journal import now
 from include.agent.state_folder import StateFolder, VmFolder
 from include.agent.virsh import Virsh
@@ -58,7 +58,7 @@ class BeginBackup:
         self._folder: VmFolder = state.of(self._uuid)
         self._steps = Steps(self._folder.journal)
         self._step = self._steps.begin
-        self._warnings = missing(vm["left_out"])
+        self._warnings: list[str] = []
         self._stopped = "saved" if vm["saved"] else "not stopped"
         self._health = "It wasn't stopped."
         self._instant = ""
@@ -285,5 +285,6 @@ class BeginBackup:
             "health_check": self._health,
             "instant": self._instant,
             "disks": disks,
+            "left_out": self._vm["left_out"],
             "warnings": self._warnings,
         }

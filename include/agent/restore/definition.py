@@ -101,6 +101,7 @@ class _Definition:
         self, restore: RestoreRequest, own: ET.Element | None, known: set[str], folders: Folders
     ) -> None:
         self._name = restore.name
+        self._writes_nvram = "nvram.fd" in restore.files
         self._disks = {disk.name: disk for disk in restore.disks}
         self._known = known
         self._folders = folders
@@ -164,9 +165,12 @@ class _Definition:
 
     def _move_nvram(self) -> None:
         nvram = self._root.find("./os/nvram")
-        if nvram is None or self._list.trusts(nvram, "os/nvram"):
+        if nvram is None:
             return
         path = Domain(ET.tostring(self._root, encoding="unicode")).nvram
+        replaces_device = self._writes_nvram and path is not None and _is_device(Path(path))
+        if self._list.trusts(nvram, "os/nvram") and not replaces_device:
+            return
         template = nvram.get("template")
         if template and not self._is_known(template):
             del nvram.attrib["template"]
@@ -174,7 +178,7 @@ class _Definition:
         for source in nvram.findall("source"):
             nvram.remove(source)
         nvram.attrib.pop("type", None)
-        if path and not (path.startswith("/") and self._folders.allow(Path(path))):
+        if path and (replaces_device or not (path.startswith("/") and self._folders.allow(Path(path)))):
             moved = str(nvram_folder() / f"{self._name}_VARS.fd")
             self.warnings.append(f"Its UEFI variables are {moved} now, not {path}.")
             path = moved
@@ -259,6 +263,11 @@ def _put(disk: ET.Element, place: RequestedDisk) -> None:
     if driver is None:
         driver = ET.SubElement(disk, "driver", name="qemu")
     driver.set("type", place.format)
+
+
+def _is_device(path: Path) -> bool:
+    """Return whether a path is a device's: a file that is moved there would replace the device's node."""
+    return path.is_block_device() or Path("/dev") in path.parents
 
 
 def _is_drive(disk: ET.Element) -> bool:

@@ -89,19 +89,39 @@ def test_uefi_variables_whose_place_libvirt_chose_are_found(monkeypatch: pytest.
 
 
 @pytest.mark.parametrize(
-    ("name", "system", "devices"),
+    ("nvram", "path"),
     [
-        ("NVRAM", "<nvram type='network'><source protocol='iscsi' name='iqn.x'/></nvram>", ""),
-        ("NVRAM", "<varstore template='/fw/vars.json' path='/varstore/w11.json'/>", ""),
-        ("TPM", "", "<backend type='emulator'><source type='file' path='/vms/w11.tpm'/></backend>"),
-        ("TPM", "", "<backend type='external'><source type='unix' path='/run/tpm'/></backend>"),
-        ("TPM key", "", "<backend type='emulator'><encryption secret='6dd3e4a5'/></backend>"),
+        ("<nvram type='file'><source file='/vms/a.fd'/></nvram>", "/vms/a.fd"),
+        ("<nvram type='block'><source dev='/dev/vg/vars'/></nvram>", "/dev/vg/vars"),
+        ("<nvram type='network'><source protocol='nbd' name='x'/></nvram>", None),
+        ("<nvram type='volume'><source pool='default' volume='vars'/></nvram>", None),
     ],
 )
-def test_firmware_state_that_isnt_backed_up_is_listed(name: str, system: str, devices: str) -> None:
-    """Nobody finds out only when a restored VM asks for its key."""
-    tpm = f"<devices><tpm>{devices}</tpm></devices>" if devices else ""
-    domain = Domain(f"<domain><os firmware='efi'>{system}</os>{tpm}</domain>")
-    assert [one["name"] for one in domain.left_out] == [name]
-    assert domain.nvram is None or not system
-    assert domain.tpm is None or name == "TPM key"
+def test_uefi_variables_are_where_the_definition_has_them(nvram: str, path: str | None) -> None:
+    """If that is no path, they aren't at the place that libvirt chooses otherwise."""
+    assert uefi(CHOSEN.replace("</os>", f"{nvram}</os>")).nvram == path
+
+
+def test_a_tpm_whose_state_isnt_in_a_folder_has_no_path() -> None:
+    """What is at the default path then is of another time."""
+    for source, path in (("type='dir' path='/tpm'", "/tpm"), ("type='file' path='/tpm'", None)):
+        backend = f"<backend type='emulator'><source {source}/></backend>"
+        assert Domain(f"<domain><devices><tpm>{backend}</tpm></devices></domain>").tpm == path
+
+
+@pytest.mark.parametrize(
+    ("source", "device"),
+    [
+        ("<adapter name='scsi_host0'/><address bus='0' target='0' unit='1'/>", "scsi_host0 0:0:1"),
+        ("<source protocol='iscsi' name='iqn.x/1'><host name='san'/></source>", "iscsi iqn.x/1"),
+    ],
+)
+def test_a_scsi_device_that_is_passed_through_is_refused_by_its_address(source: str, device: str) -> None:
+    """It is a disk, whatever else the VM has."""
+    inner = source if source.startswith("<source") else f"<source>{source}</source>"
+    hostdev = f"<hostdev mode='subsystem' type='scsi'>{inner}</hostdev>"
+    domain = Domain(f"<domain><devices>{hostdev}</devices></domain>")
+    assert domain.problems == [
+        f"The SCSI device {device} of the host is passed through to the guest; it can't be backed up."
+    ]
+    assert domain.left_out == []

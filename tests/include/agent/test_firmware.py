@@ -64,7 +64,7 @@ def test_the_uefi_variables_of_a_vm_that_isnt_stopped_are_saved(host: KvmHost, a
     assert begun.status == 0, begun
     sent = base64.b64decode(agent.send("maq5")["files"]["nvram.fd"])
     assert sent == nvram(host).read_bytes()
-    assert not [warning for warning in begun.output["warnings"] if "NVRAM" in warning]
+    assert begun.output["left_out"] == []
 
 
 def test_an_image_without_uefi_variables_is_reported(host: KvmHost, agent: Agent) -> None:
@@ -75,7 +75,8 @@ def test_an_image_without_uefi_variables_is_reported(host: KvmHost, agent: Agent
     finally:
         nvram(host).with_suffix(".away").rename(nvram(host))
     assert (begun.status, begun.output["method"]) == (0, "offline")
-    assert begun.output["warnings"] == [f"Its NVRAM isn't in the image. There is no {nvram(host)}."]
+    left_out = [(one["kind"], one["where"], one["reason"]) for one in begun.output["left_out"]]
+    assert left_out == [("nvram", str(nvram(host)), "It doesn't exist.")]
 
 
 def test_what_a_running_vm_changes_meanwhile_is_copied_again(
@@ -130,14 +131,13 @@ def test_a_tpm_that_writes_its_state_just_now_isnt_left_out(
 
 
 def test_state_that_doesnt_exist_is_left_out_and_nothing_is_saved(tmp_path: Path) -> None:
-    """The survey lists it, and the backup warns."""
+    """The survey lists it."""
     gone = tmp_path / "gone"
     problems, absent = firmware.examine(str(gone), str(gone))
-    assert (problems, [one["name"] for one in absent]) == ([], ["NVRAM", "TPM"])
-    assert firmware.missing([*absent, {"name": "sda", "reason": "It is a CD-ROM drive."}]) == [
-        f"Its NVRAM isn't in the image. There is no {gone}.",
-        f"Its TPM isn't in the image. There is no {gone}.",
-    ]
+    assert (problems, [(one["kind"], one["where"]) for one in absent]) == (
+        [],
+        [("nvram", str(gone)), ("tpm", str(gone))],
+    )
     firmware.save_firmware(tmp_path, vm(nvram=gone, tpm=gone))
     assert list(tmp_path.iterdir()) == []
 

@@ -78,6 +78,19 @@ def test_a_disk_is_surveyed_with_its_backing_files(host: KvmHost, agent: Agent) 
     assert disk.allocated >= backing.stat().st_blocks * 512
 
 
+def test_internal_snapshots_are_left_out(host: KvmHost, agent: Agent) -> None:
+    """Only the disk's own file has them; and the survey has what the file was made with."""
+    image(host, "maq2", "-o", "cluster_size=128k")
+    host.virsh("snapshot-create-as", "--domain=maq2", "--name=before upgrade")
+    vm = surveyed(agent, "maq2")
+    host.virsh("snapshot-delete", "--domain=maq2", "--snapshotname=before upgrade")
+    path = str(host.disk("maq2", "vda"))
+    assert [one.phrase for one in vm.left_out] == [f"internal snapshots before upgrade ({path})"]
+    assert vm.disks[0].qcow2 is not None
+    assert vm.disks[0].qcow2.cluster_size == 1 << 17
+    image(host, "maq2")
+
+
 @pytest.mark.slow
 def test_a_disk_that_qemu_encrypted_is_a_problem(host: KvmHost, agent: Agent) -> None:
     """Only libvirt has the key, and without it the image is useless."""

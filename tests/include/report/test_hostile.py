@@ -81,7 +81,15 @@ def _full_of(text: str) -> Report:
 def _vms_full_of(text: str) -> Report:
     down = {"method": text, "was": "running", "downtime_s": 75, "budget_s": 60}
     return weekly(
-        imaged(text, downtime=down, reason=text, verification=text, evidence=text, warnings=(text,)),
+        imaged(
+            text,
+            downtime=down,
+            reason=text,
+            verification=text,
+            evidence=text,
+            warnings=(text,),
+            left_out=(text,),
+        ),
         *(vm(text, outcome, reason=text) for outcome in OF_VMS),
         generations=(row(text), row(text, "failed")),
         space=space(path=text),

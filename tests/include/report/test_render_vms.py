@@ -74,6 +74,8 @@ def test_both_parts_have_the_same_content_for_vms(expected: str) -> None:
         (weekly(generations=()), "The vault holds no generation."),
         (weekly(generations=(), mondays=(), space=None), "The generations were not checked."),
         (weekly(imaged(warnings=("It ignored the shutdown.",))), "It ignored the shutdown."),
+        (weekly(imaged(left_out=("CD-ROM hda (/a.iso).",))), "CD-ROM hda (/a.iso)."),
+        (weekly(would_image(left_out=("CD-ROM hda (/a.iso).",)), dry_run=True), "CD-ROM hda (/a.iso)."),
         (weekly(vm("maq1", "NOT BACK")), "maq1 did not come back. Check this now"),
         (weekly(would_image(), dry_run=True), "cold: about 14 s down · 8.0 GB"),
     ],
@@ -207,7 +209,7 @@ def test_the_text_about_vms_fits_a_terminal() -> None:
     long = "This sentence goes on and on. " * 20
     name = "the-institutes-mail-server-" + "x" * 38
     items = (
-        imaged(name, reason=long, verification=long, evidence=long, warnings=(long,)),
+        imaged(name, reason=long, verification=long, evidence=long, warnings=(long,), left_out=(long,)),
         vm("maq2", "NOT BACK", reason=long),
         vm("maq3", "can't be backed up", reason=long),
     )

@@ -8,6 +8,7 @@ from include.report import headline, overall, subject
 from include.report.weekly import VmResult
 from include.results.states import Outcome, State
 from include.vault.vault import Vault
+from include.vms.left_out import LeftOut
 from tests.include.report.weekly_runs import (
     NOT_BACK,
     begun,
@@ -89,6 +90,16 @@ def test_a_file_system_is_reported_once(vault: Vault) -> None:
     image = item(of_maq1(vault, done(record=made(disks=[{**disk, "filesystems": found}], warnings=warnings))))
     assert image.evidence == "the guest had shut down. vda, cleanly unmounted. vda, not checked."
     assert image.warnings == ("vda, not cleanly unmounted.",)
+
+
+def test_what_an_image_lacks_is_named(vault: Vault) -> None:
+    """By the record of an image; by the plan in a dry run."""
+    tpm = LeftOut(kind="tpm", where="/dev/tpm0", reason="It is the host's own.")
+    cdrom = LeftOut(kind="cdrom", name="hda", where="/a.iso")
+    named = ("TPM state (/dev/tpm0). It is the host's own.", "CD-ROM hda (/a.iso).")
+    assert item(of_maq1(vault, done(record=made(left_out=(tpm, cdrom))))).left_out == named
+    found = item(reported(vault, planned(left_out=(tpm, cdrom)), dry_run=True))
+    assert (found.outcome, found.left_out) == (Outcome.WOULD_IMAGE, named)
 
 
 @pytest.mark.parametrize(

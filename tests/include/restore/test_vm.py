@@ -12,9 +12,18 @@ from include.restore.vm import VmRestore
 from include.restore.vm_report import would_restore
 from include.restore.vm_request import VmRestoreRequest
 from include.restore.vm_sender import RestoreStream
+from include.vault.vault import Vault
 from include.vms.chunks import Chunks
-from include.vms.restore_models import DiskTarget, RestoreCheck
+from include.vms.host import Host
+from include.vms.restore_models import DiskTarget, RestoreCheck, SwapResult, VmRestoreOrder
 from tests.include.restore.vm_restores import Rehearsal
+from tests.include.vms.sample_vms import UUID, lay
+
+
+@pytest.fixture
+def vault(tmp_path: Path) -> Vault:
+    """A new vault."""
+    return Vault.create(tmp_path / "vault")
 
 
 def test_a_damaged_vm_is_restored_in_place(rehearsal: Rehearsal) -> None:
@@ -100,3 +109,36 @@ def test_a_dry_run_after_an_interrupted_swap_names_no_disks() -> None:
     request = VmRestoreRequest(vm="maq1", how="in place")
     found = RestoreCheck(done=None, begun=True, disks=(), warnings=())
     assert "this one would finish that" in str(would_restore(request, generation, found).reason)
+
+
+class SwappedHost(Host):
+    """A host that has done the restore already, and knows of one warning."""
+
+    def check_restore(self, request: VmRestoreOrder) -> RestoreCheck:
+        """Return what the restore's swap left."""
+        swapped = SwapResult(
+            vm="maq1",
+            uuid=request.original,
+            kept=(),
+            definition=None,
+            state="shut off",
+            at="2026-11-22T05:00:03Z",
+            warnings=("One.",),
+        )
+        return RestoreCheck(done=swapped, begun=False, disks=(), warnings=("One.",))
+
+
+@pytest.mark.parametrize("left_out", [[], [{"kind": "share", "name": "data", "where": "/srv/data"}]])
+def test_a_restore_warns_of_what_the_image_lacks(vault: Vault, left_out: list[dict[str, str]]) -> None:
+    """In a dry run, too: what was there isn't brought back."""
+    definition = f"<domain><name>maq1</name><uuid>{UUID}</uuid></domain>"
+    generation = lay(vault, definition=definition, left_out=left_out)
+    request = VmRestoreRequest(vm="maq1", how="in place", confirm="maq1")
+    host = SwappedHost(cast("Any", None), "qemu:///system", "/var/lib/inpe-backup", None)
+    restore = VmRestore(vault, host, request, generation, "a run", print)
+    warnings = (
+        "One.",
+        *(["Not in the image, so not restored: shared folder data (/srv/data)."] * len(left_out)),
+    )
+    assert restore.check().warnings == warnings
+    assert restore.run_all().warnings == warnings

@@ -1,13 +1,17 @@
 """``restore-vm``: a VM's images are written to a folder and verified, and nothing is overwritten."""
 
+import json
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from include.cli.__main__ import main
+from include.restore.vm_folder import FolderRestore
+from include.vault.vault import Vault
 from tests.include.project_process import python
 from tests.include.restore.vm_restores import Rehearsal
+from tests.include.vms.sample_vms import lay
 from tests.session.needs import own_mounts
 
 
@@ -42,6 +46,22 @@ def test_the_images_are_written_and_verified(
     output = capsys.readouterr()
     assert sorted(output.out.split()) == [str(tmp_path / "maq1" / name) for name in files]
     assert "64 chunks verified" in output.err
+    assert "Not in the image" not in output.err
+
+
+def test_what_the_image_lacks_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On standard error, and with --json by kind, name and place."""
+    monkeypatch.setattr(FolderRestore, "run", lambda _: [])  # its images are too small for qemu-img
+    vault = Vault.create(tmp_path / "vault")
+    cdrom = {"kind": "cdrom", "name": "hda", "where": "/isos/a.iso", "reason": ""}
+    lay(vault, left_out=[cdrom])
+    command = ["restore-vm", "maq1", "--to", str(tmp_path / "maq1"), "--vault", str(vault.root), "--json"]
+    assert main(command) == 0
+    output = capsys.readouterr()
+    assert "Not in the image, so not restored: CD-ROM hda (/isos/a.iso)." in output.err
+    assert json.loads(output.out)["left_out"] == [cdrom]
 
 
 def test_an_existing_file_is_never_overwritten(

@@ -45,6 +45,7 @@ def record(vm: str = "maq1", **fields: object) -> VmRecord:
     vault_fields = {
         "health_check": "It runs.",
         "files": ["domain.xml"],
+        "left_out": [],
         "base": None,
         "bytes": 9,
         "run": "a run",

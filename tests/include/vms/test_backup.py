@@ -12,6 +12,7 @@ from include.errors import BackupError, ImageGoneError, NoSpaceError, VaultError
 from include.vault.vault import Vault
 from include.vms.archive import PublishedVm, VmArchive
 from include.vms.backup import VmBackup
+from include.vms.left_out import LeftOut
 from tests.include.days.sample_days import tree
 from tests.include.vms.folder_host import REQUEST, FolderHost, backup_of, take, without_a_connection
 from tests.include.vms.sample_vms import INSTANT, UUID, names, verified
@@ -92,6 +93,17 @@ def test_a_vm_is_backed_up(vault: Vault, disks: Path) -> None:
     assert record.bytes == sum(path.stat().st_blocks * 512 for path in kept)
     assert asked(backup) == ["begin-backup a run", f"send {UUID}", "end-backup a run"]
     assert not VmArchive(vault).staged("maq1").folder.exists()
+
+
+def test_the_record_names_what_the_image_lacks(vault: Vault, disks: Path) -> None:
+    """As the host's agent found it when the backup began."""
+    backup, share = backup_of(vault, disks), LeftOut(kind="share", name="data", where="/srv/data")
+    begun = backup.begin_backup(REQUEST).model_copy(update={"left_out": (share,)})
+    backup.transfer(begun)
+    backup.verify(begun)
+    backup.publish(begun)
+    assert published(vault)[0].record.left_out == (share,)
+    assert '"/srv/data"' in published(vault)[0].record_file.read_text(encoding="utf-8")
 
 
 def test_a_week_later_only_changed_chunks_are_sent(vault: Vault, disks: Path) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from include.config.vms import HostSection, VmsSection
 from include.errors import ConfigError, NoSpaceError
+from include.vms.left_out import LeftOut
 from include.vms.models import HostSurvey, Vm
 from include.vms.plan import VmAction, VmPlan, decide, of_all_hosts, require_scratch
 from tests.include.vms.sample_vms import UUID
@@ -243,3 +244,10 @@ def test_a_vm_without_space_is_refused() -> None:
     assert [(plan.action, plan.reason) for plan in plans] == [
         (VmAction.REFUSE, "The vault needs 1 GB more."), (VmAction.IMAGE, other.reason)
     ]  # fmt: skip
+
+
+def test_a_plan_names_what_wont_be_in_the_image() -> None:
+    """Before the VM is stopped; also of one that is refused."""
+    usb = LeftOut(kind="usb", where="046d:0825")
+    assert planned_of(vm("maq1", left_out=[usb])).left_out == (usb,)
+    assert planned_of(vm("maq1", left_out=[usb], problems=["It is odd."])).left_out == (usb,)

@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 from pydantic import ValidationError
 
+from include.vms.left_out import LeftOut
 from include.vms.record import VmRecord
 from tests.include.vms.sample_vms import record
 
@@ -51,3 +52,5 @@ def test_a_record_contains_the_hosts_answer() -> None:
         ("vdb", "/vms/vdb", 4),
     ]
     assert (begun.downtime_s, begun.health_check, begun.instant) == (4.2, "It runs.", record().instant)
+    share = LeftOut(kind="share", name="data", where="/srv/data")
+    assert record(left_out=[share]).begun.left_out == (share,)

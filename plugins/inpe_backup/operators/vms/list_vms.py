@@ -26,5 +26,7 @@ class ListVmsOperator(AgentCommandOperator):
         plans = decide(section, host, survey)
         for plan in plans:
             self.log.info("%s: %s. %s", plan.name, plan.action, plan.reason)
+            for one in plan.left_out:
+                self.log.warning("%s: not in the image: %s", plan.name, one.description)
         require_scratch(survey, plans)
         return [plan.model_dump(mode="json") for plan in plans]

@@ -184,6 +184,19 @@ def test_uefi_variables_are_written_only_where_restores_may_write(
         assert part in warning
 
 
+@pytest.mark.parametrize("source", ["type='block'><source dev='/dev/vg/vars'/>", ">/dev/vg/vars"])
+def test_uefi_variables_dont_replace_a_device(source: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file moved into place would take the node's name, and the device would keep other variables."""
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    xml = vm(OWN_DISK).replace("</os>", f"<nvram {source}</nvram></os>")
+    place = "/var/lib/libvirt/qemu/nvram/maq1_VARS.fd"
+    found = restored(xml, xml, files={"nvram.fd": ""})
+    assert found.firmware == {"nvram.fd": Path(place)}
+    assert [(one.text, one.attrib) for one in ET.fromstring(found.xml).iter("nvram")] == [(place, {})]  # noqa: S314
+    assert found.warnings == [f"Its UEFI variables are {place} now, not /dev/vg/vars."]
+    assert restored(xml, xml).opened == {"nvram.fd": Path("/dev/vg/vars")}
+
+
 def test_the_state_of_a_tpm_goes_to_libvirts_folder_or_the_hosts_own(monkeypatch: pytest.MonkeyPatch) -> None:
     """A path in the vault's definition counts only if this host's has it."""
     monkeypatch.setattr("os.geteuid", lambda: 0)

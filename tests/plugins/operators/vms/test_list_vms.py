@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import yaml
@@ -12,6 +12,7 @@ import yaml
 from include.config import site_file
 from include.errors import BackupError
 from inpe_backup.operators.vms.list_vms import ListVmsOperator
+from tests.include.vms.test_plan import survey, vm
 
 SITE = {
     "mail": {"to": "backup@institute.example"},
@@ -30,6 +31,21 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     site_file.current.cache_clear()
     yield
     site_file.current.cache_clear()
+
+
+def test_the_log_names_what_wont_be_in_an_image(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Before the VM is stopped."""
+    site = {**SITE, "vms": {"hosts": [{"vms": ["*"]}]}}
+    (tmp_path / "site.yaml").write_text(yaml.safe_dump(site), encoding="utf-8")
+    usb = {"kind": "usb", "where": "046d:0825"}
+    monkeypatch.setattr(ListVmsOperator, "ask", lambda *_: survey(vm("maq1", left_out=[usb])))
+    run = SimpleNamespace(run_type="manual", run_after=datetime.now(UTC))
+    task = ListVmsOperator(task_id="list_vms", ssh_conn_id="kvm_host")
+    [planned] = task.work(cast("Any", {"dag_run": run, "ti": SimpleNamespace(max_tries=0), "task": task}))
+    assert planned["left_out"] == [{"name": "", "reason": "", **usb}]
+    assert "maq1: not in the image: USB device of the host (046d:0825)." in capsys.readouterr().out
 
 
 def error_of(run_type: str, late: timedelta, max_tries: int = 3) -> str:
