@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import socket
 from concurrent.futures import ThreadPoolExecutor
@@ -85,6 +86,7 @@ def vm_of(state: StateFolder, virsh: Virsh, uuid: str) -> dict[str, Any]:
     for disk in domain.disks:
         try:
             info = disk_info(disk)
+            problems += _other_backing(disk, domain.backing[disk["name"]], info.pop("backing"))
             if snapshots := info.pop("snapshots"):  # the guest doesn't see them, and nor does the image
                 left_out.append(one_left_out("snapshots", ", ".join(snapshots), disk["path"]))
             disks.append({**disk, **info})
@@ -112,6 +114,25 @@ def _vm_if_defined(state: StateFolder, virsh: Virsh, uuid: str) -> dict[str, Any
         if uuid in virsh.uuids():
             raise
         return None  # it was undefined just now
+
+
+def _other_backing(disk: dict[str, Any], defined: list[str], header: list[str]) -> list[str]:
+    """Return a problem if libvirt has QEMU use other files below a disk than its header names.
+
+    Args:
+        disk: the disk.
+        defined: the files below it by the definition, as far as it has them.
+        header: those by the headers, which programs other than libvirt use.
+    """
+    below = [file and os.path.realpath(file) for file in (*header, "")]
+    if [file and os.path.realpath(file) for file in defined] == below[: len(defined)]:
+        return []
+    named = header[0] if header else "no file"
+    problem = (
+        f"{disk['name']} ({disk['path']}) names {named} as its backing file, and the VM's definition has "
+        "another one (<backingStore>). Make them agree: qemu-img rebase -u, or virsh edit."
+    )
+    return [problem]
 
 
 def _foreign_jobs(state: StateFolder, virsh: Virsh, domain: Domain) -> list[str]:

@@ -25,6 +25,7 @@ def disk_info(disk: dict[str, Any]) -> dict[str, Any]:
 
     Returns:
         ``chain``: its files: its own, those of its backing chain, and those that either keeps data in;
+        ``backing``: those of its backing chain alone, by the headers;
         ``bytes``: its size; ``allocated``: the bytes that it occupies; ``qcow2``: the options that it was
         made with (``qcow2_options.py``), None if it isn't QCOW2; ``snapshots``: its internal snapshots.
 
@@ -41,6 +42,7 @@ def disk_info(disk: dict[str, Any]) -> dict[str, Any]:
     size = int(chain[0]["virtual-size"])
     return {
         "chain": files,
+        "backing": [below[0] for below in backing],
         "bytes": size,
         "allocated": size if disk["kind"] == "block" else _allocated(files, size),
         "qcow2": qcow2_options.of_image(chain[0]),

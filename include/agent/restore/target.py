@@ -18,7 +18,7 @@ from include.agent.restore.definition import SafeDefinition, known_programs, saf
 from include.agent.restore.disk_place import DiskPlace, disk_place, lost_with
 from include.agent.restore.folders import Folders
 from include.agent.restore.host_vms import HostVms
-from include.agent.restore.places import check_apart, check_unclaimed, check_unused
+from include.agent.restore.places import changed_below, check_apart, check_unclaimed, check_unused
 from include.agent.restore.request import RestoreRequest
 from include.agent.restore.status import describe_unfinished
 from include.agent.state_folder import StateFolder
@@ -59,7 +59,7 @@ def checked_restore(state: StateFolder, virsh: Virsh, restore: RestoreRequest) -
         if os.path.lexists(path):
             _check_old_firmware(restore, path, own)
     _check_space(places)
-    definition.warnings.extend(vms.warnings())
+    definition.warnings.extend([*vms.warnings(), *changed_below(used, vms, restore.uuid)])
     for place in places:
         definition.warnings.extend(lost_with(place, keep_old=restore.keep_old))
     return CheckedRestore(places, definition)

@@ -65,6 +65,7 @@ def test_a_backing_file_is_found_however_its_image_names_it(tmp_path: Path, name
     clone = create(tmp_path / "clone", "-F", "qcow2", "-b", name.format(base))
     assert list(files_below(str(clone), "qcow2")) == [str(base), str(low)]
     assert info(clone)["chain"] == [str(clone), str(base), str(low)]
+    assert info(clone)["backing"] == [str(base), str(low)]
 
 
 def test_a_backing_file_elsewhere_is_no_file(tmp_path: Path) -> None:
