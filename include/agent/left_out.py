@@ -80,11 +80,17 @@ def _address_in(source: ET.Element) -> str:
     if value("uuid"):
         return str(value("uuid"))
     if value("slot"):
-        numbers = (int(value(key, "0"), 0) for key in ("domain", "bus", "slot", "function"))
-        return "{:04x}:{:02x}:{:02x}.{:x}".format(*numbers)
+        return _pci_address([value(key, "0") for key in ("domain", "bus", "slot", "function")])
     if value("device"):
         return f"bus {value('bus', '?')} device {value('device')}"
     return ":".join(value(key, "0") for key in ("bus", "target", "unit"))
+
+
+def _pci_address(numbers: list[str]) -> str:
+    try:
+        return "{:04x}:{:02x}:{:02x}.{:x}".format(*(int(number, 0) for number in numbers))
+    except ValueError:  # a definition from a vault may have anything
+        return ":".join(numbers)
 
 
 def _drives(root: ET.Element) -> Iterator[dict[str, str]]:

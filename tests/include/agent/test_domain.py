@@ -134,6 +134,25 @@ def test_a_tpm_whose_state_isnt_in_a_folder_has_no_path() -> None:
 
 
 @pytest.mark.parametrize(
+    "source",
+    [
+        "type='dir'><source dir='/srv'/>",
+        "type='network'><source protocol='rbd' name='pool/image'/>",
+        "type='volume'><source pool='default' volume='vdb'/>",
+        "type='nvme'><source type='pci' namespace='1'><address bus='1' slot='0'/></source>",
+        "type='vhostuser'><source type='unix' path='/run/blk.sock'/>",
+        "type='vhostvdpa'><source dev='/dev/vhost-vdpa-0'/>",
+    ],
+)
+def test_a_disk_that_is_no_file_or_device_is_refused_by_its_name(source: str) -> None:
+    """No other form of the format can be read; an image without it would be half of the VM."""
+    disk = f"<disk {source}<target dev='vdb'/></disk>"
+    own = "<disk type='file'><source file='/vms/a'/><target dev='vda'/></disk>"
+    domain = Domain(f"<domain><devices>{own}{disk}</devices></domain>")
+    assert [problem[:17] for problem in domain.problems] == ["vdb is stored as "]
+
+
+@pytest.mark.parametrize(
     ("source", "device"),
     [
         ("<adapter name='scsi_host0'/><address bus='0' target='0' unit='1'/>", "scsi_host0 0:0:1"),

@@ -52,6 +52,10 @@ DEVICES = {
         <source><address domain='0x0000' bus='0x3b' slot='0x00' function='0x1'/></source></hostdev>""",
         ("pci", "", "0000:3b:00.1"),
     ),
+    "a PCI device without numbers": (
+        "<hostdev type='pci'><source><address slot='evil'/></source></hostdev>",
+        ("pci", "", "0:0:evil:0"),
+    ),
     "a USB device": (
         """<hostdev mode='subsystem' type='usb'><source startupPolicy='optional'><vendor id='0x046d'/>
         <product id='0x0825'/></source></hostdev>""",

@@ -89,7 +89,7 @@ def test_a_vm_with_every_kind_of_device_is_restored_beside_itself(rehearsal: Reh
     kvm.virsh("define", f"--file={described}")
     xml = kvm.virsh("dumpxml", "--domain=rich", "--inactive", "--security-info")
     try:
-        rehearsal.back_up("rich", "last week")
+        left_out = rehearsal.back_up("rich", "last week").record.left_out
         restored = rehearsal.beside("rich", new_name="copy")
         copy = ET.fromstring(kvm.virsh("dumpxml", "--domain=copy", "--inactive", "--security-info"))  # noqa: S314
     finally:
@@ -100,6 +100,15 @@ def test_a_vm_with_every_kind_of_device_is_restored_beside_itself(rehearsal: Reh
     require_independent(copy)
     assert copy.find("./devices/graphics").get("passwd") == "secret"  # type: ignore[union-attr]
     warnings = " ".join(restored.warnings)
+    assert [(one.kind, one.name, one.where) for one in left_out] == [
+        ("cdrom", "sda", "/iso/x.iso"),
+        ("share", "shared", "/srv/shared"),
+        ("pci", "", "0000:04:00.0"),
+        ("pci", "", "0000:03:10.4"),
+        ("nvram", "", "/vms/rich_VARS.fd"),
+        ("tpm", "", "/var/lib/libvirt/swtpm/11111111-2222-4333-8444-555555555555"),
+    ]
+    assert "Not in the image, so not restored: CD-ROM sda (/iso/x.iso); shared folder shared" in warnings
     for part in ("sda was emptied", "hostdev", "filesystem", "interface", "qemu:commandline"):
         assert part in warnings
 

@@ -1,10 +1,12 @@
 """Restores of VMs with firmware, a TPM, backing files, other sizes, block devices or other folders."""
 
 import os
+import stat
 import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import pytest
 
@@ -99,6 +101,30 @@ def test_firmware_and_tpm_are_restored_beside(rehearsal: Rehearsal, special: Spe
         assert (special.tpm / "more").exists()
     finally:
         rehearsal.kvm.virsh("undefine", "--nvram", "--domain=maq5-copy")
+
+
+@pytest.mark.slow
+def test_uefi_variables_of_a_device_are_restored_to_a_file(rehearsal: Rehearsal, special: Special) -> None:
+    """In place, the device stays as it is, and the VM has them in a file of libvirt's."""
+    kvm, backing = rehearsal.kvm, special.folder / "maq5.variables"
+    backing.write_bytes(b"variables of last week".ljust(1 << 20, b"\0"))
+    loop, device = kvm.run("losetup", "--find", "--show", str(backing)), special.folder / "maq5.device"
+    os.mknod(device, stat.S_IFBLK | 0o600, Path(loop).stat().st_rdev)  # a node that is the test's own
+    old = f"<nvram>{special.nvram}</nvram>"
+    new = f"<nvram type='block'><source dev='{device}'/></nvram>"
+    described = kvm.folder / "maq5.xml"
+    described.write_text(described.read_text().replace(old, new))
+    try:
+        kvm.virsh("define", f"--file={described}")
+        rehearsal.back_up("maq5", "on a device")
+        restored = rehearsal.in_place("maq5")
+        defined = ET.fromstring(kvm.virsh("dumpxml", "--domain=maq5", "--inactive"))  # noqa: S314 - libvirt's
+        place = defined.findtext("os/nvram", "")
+        assert kvm.run("head", "--bytes=22", place) == "variables of last week"
+        assert device.is_block_device()
+        assert f"Its UEFI variables are {place} now, not {device}." in restored.warnings
+    finally:
+        kvm.run("losetup", "--detach", loop)
 
 
 @pytest.mark.slow
