@@ -74,9 +74,11 @@ def test_options_from_another_host_cant_lead_to_a_file(wrong: object) -> None:
     assert (checked(OPTIONS), checked(None)) == (OPTIONS, {})
 
 
-def test_an_option_that_this_qemu_img_cant_make_is_dropped_alone() -> None:
+def test_an_option_that_this_qemu_img_cant_make_is_dropped_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """An old one lacks some; here, the old format has no lazy refcounts."""
     assert possible(OPTIONS, 1 << 20) == OPTIONS
     old = {**OPTIONS, "compat": "0.10", "extended_l2": False, "refcount_bits": 16}
     assert possible(old, 1 << 20) == {name: value for name, value in old.items() if name != "lazy_refcounts"}
     assert possible({}, 1 << 20) == {}
+    monkeypatch.setenv("PATH", "")
+    assert possible(OPTIONS, 1 << 20) == OPTIONS, "that it is missing is another error"

@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 
 from include.agent.errors import NotPossibleError
-from include.agent.restore.request import RestoreRequest
+from include.agent.restore import target
+from include.agent.restore.disk_place import DiskPlace
+from include.agent.restore.request import RequestedDisk, RestoreRequest
 from include.agent.restore.target import checked_restore
 from include.agent.state_folder import StateFolder
 from include.agent.virsh import Virsh
@@ -49,3 +51,14 @@ def test_a_definition_with_the_uefi_variables_of_another_vm_is_refused(
     with pytest.raises(NotPossibleError, match="is firmware or a kernel of the VM maq2"):
         checked_restore(StateFolder(str(tmp_path / "state")), OneOther(variables), restore)
     checked_restore(StateFolder(str(tmp_path / "state")), OneOther(tmp_path / "others"), restore)
+
+
+@pytest.mark.parametrize(("base", "files", "needed"), [("raw", 1, 0), ("qcow2", 1, 7), ("raw", 2, 7)])
+def test_only_a_copy_shares_blocks_with_the_old_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, base: str, files: int, needed: int
+) -> None:
+    """What qemu-img converts takes space of its own, also on a file system that could share blocks."""
+    monkeypatch.setattr(target, "shares_blocks", lambda _: True)
+    disk = RequestedDisk("vda", tmp_path / "vda", "raw", 9, 7, {})
+    place = DiskPlace(disk, tmp_path / "vda", tmp_path / "new", base=base, files=("/a", "/b")[:files])
+    assert target._needed(place, tmp_path) == needed  # noqa: SLF001 - the only part of it that differs
