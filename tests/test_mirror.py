@@ -19,7 +19,7 @@ ELSEWHERE = {
     ),
     "tests/include/agent/test_trouble.py": (
         "the agent on a real host, in trouble",
-        "agent/backup/health_check agent/backup/preflight agent/backup/scratch",
+        "agent/backup/health_check agent/backup/scratch",
     ),
     "tests/include/agent/test_command_line.py": (
         "the agent as it is shipped, typed",

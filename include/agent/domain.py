@@ -35,6 +35,7 @@ class Domain:
         self.uuid = self._root.findtext("uuid", "")
         self.problems: list[str] = []
         self.disks: list[dict[str, Any]] = []
+        self.backing: dict[str, list[str]] = {}
         roots = [root for root in (self._root, self._live) if root is not None]
         self.left_out = left_out(*roots)
         for disk in self._root.findall("./devices/disk"):
@@ -118,6 +119,7 @@ class Domain:
             self.problems.append(f"{name} {', and '.join(unfit)}.")
         else:
             self.disks.append({"name": name, "kind": kind, "format": image_format, "path": path})
+            self.backing[name] = _backing(disk)
 
     def _find_other_storage(self) -> None:
         for hostdev in self._root.findall("./devices/hostdev"):
@@ -155,6 +157,22 @@ class Domain:
 def block_job(disk: str) -> str:
     """Return the problem that another block job (a copy, commit or mirror) is running on a disk."""
     return f"A block job of {disk} is running (see virsh blockjob)."
+
+
+def _backing(disk: ET.Element) -> list[str]:
+    """Return the files below a disk as far as the definition has them; libvirt takes these, not the header's.
+
+    The last one is empty if an empty ``<backingStore/>`` ends them.
+    """
+    found, store = [], disk.find("backingStore")
+    while store is not None:
+        source = store.find("source")
+        path = next(filter(None, map(source.get, ("file", "dev"))), None) if source is not None else ""
+        if path is None:
+            break  # it is elsewhere
+        found.append(path)
+        store = store.find("backingStore")
+    return found
 
 
 def _name(disk: ET.Element) -> str:

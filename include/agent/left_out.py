@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 
 KINDS = (
     "cdrom", "floppy", "share", "pci", "usb", "mdev", "host_device", "memory", "shared_memory", "smartcard",
-    "pstore", "boot_file", "qemu_option", "nvram", "tpm", "tpm_key",
+    "pstore", "boot_file", "qemu_option", "nvram", "tpm", "tpm_key", "snapshots",
 )  # fmt: skip
 """The kinds of what is left out, as ``include/vms/left_out.py`` has them."""
 

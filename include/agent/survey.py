@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import socket
-import subprocess
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -17,15 +14,16 @@ from include.agent import firmware
 from include.agent.backup.scratch import usable_bytes
 from include.agent.boot_test import cleanup
 from include.agent.disks import exports
+from include.agent.disks.image_info import disk_info
 from include.agent.domain import Domain, block_job
 from include.agent.errors import LibvirtError, UsageError
+from include.agent.left_out import one_left_out
 from include.agent.restart_changes import restart_changes
 from include.agent.restore.status import describe_unfinished
 from include.agent.state_folder import StateFolder
 from include.agent.virsh import Virsh
 
 AT_ONCE = 8
-_INFO_S = 60.0
 _STATES = {"running": "running", "idle": "running", "shut off": "off", "paused": "paused"}
 
 
@@ -84,10 +82,14 @@ def vm_of(state: StateFolder, virsh: Virsh, uuid: str) -> dict[str, Any]:
     problems += [cut_off] if (cut_off := describe_unfinished(state.of(uuid))) else []
     unreadable, absent = firmware.examine(domain.nvram, domain.tpm)
     problems += unreadable
-    disks = []
+    disks, left_out = [], domain.left_out + absent
     for disk in domain.disks:
         try:
-            disks.append({**disk, **disk_info(disk)})
+            info = disk_info(disk)
+            problems += _other_backing(disk, domain.backing[disk["name"]], info.pop("backing"))
+            if snapshots := info.pop("snapshots"):  # the guest doesn't see them, and nor does the image
+                left_out.append(one_left_out("snapshots", ", ".join(snapshots), disk["path"]))
+            disks.append({**disk, **info})
         except LibvirtError as error:
             problems.append(f"{disk['name']} ({disk['path']}) can't be read: {error}")
     return {
@@ -96,7 +98,7 @@ def vm_of(state: StateFolder, virsh: Virsh, uuid: str) -> dict[str, Any]:
         "state": _STATES.get(state_name, "other"),
         "saved": not on and uuid in virsh.uuids("--with-managed-save"),
         "disks": disks,
-        "left_out": domain.left_out + absent,
+        "left_out": left_out,
         "nvram": domain.nvram,
         "tpm": domain.tpm,
         "guest_agent": domain.guest_agent,
@@ -114,44 +116,23 @@ def _vm_if_defined(state: StateFolder, virsh: Virsh, uuid: str) -> dict[str, Any
         return None  # it was undefined just now
 
 
-def disk_info(disk: dict[str, Any]) -> dict[str, Any]:
-    """Return a disk's files, its size (``bytes``) and the bytes that it occupies (``allocated``).
+def _other_backing(disk: dict[str, Any], defined: list[str], header: list[str]) -> list[str]:
+    """Return a problem if libvirt has QEMU use other files below a disk than its header names.
 
-    The files (``chain``) are its own, those of its backing chain, and external data files of QCOW2.
-
-    Raises:
-        LibvirtError: qemu-img can't read it.
+    Args:
+        disk: the disk.
+        defined: the files below it by the definition, as far as it has them.
+        header: those by the headers, which programs other than libvirt use.
     """
-    command = ["qemu-img", "info", "--output=json", "--force-share", "--backing-chain", f"-f{disk['format']}"]
-    try:
-        done = subprocess.run(
-            [*command, "--", disk["path"]], capture_output=True, timeout=_INFO_S, check=False
-        )
-    except FileNotFoundError as error:
-        raise LibvirtError("this host has no qemu-img. Install it (Debian: qemu-utils).") from error
-    except subprocess.TimeoutExpired as error:
-        raise LibvirtError(f"qemu-img gave no answer within {_INFO_S:.0f} s.") from error
-    if done.returncode:
-        raise LibvirtError(" ".join(done.stderr.decode(errors="replace").split()))
-    return _chain_info(json.loads(done.stdout), disk["kind"])
-
-
-def _chain_info(chain: list[dict[str, Any]], kind: str) -> dict[str, Any]:
-    if any(image.get("encrypted") for image in chain):
-        raise LibvirtError("it is encrypted by QEMU with a key that only libvirt has.")
-    size = int(chain[0]["virtual-size"])
-    allocated = sum(int(image.get("actual-size", 0)) for image in chain)
-    return {
-        "chain": [*(image["filename"] for image in chain), *_data_files(chain)],
-        "bytes": size,
-        "allocated": size if kind == "block" else allocated,  # how much of a device is in use is unknown
-    }
-
-
-def _data_files(chain: list[dict[str, Any]]) -> Iterator[str]:
-    for image in chain:
-        if data_file := image.get("format-specific", {}).get("data", {}).get("data-file"):
-            yield os.path.join(os.path.dirname(image["filename"]), data_file)  # noqa: PTH118, PTH120
+    below = [file and os.path.realpath(file) for file in (*header, "")]
+    if [file and os.path.realpath(file) for file in defined] == below[: len(defined)]:
+        return []
+    named = header[0] if header else "no file"
+    problem = (
+        f"{disk['name']} ({disk['path']}) names {named} as its backing file, and the VM's definition has "
+        "another one (<backingStore>). Make them agree: qemu-img rebase -u, or virsh edit."
+    )
+    return [problem]
 
 
 def _foreign_jobs(state: StateFolder, virsh: Virsh, domain: Domain) -> list[str]:

@@ -109,6 +109,7 @@ def _disk(generation: PublishedVm, disk: DiskRecord, path: str) -> RestoreDiskOr
         format=disk.source_format,
         bytes=disk.bytes,
         data_bytes=min(disk.bytes, _data_bytes(generation.image(disk.name))),
+        qcow2=disk.qcow2 if disk.source_format == "qcow2" else None,
     )
 
 

@@ -129,6 +129,7 @@ def files_beside(
         KeyError: a disk is on a block device, and there is no folder; the argument is its target.
     """
     found = {}
+    name = name.replace("\t", " ")  # libvirt writes paths as attributes, in which XML makes a tab a blank
     for target, form in formats.items():
         if folder is None and is_block(xml, target):
             raise KeyError(target)

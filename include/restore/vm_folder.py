@@ -8,12 +8,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from include.agent.disks import new_disk
+from include.agent.disks import new_disk, qcow2_options
 from include.agent.disks.chunk_reader import ChunkRange, read_chunks
 from include.agent.disks.nbd_client import NbdError
 from include.agent.errors import AgentError
+from include.agent.restore.disk_place import DiskPlace
 from include.agent.restore.request import RequestedDisk
-from include.agent.restore.target import DiskPlace
 from include.errors import DamagedError, NoSpaceError, VmNotPossibleError, VmNotRestoredError
 from include.restore.generation_choice import locked, other_undamaged
 from include.restore.vm_verification import require_intact
@@ -112,7 +112,7 @@ class FolderRestore:
     def _image(self, disk: DiskRecord, path: Path) -> None:
         part = path.with_name(path.name + _PART)
         part.unlink(missing_ok=True)
-        command = ["qemu-img", "convert", "-f", "raw", "-O", self._form(disk), "--"]
+        command = ["qemu-img", "convert", "-f", "raw", "-O", self._form(disk), *self._options(disk), "--"]
         done = subprocess.run(
             [*command, str(self.generation.image(disk.name)), str(part)], capture_output=True, check=False
         )
@@ -124,9 +124,20 @@ class FolderRestore:
         part.rename(path)
         self.log(f"{path}: {size(disk.bytes)}, {counted(chunks.count, 'chunk')} verified.")
 
+    def _options(self, disk: DiskRecord) -> list[str]:
+        """Return arguments of qemu-img: the options that the disk had on its host, if this one knows them."""
+        if self._form(disk) != "qcow2" or disk.qcow2 is None:
+            return []
+        options = disk.qcow2.model_dump()
+        possible = qcow2_options.possible(options, disk.bytes)
+        if lost := {name: value for name, value in options.items() if name not in possible}:
+            unknown = qcow2_options.described(lost)
+            self.log(f"{disk.name} is made without {unknown}: this machine's qemu-img can't make that.")
+        return qcow2_options.arguments(possible)
+
     def _verify(self, disk: DiskRecord, part: Path, chunks: Chunks) -> None:
         """Read an image back as a guest sees it, and compare it with the hashes of the VM's host."""
-        target = DiskPlace(RequestedDisk(disk.name, part, self._form(disk), disk.bytes, 0), part, part)
+        target = DiskPlace(RequestedDisk(disk.name, part, self._form(disk), disk.bytes, 0, {}), part, part)
         try:
             with tempfile.TemporaryDirectory(dir="/tmp") as work_folder:  # a socket's path must be short
                 bad = _bad_chunks(target, Path(work_folder), chunks)

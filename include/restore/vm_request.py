@@ -1,14 +1,23 @@
 """The parameters of a restore of a VM."""
 
+import os
 import re
+from contextlib import suppress
 from typing import Literal
 
-from include.errors import ConfigError
+from include.errors import BackupError, ConfigError
 from include.models import Model
 from include.names import shown
 from include.vms.archive import folder_name
+from include.vms.generation_name import LONGEST_NAME
 
-_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,99}")
+_RESTORED = "-restored"
+# What XML 1.0 can hold, without line ends: libvirt refuses those, and a slash, as the vault does, too.
+_NAME = re.compile(r"[\t\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]+")
+_UNFIT = (
+    "{} can't be a VM's name. Choose one of at most {} bytes, without a slash or a line end, and not hidden "
+    "by a dot at its start."
+)
 
 
 class VmRestoreRequest(Model):
@@ -19,7 +28,7 @@ class VmRestoreRequest(Model):
         generation: its name, such as ``2026-11-22T05-00-03Z``; None for the newest undamaged one.
         host: the Airflow connection of the target host; None for the host that it was backed up from.
         how: ``beside``, as a new VM, or ``in place``, over the VM and its disks.
-        new_name: beside: the new VM's name; None for the VM's name and ``-restored``.
+        new_name: beside: the new VM's name; None for the VM's name, cut if it's too long, and ``-restored``.
         folder: the folder for the disks on the host; None for their original folders.
         start: whether to start the VM afterwards.
         keep_old: in place: whether to keep the current disks, under other names.
@@ -44,7 +53,7 @@ class VmRestoreRequest(Model):
     @property
     def restored_name(self) -> str:
         """The name of the VM after the restore."""
-        return self.vm if self.in_place else self.new_name or f"{self.vm}-restored"
+        return self.vm if self.in_place else self.new_name or _restored_name(self.vm)
 
     def require_valid(self) -> None:
         """Check the names and the folder, and that a restore in place is confirmed.
@@ -60,14 +69,30 @@ class VmRestoreRequest(Model):
             )
         if not self.in_place and self.restored_name == self.vm:
             raise ConfigError(f"A VM beside {self.vm} needs another name. Set new_name.")
-        if not self.in_place and not _NAME.fullmatch(self.restored_name):
-            raise ConfigError(
-                f"{shown(self.restored_name)} can't be a VM's name. Use letters, digits, . _ + and -."
-            )
+        if not self.in_place:
+            _require_vm_name(self.restored_name)
         if self.folder is not None and not _is_plain(self.folder):
             raise ConfigError(
                 f"{shown(self.folder)} isn't a plain absolute path. Use one such as /vms/restored."
             )
+
+
+def _restored_name(vm: str) -> str:
+    longest = LONGEST_NAME - len(_RESTORED)
+    return os.fsencode(vm)[:longest].decode(errors="ignore") + _RESTORED
+
+
+def _require_vm_name(name: str) -> None:
+    """Check that libvirt and the vault can both have a VM of a name.
+
+    Raises:
+        ConfigError: one of them can't.
+    """
+    fits = bool(name.strip() and _NAME.fullmatch(name))
+    with suppress(BackupError, UnicodeError):
+        if fits and folder_name(name):
+            return
+    raise ConfigError(_UNFIT.format(shown(name), LONGEST_NAME))
 
 
 def _is_plain(folder: str) -> bool:

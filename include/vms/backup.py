@@ -243,6 +243,7 @@ class VmBackup:
                 bytes=disk.bytes,
                 source_format=disk.format,
                 source_path=disk.path,
+                qcow2=disk.qcow2,
                 sha256=sha256[disk.name],
                 sent_bytes=sent[disk.name],
                 filesystems=tuple(filesystems.inspect(staged.image(disk.name))),
@@ -269,11 +270,7 @@ class VmBackup:
             bytes=staged.used_bytes,
             run=self.run,
             transfer_seconds=transferred.seconds,
-            warnings=(
-                *begun.warnings,
-                *unclean,
-                *self._other_vm(base),
-            ),
+            warnings=(*begun.warnings, *unclean, *self._other_vm(base)),
             verifications=(verification,),
         )
 

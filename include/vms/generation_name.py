@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from include.errors import BackupError
 from include.names import checked, shown
 
-_LONGEST_NAME = 200  # bytes; a file name may have 255, and suffixes are added
+LONGEST_NAME = 200  # bytes; a file name may have 255, and suffixes are added
 WRITTEN = "%Y-%m-%dT%H-%M-%SZ"
 _NAME = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}-[0-9]{2}-[0-9]{2}Z")
 
@@ -18,7 +18,7 @@ def folder_name(name: str) -> str:
     Raises:
         BackupError: it is a path, hidden, or too long.
     """
-    if "/" in name or name.startswith(".") or len(os.fsencode(name)) > _LONGEST_NAME:
+    if "/" in name or name.startswith(".") or len(os.fsencode(name)) > LONGEST_NAME:
         raise BackupError(f"{shown(name)} can't be a name in the vault. Rename it (virsh domrename).")
     return checked(name)
 

@@ -7,7 +7,7 @@ from include.models import Model
 
 Kind = Literal[
     "cdrom", "floppy", "share", "pci", "usb", "mdev", "host_device", "memory", "shared_memory", "smartcard",
-    "pstore", "boot_file", "qemu_option", "nvram", "tpm", "tpm_key",
+    "pstore", "boot_file", "qemu_option", "nvram", "tpm", "tpm_key", "snapshots",
 ]  # fmt: skip
 """The kinds, as the agent has them (``include/agent/left_out.py``)."""
 
@@ -28,6 +28,7 @@ _NAMES: dict[Kind, str] = {
     "nvram": "UEFI variables (NVRAM)",
     "tpm": "TPM state",
     "tpm_key": "key of its TPM",
+    "snapshots": "internal snapshots",
 }
 
 

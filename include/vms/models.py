@@ -20,6 +20,20 @@ Method = Literal["cold", "live", "copy", "offline"]
 """How the VM is stopped: for seconds; not at all; while its disks are copied; it is off anyway."""
 
 
+class Qcow2Options(Model):
+    """The options that a QCOW2 disk was made with, as ``qemu-img create -o`` names them.
+
+    One that its host's qemu-img doesn't know yet has the value that it had before there was a choice.
+    """
+
+    cluster_size: Annotated[int, Field(ge=512, le=2 << 20)]
+    compat: Literal["0.10", "1.1"] = "1.1"
+    compression_type: Literal["zlib", "zstd"] = "zlib"
+    extended_l2: bool = False
+    lazy_refcounts: bool = False
+    refcount_bits: Literal[1, 2, 4, 8, 16, 32, 64] = 16
+
+
 class VmDisk(Model):
     """A disk that is backed up.
 
@@ -28,9 +42,10 @@ class VmDisk(Model):
         kind: ``file`` or ``block``.
         format: ``raw`` or ``qcow2``, by the definition, never guessed.
         path: on the host.
-        chain: the files of its backing chain, itself first.
+        chain: the files that it lies in, its own first: those of its backing chain, external data files.
         bytes: its size as the guest sees it.
-        allocated: what the chain occupies on the host, in bytes.
+        allocated: what these files occupy on the host, in bytes.
+        qcow2: the options that it was made with; None if it isn't QCOW2.
     """
 
     name: str
@@ -40,6 +55,7 @@ class VmDisk(Model):
     chain: tuple[str, ...]
     bytes: NonNegativeInt
     allocated: NonNegativeInt
+    qcow2: Qcow2Options | None = None
 
 
 class OpenBackup(Model):
@@ -147,12 +163,13 @@ class TimedStep(Model):
 
 
 class SnapshotDisk(Model):
-    """A disk of an open backup: its name, and on the host its format, size in bytes and path."""
+    """A disk of an open backup: its name, and on the host its format, size in bytes, path and options."""
 
     name: str
     format: str
     bytes: NonNegativeInt
     path: str
+    qcow2: Qcow2Options | None = None
 
 
 class BegunBackup(Model):

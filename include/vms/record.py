@@ -7,7 +7,7 @@ from include.models import Model
 from include.vault.verification_log import Verification
 from include.vms.filesystems import FileSystem
 from include.vms.left_out import LeftOut
-from include.vms.models import BegunBackup, Method, SnapshotDisk, Stopped, TimedStep
+from include.vms.models import BegunBackup, Method, Qcow2Options, SnapshotDisk, Stopped, TimedStep
 
 
 class DiskRecord(Model):
@@ -18,6 +18,7 @@ class DiskRecord(Model):
         bytes: its size as the guest sees it.
         source_format: ``raw`` or ``qcow2``, on the host; in the vault it's always raw.
         source_path: its path on the host.
+        qcow2: the options that it was made with on the host; None if it wasn't QCOW2.
         sha256: of the whole raw image.
         sent_bytes: how much of it was sent over the network.
         filesystems: the file systems found in it.
@@ -27,6 +28,7 @@ class DiskRecord(Model):
     bytes: int
     source_format: str
     source_path: str
+    qcow2: Qcow2Options | None = None
     sha256: str
     sent_bytes: int
     filesystems: tuple[FileSystem, ...]
@@ -99,7 +101,13 @@ class VmRecord(Model):
     def begun(self) -> BegunBackup:
         """The host's answer when the backup was begun."""
         disks = (
-            SnapshotDisk(name=disk.name, format=disk.source_format, bytes=disk.bytes, path=disk.source_path)
+            SnapshotDisk(
+                name=disk.name,
+                format=disk.source_format,
+                bytes=disk.bytes,
+                path=disk.source_path,
+                qcow2=disk.qcow2,
+            )
             for disk in self.disks
         )
         return BegunBackup(

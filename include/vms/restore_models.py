@@ -6,6 +6,7 @@ from typing import Annotated
 from pydantic import BeforeValidator, NonNegativeInt, PlainSerializer, PositiveInt
 
 from include.models import Model
+from include.vms.models import Qcow2Options
 
 
 def _decoded(text: object) -> object:
@@ -29,6 +30,7 @@ class RestoreDiskOrder(Model):
         format: ``raw`` or ``qcow2``, on the host.
         bytes: its size as the guest sees it.
         data_bytes: how much of its image in the vault isn't a hole.
+        qcow2: the options that the backed up disk was made with; None if it isn't QCOW2.
     """
 
     name: str
@@ -36,6 +38,7 @@ class RestoreDiskOrder(Model):
     format: str
     bytes: PositiveInt
     data_bytes: NonNegativeInt
+    qcow2: Qcow2Options | None
 
 
 class VmRestoreOrder(Model):

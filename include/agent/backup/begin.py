@@ -270,7 +270,7 @@ class BeginBackup:
     def _answer(self, exported: list[dict[str, Any]]) -> dict[str, Any]:
         size = {export["disk"]: export["bytes"] for export in exported}
         disks = [
-            {**{key: disk[key] for key in ("name", "format", "path")}, "bytes": size[disk["name"]]}
+            {**{key: disk[key] for key in ("name", "format", "path", "qcow2")}, "bytes": size[disk["name"]]}
             for disk in self._vm["disks"]
         ]
         return {

@@ -79,8 +79,14 @@ def vm(virsh: Virsh, surveyed: dict[str, Any], was: str, method: str, given: dic
 
 
 def _require_counted(surveyed: dict[str, Any]) -> None:
-    """Check that a start of the VM would be seen while its disks are read."""
+    """Check that a start of the VM, or any other change, would be seen while its disks are read."""
     for path in (path for disk in surveyed["disks"] for path in disk["chain"]):
+        if not path.startswith("/"):
+            raise NotPossibleError(
+                f"{surveyed['name']} can't be backed up while it's off: a backing file, {path}, isn't a file "
+                "of its host, so a change while it is read would go unnoticed. Start the VM and use the "
+                "method cold or live, or copy that file to the host."
+            )
         if not is_counted(path):
             raise NotPossibleError(
                 f"{surveyed['name']} can't be backed up: its host doesn't count the writes to {path}, so "

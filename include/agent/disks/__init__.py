@@ -1,5 +1,7 @@
 """Disks on the host.
 
+image_info    a disk's size, its options and snapshots, and every file that it lies in
+qcow2_options what a QCOW2 image was made with, to make another like it
 exports       exports a VM's disks over NBD: from the running QEMU, or by qemu-nbd
 fingerprint   whether anything wrote to a disk since
 nbd_client    reads an exported disk, and lists its holes

@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from include.agent.disks import disk_program, exports
+from include.agent.disks import disk_program, exports, qcow2_options
 from include.agent.disks.nbd_client import Export
 from include.agent.disks.nbd_writer import WritableExport
 from include.agent.errors import BackupNotBegunError, NotRestoredError
-from include.agent.restore.target import DiskPlace
+from include.agent.restore.disk_place import DiskPlace
 from include.agent.state_folder import sync_folder
 
 _WRITABLE = ("--discard=unmap",)  # zeros become holes
@@ -23,7 +23,8 @@ def make(target: DiskPlace, alive: Callable[[], None]) -> None:
 
     It starts with the old disk's content, so that only what differs must be transferred: as an overlay on the
     old disk if that is to be overwritten, else as a copy of it, which takes no time if the file system shares
-    blocks. An old disk with backing files is copied to one without.
+    blocks. An old disk with backing files is copied to one without. One that is made anew is QCOW2 with the
+    options that the backed up one had.
 
     Args:
         target: where it goes.
@@ -49,15 +50,16 @@ def make(target: DiskPlace, alive: Callable[[], None]) -> None:
 def _commands(target: DiskPlace, part: Path) -> Iterator[list[str]]:
     """Yield the commands that make a new disk."""
     disk, paths = target.disk, ["--", str(target.place), str(part)]
+    options = qcow2_options.arguments(qcow2_options.possible(disk.qcow2, disk.bytes)) if target.anew else []
     if target.overlay:
         backing = ["-F", target.base, "-b", str(target.place)]
         yield ["qemu-img", "create", "-q", "-f", "qcow2", *backing, "--", str(part)]
     elif not target.base:
-        yield ["qemu-img", "create", "-q", "-f", disk.format, "--", str(part), str(disk.bytes)]
-    elif target.flat and target.base == disk.format:
+        yield ["qemu-img", "create", "-q", "-f", disk.format, *options, "--", str(part), str(disk.bytes)]
+    elif target.copied:
         yield ["cp", "--reflink=auto", "--sparse=auto", *paths]
     else:
-        yield ["qemu-img", "convert", "-f", target.base, "-O", disk.format, *paths]
+        yield ["qemu-img", "convert", "-f", target.base, "-O", disk.format, *options, *paths]
     if target.base and target.base_bytes != disk.bytes:
         size = ["--shrink", "--", str(part), str(disk.bytes)]
         yield ["qemu-img", "resize", "-q", "-f", disk.format, *size]

@@ -255,6 +255,9 @@ def _put(disk: ET.Element, place: RequestedDisk) -> None:
         for element in disk.findall("source"):
             disk.remove(element)
         ET.SubElement(disk, "source", {key: str(place.path)})
+    for source in disk.findall("source"):
+        for data_file in source.findall("dataStore"):  # the restored disk has none
+            source.remove(data_file)
     disk.set("type", kind)
     for tag in ("backingStore", "mirror"):
         for element in disk.findall(tag):

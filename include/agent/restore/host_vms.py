@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import os
-import re
 import stat
-import subprocess
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,12 +10,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from include.agent.disks.image_info import files_below
 from include.agent.errors import LibvirtError
 from include.agent.survey import AT_ONCE
 from include.agent.virsh import Virsh
 
-_INFO_S = 60.0
-_JSON = "json:"  # before a name that is a JSON object of QEMU's options
 NO_DATA = ("cdrom", "floppy")
 _FIRMWARE = ("os/nvram", "os/loader", "os/kernel", "os/initrd", "os/dtb")
 _DISK, _BELOW, _BOOT_FILE = "a disk", "a backing file", "a boot file"
@@ -142,61 +137,6 @@ def identities(path: Path) -> set[Any]:
         is_block = stat.S_ISBLK(status.st_mode)
         found.add(("device", status.st_rdev) if is_block else (status.st_dev, status.st_ino))
     return found
-
-
-def files_below(path: str, form: str) -> Iterator[str]:
-    """Yield the files below an image: those of its backing chain, and external data files.
-
-    Args:
-        path: the image.
-        form: its format; empty if it isn't known, which QEMU then finds out.
-
-    Raises:
-        LibvirtError: one that exists can't be read, after what is known was yielded.
-    """
-    seen = {path}
-    while os.path.exists(path):  # noqa: PTH110
-        info = _image_info(path, form)
-        if data_file := info.get("format-specific", {}).get("data", {}).get("data-file"):
-            yield os.path.join(os.path.dirname(path), data_file)  # noqa: PTH118, PTH120
-        path = _local(str(info.get("full-backing-filename", "")))
-        form = str(info.get("backing-filename-format", ""))
-        if not path.startswith("/") or path in seen:
-            return
-        seen.add(path)
-        yield path
-
-
-def _local(name: str) -> str:
-    """Return the path in QEMU's name of an image; empty if it isn't a file or device of this host.
-
-    Raises:
-        LibvirtError: the name can't be understood.
-    """
-    if not name.startswith(_JSON):
-        return re.sub(r"^(file|host_device):", "", name)
-    try:
-        paths = list(_filenames(json.loads(name[len(_JSON) :])))
-    except (ValueError, AttributeError) as error:
-        raise LibvirtError(f"The name of an image can't be understood: {name}") from error
-    return paths[0] if paths else ""
-
-
-def _filenames(options: dict[str, Any]) -> Iterator[str]:
-    for key, value in options.items():
-        if isinstance(value, dict):
-            yield from _filenames(value)
-        elif key.rsplit(".", maxsplit=1)[-1] == "filename":
-            yield str(value)
-
-
-def _image_info(path: str, form: str) -> dict[str, Any]:
-    command = ["qemu-img", "info", "--output=json", "--force-share", *([f"-f{form}"] if form else [])]
-    try:
-        done = subprocess.run([*command, "--", path], capture_output=True, timeout=_INFO_S, check=True)
-        return dict(json.loads(done.stdout))
-    except (OSError, subprocess.SubprocessError, ValueError) as error:
-        raise LibvirtError(f"qemu-img can't read {path}: {error}") from error
 
 
 def _boot_files(root: ET.Element) -> Iterator[str]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from include.agent.errors import NotPossibleError
+from include.agent.disks.image_info import files_below
+from include.agent.errors import LibvirtError, NotPossibleError
 from include.agent.restore.host_vms import HostVms, identities
 from include.agent.restore.request import RestoreRequest
 
@@ -60,6 +62,26 @@ def check_unused(written: Mapping[str, Path], vms: HostVms, uuid: str) -> None:
         for what, sentence in _OF_OTHERS.items():
             if what in found:
                 raise NotPossibleError(f"{path} {sentence.format(vms=_vms(sorted(found[what])))}")
+
+
+def changed_below(written: Mapping[str, Path], vms: HostVms, uuid: str) -> Iterator[str]:
+    """Yield a warning for each file that a disk of the VM lies on today, as after an external snapshot.
+
+    Args:
+        written: the path of each file, by its name.
+        vms: the VMs of the host.
+        uuid: the UUID of the restored VM.
+    """
+    for top, form in vms.disks(uuid).items():
+        below = set[Any]()
+        with suppress(LibvirtError):  # it isn't a disk
+            below.update(*(identities(Path(file)) for file in files_below(str(top), form)))
+        for name, path in written.items():
+            if below & identities(path):
+                yield (
+                    f"{name} replaces {path}, on which {top} lies today: the content of {top} needs the old "
+                    "file, by the name under which it is kept (qemu-img rebase -u)."
+                )
 
 
 def check_unclaimed(device: Path) -> None:

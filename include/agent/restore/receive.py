@@ -40,8 +40,9 @@ from include.agent.disks.disk_program import DiskProgramError, require_space
 from include.agent.disks.nbd_client import LARGEST_READ, NbdError
 from include.agent.disks.nbd_writer import all_written
 from include.agent.errors import AgentError, BusyError, NotRestoredError, UsageError, error_json
+from include.agent.restore.disk_place import DiskPlace
 from include.agent.restore.request import RestoreRequest
-from include.agent.restore.target import DiskPlace, checked_restore, require_programs
+from include.agent.restore.target import checked_restore, require_programs
 from include.agent.restore.verified import ComparedDisks, VerifiedDisks
 from include.agent.restore.work_folder import restore_work_folder
 from include.agent.state_folder import StateFolder, VmFolder, locked

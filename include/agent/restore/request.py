@@ -4,7 +4,7 @@
      "original": "6ad32f6c-2b2e-4f1e-9a84-0c5d1a1f0001", "folders": ["/vms"],
      "definition": "<domain>...", "files": {"nvram.fd": "<base64>", "tpm.tar": "<base64>"},
      "disks": [{"name": "vda", "path": "/vms/maq1.img", "format": "raw", "bytes": 4294967296,
-                "data_bytes": 2147483648}]}
+                "data_bytes": 2147483648, "qcow2": null}]}
 
 The definition has the name and UUID of the restored VM; ``original`` is the UUID that it was backed up with.
 What else stays of it, ``definition.py`` decides. Disks may be written to ``folders``, and where
@@ -24,6 +24,7 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from include.agent.disks import qcow2_options
 from include.agent.domain import Domain
 from include.agent.errors import UsageError
 from include.agent.virsh import is_uuid
@@ -42,6 +43,7 @@ class RequestedDisk(NamedTuple):
         format: ``raw`` or ``qcow2``.
         bytes: its size for the guest.
         data_bytes: how much of its image in the vault isn't a hole.
+        qcow2: the options that the backed up one was made with (``qcow2_options.py``).
     """
 
     name: str
@@ -49,6 +51,7 @@ class RequestedDisk(NamedTuple):
     format: str
     bytes: int
     data_bytes: int
+    qcow2: dict[str, Any]
 
 
 class RestoreRequest:
@@ -106,12 +109,14 @@ def _disk(disk: dict[str, Any]) -> RequestedDisk:
         str(disk["format"]),
         int(disk["bytes"]),
         int(disk["data_bytes"]),
+        qcow2_options.checked(disk["qcow2"]),
     )
     if (
         requested.format not in _FORMATS
         or requested.bytes <= 0
         or requested.data_bytes < 0
         or "/" in requested.name
+        or (requested.qcow2 and requested.format != "qcow2")
     ):
         raise ValueError(f"invalid disk: {disk}")
     return requested

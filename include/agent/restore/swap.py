@@ -18,12 +18,13 @@ from include.agent import firmware
 from include.agent.disks import overlay
 from include.agent.errors import AgentError, BusyError, LibvirtError, NotPossibleError, NotRestoredError
 from include.agent.journal import now
-from include.agent.restore import file_swap
+from include.agent.restore import file_swap, snapshots
 from include.agent.restore.definition import SafeDefinition
+from include.agent.restore.disk_place import DiskPlace
 from include.agent.restore.receive import describe
 from include.agent.restore.request import RestoreRequest
 from include.agent.restore.status import Move, describe_unfinished, moves
-from include.agent.restore.target import DiskPlace, checked_restore, require_off
+from include.agent.restore.target import checked_restore, require_off
 from include.agent.restore.verified import fingerprint, verified_disks
 from include.agent.restore.work_folder import restore_work_folder
 from include.agent.state_folder import StateFolder, VmFolder, locked, read_json, write_json
@@ -194,6 +195,8 @@ def _move_all(virsh: Virsh, folder: VmFolder, restore: RestoreRequest, work_fold
             if not move.moved:
                 require_off(virsh, restore)
                 _put(folder, move, work_folder)
+        if restore.in_place:
+            snapshots.ListedSnapshots(virsh, folder, restore, to_move).drop_unfit()
     old = [move.old for move in to_move if move.old]
     # What is kept may be a file of others that was in the way: the call that began the swap checked that.
     if not (restore.keep_old or folder.restoring.entry("begin")["keep_old"]):
@@ -242,7 +245,7 @@ def _keep_definition(virsh: Virsh, folder: VmFolder, restore: RestoreRequest) ->
 
 
 def _started(virsh: Virsh, folder: VmFolder, restore: RestoreRequest) -> dict[str, Any]:
-    warnings = list(folder.restoring.entry("begin")["warnings"])
+    warnings = [*folder.restoring.entry("begin")["warnings"], *snapshots.warnings(folder)]
     if restore.start and virsh.state(restore.uuid) == "shut off":
         folder.restoring.write("start")
         try:

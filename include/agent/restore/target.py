@@ -9,56 +9,23 @@ import xml.etree.ElementTree as ET
 from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from include.agent.backup.scratch import usable_bytes
 from include.agent.domain import Domain
-from include.agent.errors import BusyError, LibvirtError, NotPossibleError
+from include.agent.errors import BusyError, NotPossibleError
 from include.agent.restore.definition import SafeDefinition, known_programs, safe_definition
+from include.agent.restore.disk_place import DiskPlace, disk_place, lost_with
 from include.agent.restore.folders import Folders
 from include.agent.restore.host_vms import HostVms
-from include.agent.restore.places import check_apart, check_unclaimed, check_unused
-from include.agent.restore.request import RequestedDisk, RestoreRequest
+from include.agent.restore.places import changed_below, check_apart, check_unclaimed, check_unused
+from include.agent.restore.request import RestoreRequest
 from include.agent.restore.status import describe_unfinished
 from include.agent.state_folder import StateFolder
-from include.agent.survey import disk_info
 from include.agent.virsh import Virsh
 
 _FICLONE = 0x40049409  # ioctl_ficlone(2)
 _OFF = "shut off"
-
-
-class DiskPlace(NamedTuple):
-    """A disk's destination.
-
-    Args:
-        disk: the disk to restore.
-        place: its path, with links resolved.
-        new: the path that is written until it's moved into place; the same for a block device.
-        device: whether it's a block device.
-        own: whether it's a disk of the VM by the host's own definition.
-        overlay: whether ``new`` is an overlay on the old disk, committed to it in the end.
-        base: the format of the old disk, with whose content ``new`` begins; empty if there is none.
-        base_bytes: the old disk's size for a guest.
-        flat: whether the old disk is a single file, without a backing file.
-        allocated_bytes: what the old disk takes on the host.
-    """
-
-    disk: RequestedDisk
-    place: Path
-    new: Path
-    device: bool = False
-    own: bool = False
-    overlay: bool = False
-    base: str = ""
-    base_bytes: int = 0
-    flat: bool = True
-    allocated_bytes: int = 0
-
-    @property
-    def new_format(self) -> str:
-        """The format of ``new``."""
-        return "qcow2" if self.overlay else self.disk.format
 
 
 class CheckedRestore(NamedTuple):
@@ -81,7 +48,7 @@ def checked_restore(state: StateFolder, virsh: Virsh, restore: RestoreRequest) -
     folders = Folders(virsh, restore, vms)
     own = _trusted(restore, vms)
     definition = safe_definition(restore, own, known_programs(virsh, vms), folders)
-    places = [_target(restore, disk, vms.disks(restore.uuid)) for disk in restore.disks]
+    places = [disk_place(restore, disk, vms.disks(restore.uuid)) for disk in restore.disks]
     used = {**{place.disk.name: place.disk.path for place in places}, **definition.opened}
     check_apart(used, restore)
     check_unused(used, vms, restore.uuid)
@@ -92,7 +59,9 @@ def checked_restore(state: StateFolder, virsh: Virsh, restore: RestoreRequest) -
         if os.path.lexists(path):
             _check_old_firmware(restore, path, own)
     _check_space(places)
-    definition.warnings.extend(vms.warnings())
+    definition.warnings.extend([*vms.warnings(), *changed_below(used, vms, restore.uuid)])
+    for place in places:
+        definition.warnings.extend(lost_with(place, keep_old=restore.keep_old))
     return CheckedRestore(places, definition)
 
 
@@ -149,37 +118,6 @@ def _check_vm(state: StateFolder, virsh: Virsh, restore: RestoreRequest, vms: Ho
         raise BusyError(f"{restore.name} is being backed up. Try again later.")
     if restore.in_place:
         require_off(virsh, restore)
-
-
-def _target(restore: RestoreRequest, disk: RequestedDisk, own: dict[Path, str]) -> DiskPlace:
-    place = disk.path.resolve()
-    device = place.is_block_device()
-    plain = DiskPlace(disk, place, restore.new(place), device, own=place in own)
-    if not (device or plain.own) or not os.path.lexists(place):
-        return plain  # another's file isn't read by a format that comes from the vault
-    form = own.get(place, "raw")
-    kind = "block" if device else "file"
-    try:
-        found: dict[str, Any] = disk_info({"format": form, "path": str(place), "kind": kind})
-    except LibvirtError:  # it isn't a disk: the new one begins empty
-        return plain
-    based = plain._replace(
-        base=form,
-        base_bytes=found["bytes"],
-        flat=len(found["chain"]) == 1,
-        allocated_bytes=found["allocated"],
-    )
-    if device:
-        return based._replace(new=place)
-    if _is_overwritten(restore, based):
-        return based._replace(overlay=True, new=restore.overlay(place))
-    return based
-
-
-def _is_overwritten(restore: RestoreRequest, target: DiskPlace) -> bool:
-    """Return whether the old disk is of the same kind, isn't kept, and has no other name (hard link)."""
-    same = target.flat and (target.base, target.base_bytes) == (target.disk.format, target.disk.bytes)
-    return restore.in_place and not restore.keep_old and same and target.place.stat().st_nlink == 1
 
 
 def _check_place(restore: RestoreRequest, target: DiskPlace, folders: Folders) -> None:
@@ -261,7 +199,7 @@ def _needed(target: DiskPlace, folder: Path) -> int:
     begun = 0
     with suppress(FileNotFoundError):
         begun = target.new.stat().st_blocks * 512
-    if target.overlay or (target.base and target.flat and shares_blocks(folder)):
+    if target.overlay or (target.copied and shares_blocks(folder)):
         return 0  # only what differs takes space, and how much that is isn't known yet
     return max(0, max(target.allocated_bytes, target.disk.data_bytes) - begun)
 

@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from include.agent.restore.target import DiskPlace
+from include.agent.restore.disk_place import DiskPlace
 from include.agent.state_folder import VmFolder, read_json, write_json
 
 _FILE = "verified.json"

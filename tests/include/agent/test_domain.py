@@ -13,6 +13,7 @@ import pytest
 
 from include.agent.domain import Domain
 
+BELOW_A = "<backingStore><source file='/a'/>"
 RECORDED = Path(__file__).with_name("recorded") / "domains"
 
 
@@ -41,6 +42,29 @@ def test_a_recorded_domain_is_parsed(folder: Path, monkeypatch: pytest.MonkeyPat
     """Disks, firmware, and what prevents a backup."""
     monkeypatch.setattr("os.geteuid", lambda: 0)  # the default path of a TPM's state depends on it
     assert parse(folder) == json.loads((folder / "facts.json").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize(
+    ("store", "backing"),
+    [
+        ("", []),
+        ("<backingStore/>", [""]),
+        ("<backingStore><source file='/a'/></backingStore>", ["/a"]),
+        ("<backingStore><source dev='/a'/><backingStore/></backingStore>", ["/a", ""]),
+        (
+            f"{BELOW_A}<backingStore><source file='/b'/><backingStore/></backingStore></backingStore>",
+            ["/a", "/b", ""],
+        ),
+        (
+            f"{BELOW_A}<backingStore><source name='x'/></backingStore></backingStore>",
+            ["/a"],
+        ),
+    ],
+)
+def test_the_files_below_a_disk_are_known_as_far_as_they_are_defined(store: str, backing: list[str]) -> None:
+    """What isn't, is in the disk's own header; what is elsewhere is no file."""
+    disk = f"<disk type='file'><source file='/x'/>{store}<target dev='vda'/></disk>"
+    assert Domain(f"<domain><devices>{disk}</devices></domain>").backing == {"vda": backing}
 
 
 def test_the_default_path_of_a_tpm_ends_in_the_uuid() -> None:

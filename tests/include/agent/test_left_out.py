@@ -237,5 +237,8 @@ def test_what_only_the_running_vm_has_is_named_too_and_each_thing_once() -> None
 
 def test_every_kind_is_tested_and_one_that_the_vault_knows() -> None:
     """The agent can't import the vault's model."""
-    tested = {expected[0] for _, expected in (*DEVICES.values(), *SYSTEMS.values())} | {"qemu_option"}
+    tested = {expected[0] for _, expected in (*DEVICES.values(), *SYSTEMS.values())} | {
+        "qemu_option",
+        "snapshots",
+    }
     assert tested == set(KINDS) == set(get_args(Kind))

@@ -4,6 +4,7 @@ import subprocess
 
 import pytest
 
+from include.agent.survey import _other_backing
 from include.vms.models import HostSurvey, Vm
 from tests.include.agent.agent_on_host import Agent
 from tests.site.kvm_host import KvmHost
@@ -76,6 +77,38 @@ def test_a_disk_is_surveyed_with_its_backing_files(host: KvmHost, agent: Agent) 
     (disk,) = surveyed(agent, "maq2").disks
     assert disk.chain == (str(host.disk("maq2", "vda")), str(backing))
     assert disk.allocated >= backing.stat().st_blocks * 512
+
+
+def test_internal_snapshots_are_left_out(host: KvmHost, agent: Agent) -> None:
+    """Only the disk's own file has them; and the survey has what the file was made with."""
+    image(host, "maq2", "-o", "cluster_size=128k")
+    host.virsh("snapshot-create-as", "--domain=maq2", "--name=before upgrade")
+    vm = surveyed(agent, "maq2")
+    host.virsh("snapshot-delete", "--domain=maq2", "--snapshotname=before upgrade")
+    path = str(host.disk("maq2", "vda"))
+    assert [one.phrase for one in vm.left_out] == [f"internal snapshots before upgrade ({path})"]
+    assert vm.disks[0].qcow2 is not None
+    assert vm.disks[0].qcow2.cluster_size == 1 << 17
+    image(host, "maq2")
+
+
+@pytest.mark.parametrize(
+    ("defined", "header", "problems"),
+    [
+        ([], ["/a", "/b"], 0),
+        (["/a"], ["/a", "/b"], 0),
+        (["/a", "/b", ""], ["/a", "/b"], 0),
+        ([""], [], 0),
+        ([""], ["/a"], 1),
+        (["/a", ""], ["/a", "/b"], 1),
+        (["/a", "/b"], ["/a"], 1),
+        (["/other"], ["/a"], 1),
+        (["/proc/self/../../a"], ["/a"], 0),
+    ],
+)
+def test_a_disk_with_two_chains_is_a_problem(defined: list[str], header: list[str], problems: int) -> None:
+    """QEMU reads the one that libvirt has defined; a VM that is off would be read by the header."""
+    assert len(_other_backing({"name": "vda", "path": "/x"}, defined, header)) == problems
 
 
 @pytest.mark.slow

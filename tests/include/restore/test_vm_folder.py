@@ -9,9 +9,11 @@ import pytest
 from include.cli.__main__ import main
 from include.restore.vm_folder import FolderRestore
 from include.vault.vault import Vault
+from include.vms.archive import PublishedVm
+from include.vms.models import Qcow2Options
 from tests.include.project_process import python
 from tests.include.restore.vm_restores import Rehearsal
-from tests.include.vms.sample_vms import lay
+from tests.include.vms.sample_vms import INSTANT, chunks_of, lay, record
 from tests.session.needs import own_mounts
 
 
@@ -62,6 +64,30 @@ def test_what_the_image_lacks_is_named(
     output = capsys.readouterr()
     assert "Not in the image, so not restored: CD-ROM hda (/isos/a.iso)." in output.err
     assert json.loads(output.out)["left_out"] == [cdrom]
+
+
+@pytest.mark.parametrize("form", [None, "qcow2", "raw"])
+def test_a_qcow2_image_is_made_with_the_options_that_the_disk_had(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str | None
+) -> None:
+    """As far as this qemu-img can; a raw one has none."""
+    size = 1 << 20
+    (tmp_path / "vda.img").write_bytes(bytes(size))
+    options = Qcow2Options(cluster_size=1 << 17, compat="0.10", lazy_refcounts=True)
+    fields = {"bytes": size, "source_format": "qcow2", "qcow2": options}
+    disk, logged = record().disks[0].model_copy(update=fields), list[str]()
+    monkeypatch.setattr(PublishedVm, "image", lambda *_: tmp_path / "vda.img")
+    monkeypatch.setattr(PublishedVm, "chunks", lambda *_: tmp_path / "vda.chunks")
+    chunks_of(bytes(size)).write(tmp_path / "vda.chunks")
+    generation = PublishedVm("maq1", INSTANT, tmp_path)
+    folder = FolderRestore(Vault(tmp_path), generation, tmp_path, form, "a run", logged.append)
+    folder._image(disk, tmp_path / "new")  # noqa: SLF001 - the images of sample generations are too small
+    command = ["qemu-img", "info", "--output=json", str(tmp_path / "new")]
+    info = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
+    assert info["format"] == (form or "qcow2")
+    if form != "raw":
+        assert (info["cluster-size"], info["format-specific"]["data"]["compat"]) == (1 << 17, "0.10")
+        assert logged[0] == "vda is made without lazy_refcounts=on: this machine's qemu-img can't make that."
 
 
 def test_an_existing_file_is_never_overwritten(

@@ -7,6 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from include.vms.left_out import LeftOut
+from include.vms.models import Qcow2Options
 from include.vms.record import VmRecord
 from tests.include.vms.sample_vms import record
 
@@ -52,5 +53,16 @@ def test_a_record_contains_the_hosts_answer() -> None:
         ("vdb", "/vms/vdb", 4),
     ]
     assert (begun.downtime_s, begun.health_check, begun.instant) == (4.2, "It runs.", record().instant)
+    assert [disk.qcow2 for disk in begun.disks] == [None, None]
     share = LeftOut(kind="share", name="data", where="/srv/data")
     assert record(left_out=[share]).begun.left_out == (share,)
+
+
+def test_a_record_keeps_what_a_disk_was_made_with() -> None:
+    """As the host names it; an old qemu-img doesn't name all."""
+    raw, qcow2 = record().disks
+    made = {"cluster_size": 1 << 17, "extended_l2": True}
+    disks = [raw, {**qcow2.model_dump(), "source_format": "qcow2", "qcow2": made}]
+    [_, kept] = record(disks=disks).begun.disks
+    assert kept.qcow2 == Qcow2Options(cluster_size=1 << 17, extended_l2=True)
+    assert (kept.qcow2.refcount_bits, kept.qcow2.compat) == (16, "1.1")

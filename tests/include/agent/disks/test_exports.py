@@ -1,9 +1,11 @@
 """Disks exported by a real qemu-nbd; and what the account of a running QEMU can't do to the agent."""
 
 import fcntl
+import subprocess
 from pathlib import Path
 
 from include.agent.disks import exports
+from include.agent.disks.image_info import disk_info
 from include.agent.virsh import TIMEOUT_S, Virsh
 
 RUNNING = "<domain><seclabel model='dac'><label>nobody:nogroup</label></seclabel></domain>"
@@ -46,3 +48,18 @@ def test_a_disk_is_exported_while_an_ended_server_still_locks_its_pid_file(short
             assert exports.with_sizes([export])[0]["bytes"] == 1 << 20
         finally:
             exports.end_processes(str(short))
+
+
+def test_a_copy_of_a_disk_doesnt_change_with_its_data_file(short: Path) -> None:
+    """The VM goes on writing to that while the copy is sent."""
+    disk, data = short / "disk", short / "data"
+    options = f"data_file={data},data_file_raw=on"
+    made = ["qemu-img", "create", "-q", "-f", "qcow2", "-o", options, str(disk), "1M"]
+    write = ["qemu-io", "-f", "qcow2", str(disk), "-c"]
+    subprocess.run(made, check=True)
+    subprocess.run([*write, "write -P 0x11 0 1M"], check=True, capture_output=True)
+    surveyed = {"name": "vda", "kind": "file", "format": "qcow2", "path": str(disk)}
+    copied = exports.copy({**surveyed, **disk_info(surveyed)}, short, 60)
+    subprocess.run([*write, "write -P 0x22 0 1M"], check=True, capture_output=True)
+    assert copied["format"] == "raw"
+    assert Path(copied["path"]).read_bytes() == b"\x11" * (1 << 20) != data.read_bytes()

@@ -9,8 +9,8 @@ import pytest
 
 from include.agent.disks import disk_program, new_disk
 from include.agent.errors import NotRestoredError
+from include.agent.restore.disk_place import DiskPlace
 from include.agent.restore.request import RequestedDisk
-from include.agent.restore.target import DiskPlace
 
 SIZE = 1 << 20
 OLD = b"old" + bytes(SIZE - 3)
@@ -21,7 +21,7 @@ def place(folder: Path, form: str, fields: dict[str, Any]) -> DiskPlace:
     path = folder / "maq1.img"
     path.write_bytes(OLD)
     path.chmod(0o600)
-    disk = RequestedDisk("vda", path, form, SIZE, SIZE)
+    disk = RequestedDisk("vda", path, form, SIZE, SIZE, {})
     return DiskPlace(disk, path, folder / "maq1.img.restoring-1", base="raw", base_bytes=SIZE)._replace(
         **fields
     )

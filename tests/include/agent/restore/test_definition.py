@@ -112,6 +112,23 @@ def test_a_disk_leads_to_its_checked_path_in_the_format_of_the_backup() -> None:
     ]
 
 
+def test_a_disk_has_no_data_file_any_more() -> None:
+    """The restored one is a single file, also where this host's definition names one."""
+    [disk] = root_of(vm(OWN_DISK)).iterfind("./devices/disk")
+    source = disk.find("source")
+    assert source is not None
+    path = source.get("file")
+    data_file = "<dataStore type='file'><format type='raw'/><source file='/vms/data'/></dataStore>"
+    own = vm(
+        ET.tostring(disk, encoding="unicode").replace(
+            f'file="{path}" />', f'file="{path}">{data_file}</source>'
+        )
+    )
+    assert "dataStore" in own
+    assert "dataStore" not in restored(own, own).xml
+    assert str(path) in restored(own, own).xml
+
+
 @pytest.mark.parametrize(
     ("devices", "reason"),
     [

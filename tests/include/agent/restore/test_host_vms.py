@@ -3,10 +3,8 @@
 import subprocess
 from pathlib import Path
 
-import pytest
-
 from include.agent.errors import LibvirtError
-from include.agent.restore.host_vms import HostVms, files_below, identities
+from include.agent.restore.host_vms import HostVms, identities
 from include.agent.virsh import Virsh
 
 XML = """<domain><name>{name}</name><os><nvram>/fw/{name}.fd</nvram></os><devices>
@@ -80,46 +78,6 @@ def test_an_image_that_cant_be_read_is_a_warning(tmp_path: Path) -> None:
         vms.users("")
         assert len(vms.warnings()) == warnings
         assert all(str(broken) in warning for warning in vms.warnings())
-
-
-def test_the_files_below_an_image_are_all_of_its_chain(tmp_path: Path) -> None:
-    """Even one that is missing, an external data file, and one whose format isn't known."""
-    data, missing = tmp_path / "data.raw", tmp_path / "missing"
-    low = create(tmp_path / "low", "-u", "-F", "raw", "-b", str(missing))
-    middle = create(tmp_path / "middle", "-u", "-F", "qcow2", "-b", str(low))
-    top = create(tmp_path / "top", "-u", "-F", "qcow2", "-b", str(middle))
-    assert list(files_below(str(top), "qcow2")) == [str(path) for path in (middle, low, missing)]
-    assert list(files_below(str(top), "")) == list(files_below(str(top), "qcow2"))
-    outside = create(tmp_path / "outside", "-o", f"data_file={data}")
-    assert list(files_below(str(outside), "qcow2")) == [str(data)]
-    with pytest.raises(LibvirtError, match="qemu-img can't read"):
-        list(files_below(str(low), "vmdk"))
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        "file:{}",
-        'json:{{"driver":"qcow2","file":{{"driver":"file","filename":"{}"}}}}',
-        'json:{{"driver":"qcow2","file.driver":"file","file.filename":"{}"}}',
-    ],
-)
-def test_a_backing_file_is_found_however_its_image_names_it(tmp_path: Path, name: str) -> None:
-    """QEMU and libvirt write such names, too; files below that one count as well."""
-    low = create(tmp_path / "low")
-    base = create(tmp_path / "base", "-F", "qcow2", "-b", str(low))
-    clone = create(tmp_path / "clone", "-F", "qcow2", "-b", name.format(base))
-    assert list(files_below(str(clone), "qcow2")) == [str(base), str(low)]
-
-
-def test_a_backing_file_elsewhere_is_no_file(tmp_path: Path) -> None:
-    """What it is can't be overwritten on this host; a name that can't be understood is an error."""
-    for name in ("nbd://there/x", 'json:{"driver":"nbd","server.path":"/x","server.type":"unix"}'):
-        clone = create(tmp_path / "clone", "-u", "-F", "raw", "-b", name)
-        assert list(files_below(str(clone), "qcow2")) == []
-    clone = create(tmp_path / "clone", "-u", "-F", "raw", "-b", "json:{")
-    with pytest.raises(LibvirtError, match=r"json:\{"):
-        list(files_below(str(clone), "qcow2"))
 
 
 def test_a_file_is_the_same_by_link_and_hard_link(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from include.agent.errors import NotPossibleError
 from include.agent.restore.host_vms import HostVms, identities
-from include.agent.restore.places import check_apart, check_unclaimed, check_unused
+from include.agent.restore.places import changed_below, check_apart, check_unclaimed, check_unused
 from include.agent.restore.request import RestoreRequest
 from tests.include.agent.restore.test_request import REQUEST
 from tests.session import needs
@@ -88,3 +88,32 @@ def test_a_block_device_that_the_host_uses_is_refused(tmp_path: Path) -> None:
         check_unclaimed(device)
     finally:
         subprocess.run(["losetup", "--detach", str(device)], check=True)
+
+
+class Own(HostVms):
+    """A host with one VM, which has one disk."""
+
+    def __init__(self, disk: Path) -> None:
+        self._disk = disk
+
+    def disks(self, uuid: str) -> dict[Path, str]:
+        """Return its disk."""
+        assert uuid == "a UUID"
+        return {self._disk: "qcow2"}
+
+
+def test_a_file_that_todays_disk_lies_on_is_a_warning(tmp_path: Path) -> None:
+    """As after an external snapshot: the generation is of the disk below it."""
+    before, today, broken = tmp_path / "maq1.qcow2", tmp_path / "maq1.after", tmp_path / "broken"
+    create = ["qemu-img", "create", "-q", "-f", "qcow2"]
+    subprocess.run([*create, str(before), "1M"], check=True)
+    subprocess.run([*create, "-F", "qcow2", "-b", str(before), str(today)], check=True)
+    broken.touch()
+    for disk, restored, warnings in (
+        (today, before, 1),
+        (today, today, 0),
+        (before, before, 0),
+        (broken, before, 0),
+    ):
+        found = list(changed_below({"vda": restored}, Own(disk), "a UUID"))
+        assert [f"on which {today} lies today" in warning for warning in found] == [True] * warnings

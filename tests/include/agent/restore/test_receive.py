@@ -10,9 +10,9 @@ import pytest
 
 from include.agent.disks import disk_program
 from include.agent.disks.disk_program import DiskProgramError
+from include.agent.restore.disk_place import DiskPlace
 from include.agent.restore.receive import _Receiver, describe
 from include.agent.restore.request import RestoreRequest
-from include.agent.restore.target import DiskPlace
 from include.agent.state_folder import StateFolder
 from include.agent.wire import DIGEST_BYTES, FRAME, Wire
 from include.vms.restore_models import DiskTarget

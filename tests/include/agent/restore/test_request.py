@@ -19,7 +19,14 @@ from include.agent.restore.status import Move
 from tests.include.agent.tar_files import tar
 
 UUID = "6ad32f6c-2b2e-4f1e-9a84-0c5d1a1f0001"
-DISK = {"name": "vda", "path": "/vms/maq1.img", "format": "raw", "bytes": 4096, "data_bytes": 4096}
+DISK = {
+    "name": "vda",
+    "path": "/vms/maq1.img",
+    "format": "raw",
+    "bytes": 4096,
+    "data_bytes": 4096,
+    "qcow2": None,
+}
 REQUEST: dict[str, Any] = {
     "run": "a run",
     "generation": "2026-11-22T05-00-03Z",

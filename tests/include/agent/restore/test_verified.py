@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from include.agent.restore.disk_place import DiskPlace
 from include.agent.restore.request import RequestedDisk
-from include.agent.restore.target import DiskPlace
 from include.agent.restore.verified import ComparedDisks, VerifiedDisks, fingerprint, verified_disks
 from include.agent.state_folder import StateFolder, VmFolder
 from tests.include.agent.restore.test_request import UUID
@@ -16,7 +16,7 @@ def disk(folder: Path, name: str, *, device: bool = False) -> DiskPlace:
     """Return a disk whose new file exists."""
     new = folder / f"{name}.new"
     new.write_bytes(b"content")
-    return DiskPlace(RequestedDisk(name, folder / name, "raw", 7, 7), folder / name, new, device)
+    return DiskPlace(RequestedDisk(name, folder / name, "raw", 7, 7, {}), folder / name, new, device)
 
 
 def write(place: DiskPlace) -> None:
