@@ -207,7 +207,7 @@ class DayBackup:
         staged.withdraw(staged.draft)
         started = time.monotonic()
         copied = json.loads(staged.source_manifest.read_bytes())
-        source = Manifest.read(copied)
+        source = Manifest.read(copied)  # of ``copied``, the folder and the seconds are left
         with ThreadPoolExecutor(1) as thread:
             survey = thread.submit(self.source.survey, [self.day])
             copy = Manifest.read(folder_scan.hashed(os.fsencode(staged.data)))
