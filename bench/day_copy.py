@@ -104,8 +104,12 @@ class Copies:
         sums = subprocess.run(ssh, check=True, capture_output=True).stdout
         subprocess.run(["sha256sum", "--check", "--quiet"], input=sums, cwd=copy, check=True)
 
-    def _new_folder(self) -> Path:
+    def clear(self) -> None:
+        """Remove the last copy."""
         shutil.rmtree(self._copies, ignore_errors=True)
+
+    def _new_folder(self) -> Path:
+        self.clear()
         folder = self._copies / str(next(self._numbers))
         folder.mkdir(parents=True)
         return folder
