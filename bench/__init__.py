@@ -1,6 +1,7 @@
 """BENCH: how fast the project is beside the tools that people would use instead, in one run; ``make bench``.
 
     day_copy.py          a day copied, verified and published; against rsync, and scp with sha256sum
+    day_files.py         a day of 100,000 small files (BENCH_FILES: or more); against rsync with sha256sum
     dag_cost.py          the import of the DAG, and a run with nothing to do
     vault_listing.py     ten years of days, listed
     scrub.py             a vault read again; against bare reading and hashing

@@ -12,6 +12,7 @@ from typing import Any
 from bench import (
     dag_cost,
     day_copy,
+    day_files,
     page,
     scrub,
     vault_listing,
@@ -30,6 +31,7 @@ PARTS = {
     for part, rounds in (
         (vault_listing, 5),
         (day_copy, 5),
+        (day_files, 1),
         (dag_cost, 5),
         (scrub, 5),
         (vm_downtime, 3),

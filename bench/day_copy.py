@@ -7,6 +7,7 @@ import shlex
 import shutil
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
@@ -27,20 +28,27 @@ CONNECTION = "supim_cluster"
 
 def rows(scratch: Path, rounds: int) -> Iterator[Row]:
     """Measure each shape of a day."""
-    with SshServer(scratch / "sshd") as cluster:
+    with cluster(scratch) as (options, port):
+        for shape, (files, size) in SHAPES.items():
+            source = _write_day(scratch / "source", files, size)
+            copies = Copies(source, scratch / "copies", options, port)
+            took = medians({"ours": copies.ours, "rsync": copies.rsync, "scp": copies.scp}, rounds)
+            shutil.rmtree(scratch / "source")
+            name = f"{shape}: copied, verified, published"
+            yield Row(name, took["ours"], "rsync -a", took["rsync"], 1.25)
+            yield Row(name, took["ours"], "scp -r, sha256sum at both ends", took["scp"], 1.0)
+
+
+@contextmanager
+def cluster(scratch: Path) -> Iterator[tuple[list[str], int]]:
+    """Start an SSH server and make it the connection's; yield the options of ``ssh`` and the port."""
+    with SshServer(scratch / "sshd") as server:
         known = scratch / "known_hosts"
-        known.write_text(cluster.known_hosts, encoding="utf-8")
-        options = ["-i", str(cluster.key_file), "-o", f"UserKnownHostsFile={known}", "-o", "BatchMode=yes"]
-        environment = {f"AIRFLOW_CONN_{CONNECTION.upper()}": json.dumps(cluster.connection)}
+        known.write_text(server.known_hosts, encoding="utf-8")
+        environment = {f"AIRFLOW_CONN_{CONNECTION.upper()}": json.dumps(server.connection)}
         with patch.dict(os.environ, environment):
-            for shape, (files, size) in SHAPES.items():
-                source = _write_day(scratch / "source", files, size)
-                copies = _Copies(source, scratch / "copies", options, cluster.port)
-                took = medians({"ours": copies.ours, "rsync": copies.rsync, "scp": copies.scp}, rounds)
-                shutil.rmtree(scratch / "source")
-                name = f"{shape}: copied, verified, published"
-                yield Row(name, took["ours"], "rsync -a", took["rsync"], 1.25)
-                yield Row(name, took["ours"], "scp -r, sha256sum at both ends", took["scp"], 1.0)
+            options = ["-i", str(server.key_file), "-o", f"UserKnownHostsFile={known}", "-o", "BatchMode=yes"]
+            yield options, server.port
 
 
 def _write_day(root: Path, files: int, size: int) -> Path:
@@ -52,7 +60,7 @@ def _write_day(root: Path, files: int, size: int) -> Path:
     return folder
 
 
-class _Copies:
+class Copies:
     """Copies of one day, by different tools; each call removes the last copy and makes a new one."""
 
     def __init__(self, source: Path, copies: Path, ssh_options: list[str], port: int) -> None:
@@ -72,25 +80,36 @@ class _Copies:
             backup.verify()
             backup.publish()
 
-    def rsync(self) -> None:
-        """Copy without verification."""
+    def rsync(self) -> Path:
+        """Copy without verification, and return the copy."""
         shell = shlex.join(["ssh", *self._options, "-p", self._port])
-        into = f"{self._new_folder()}/"
-        subprocess.run(["rsync", "-a", "-e", shell, f"127.0.0.1:{self._source}/", into], check=True)
+        into = self._new_folder()
+        subprocess.run(["rsync", "-a", "-e", shell, f"127.0.0.1:{self._source}/", f"{into}/"], check=True)
+        return into
+
+    def rsync_verified(self) -> None:
+        """Copy, and compare the SHA-256 of both ends."""
+        self._compare_sums(self.rsync())
 
     def scp(self) -> None:
         """Copy as the old scripts did, and compare the SHA-256 of both ends."""
         into = self._new_folder()
         scp = ["scp", "-q", "-r", *self._options, "-P", self._port, f"127.0.0.1:{self._source}", str(into)]
         subprocess.run(scp, check=True)
+        self._compare_sums(into / self._source.name)
+
+    def _compare_sums(self, copy: Path) -> None:
         there = f"cd {shlex.quote(str(self._source))} && find . -type f -exec sha256sum {{}} +"
         ssh = ["ssh", *self._options, "-p", self._port, "127.0.0.1", there]
         sums = subprocess.run(ssh, check=True, capture_output=True).stdout
-        check = ["sha256sum", "--check", "--quiet"]
-        subprocess.run(check, input=sums, cwd=into / self._source.name, check=True)
+        subprocess.run(["sha256sum", "--check", "--quiet"], input=sums, cwd=copy, check=True)
+
+    def clear(self) -> None:
+        """Remove the last copy."""
+        shutil.rmtree(self._copies, ignore_errors=True)
 
     def _new_folder(self) -> Path:
-        shutil.rmtree(self._copies, ignore_errors=True)
+        self.clear()
         folder = self._copies / str(next(self._numbers))
         folder.mkdir(parents=True)
         return folder

@@ -15,6 +15,7 @@ controls libvirt through virsh. Where to find what:
     allow_list, allowed_elements   what may stay of a definition that another host wrote
     firmware      the definition, NVRAM and TPM state of a VM
     wire          the binary protocol with the vault's worker
+    durable_files writes files and folders that survive a power cut
     state_folder  the agent's files on the host, and its locks
     journal       the write-ahead journal of backups and restores
     virsh         libvirt

@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from include.agent.durable_files import fsync, fsync_all, write_whole
 from include.agent.errors import BackupNotBegunError, NotRestoredError
 from include.agent.left_out import one_left_out
 
@@ -106,13 +107,7 @@ def _pack(folder: str, target: Path) -> None:
 
 def write_nvram(content: bytes, new: Path) -> None:
     """Write UEFI variables, flushed to the disk; replace what an earlier attempt left."""
-    with suppress(FileNotFoundError):
-        new.unlink()
-    with new.open("xb") as file:
-        new.chmod(0o600)
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
+    write_whole(new, content, 0o600)
 
 
 def unpack_tpm(archive: bytes, new: Path) -> None:
@@ -132,6 +127,8 @@ def unpack_tpm(archive: bytes, new: Path) -> None:
             _extract(packed, new)
     except tarfile.TarError as error:
         raise NotRestoredError(f"tpm.tar isn't a tar archive: {error}.") from error
+    fsync_all(new)
+    fsync(new.parent)
 
 
 def _extract(packed: tarfile.TarFile, new: Path) -> None:

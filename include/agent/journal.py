@@ -14,6 +14,8 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from include.agent.durable_files import fsync
+
 KEPT = 5  # closed journals that are kept
 
 
@@ -41,7 +43,7 @@ class Journal:
         with self.path.open("a+b", buffering=0) as file:
             _append(file, line)
         if is_new:
-            _sync(self.path.parent)
+            fsync(self.path.parent)
         return time.monotonic()
 
     def entries(self) -> list[dict[str, Any]]:
@@ -79,6 +81,7 @@ class Journal:
         with suppress(OSError):  # the rename closes it anyway
             self.write("closed")
         self.path.rename(self.path.with_name(f"journal-{now('microseconds').replace(':', '-')}.jsonl"))
+        fsync(self.path.parent)
         for old in sorted(self.path.parent.glob("journal-*.jsonl"))[:-KEPT]:
             old.unlink()
 
@@ -102,11 +105,3 @@ def _append(file: BinaryIO, line: bytes) -> None:
         with suppress(OSError):
             file.truncate(size)
         raise
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import fcntl
 import json
-import os
 import secrets
 import shutil
 import time
@@ -29,6 +28,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from include.agent.durable_files import make_folder, write_json
 from include.agent.errors import BusyError, NotPossibleError, UsageError
 from include.agent.journal import Journal
 from include.agent.virsh import is_uuid
@@ -51,7 +51,7 @@ class StateFolder:
     def make(self) -> None:
         """Make the folder if it doesn't exist."""
         for folder in (self.root, self.root / "vms"):
-            folder.mkdir(mode=PASSABLE, parents=True, exist_ok=True)
+            make_folder(folder, PASSABLE)
             folder.chmod(PASSABLE)
 
     def of(self, uuid: str) -> VmFolder:
@@ -105,7 +105,7 @@ class VmFolder:
 
     def make(self) -> None:
         """Make the folder if it doesn't exist."""
-        self.path.mkdir(mode=PASSABLE, parents=True, exist_ok=True)
+        make_folder(self.path, PASSABLE)
         self.path.chmod(PASSABLE)
 
     def record_not_back(self) -> None:
@@ -220,27 +220,3 @@ def read_json(path: Path) -> dict[str, Any]:
     except (FileNotFoundError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}
-
-
-def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Write a file atomically and durably: after a crash it is complete or as it was."""
-    new = path.with_name(f"{path.name}.{os.getpid()}")
-    try:
-        with new.open("w", encoding="utf-8") as file:
-            json.dump(content, file)
-            file.flush()
-            os.fsync(file.fileno())
-        new.replace(path)
-    except OSError:
-        new.unlink(missing_ok=True)
-        raise
-    sync_folder(path.parent)
-
-
-def sync_folder(path: Path) -> None:
-    """Flush a folder's entries to the disk."""
-    folder = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

@@ -7,7 +7,6 @@ After booting, the whole generation is scrubbed, since booting must not have cha
 """
 
 import base64
-import os
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -18,6 +17,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, NonNegativeFloat
 
+from include.agent.durable_files import write_whole
 from include.boot_test import nbd_server
 from include.boot_test.screenshot import as_png
 from include.config.boot_test import BootTestSettings
@@ -87,7 +87,6 @@ class BootTest:
         """
         before = self._passed_before()
         with self.generations.lock(self.generation.vm):
-            self._part.unlink(missing_ok=True)  # of a boot test that was killed
             picture, entry = self._test()
             if picture:
                 self._keep(picture)
@@ -98,10 +97,6 @@ class BootTest:
     def picture(self) -> Path:
         """The file of its screenshot."""
         return picture_of(self.generation)
-
-    @property
-    def _part(self) -> Path:
-        return self.picture.with_name(f".{self.picture.name}.part")
 
     def _test(self) -> tuple[bytes | None, LogEntry]:
         began = time.monotonic()
@@ -177,11 +172,7 @@ class BootTest:
     def _keep(self, picture: bytes) -> None:
         """Write the screenshot atomically; skip one that isn't a valid image."""
         with suppress(OSError, ValueError):
-            png = as_png(picture)
-            with self._part.open("wb") as file:
-                file.write(png)
-                os.fsync(file.fileno())
-            self._part.replace(self.picture)
+            write_whole(self.picture, as_png(picture))
 
     def _item(self, entry: LogEntry, before: list[LogEntry], *, pictured: bool) -> Item:
         states = {

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from include.agent.durable_files import write_json
 from include.days import folder_scan, publication, supim
 from include.days.archive import DayArchive
 from include.days.manifest import Manifest, differing
@@ -32,7 +33,7 @@ from include.names import named
 from include.ordinal_day import OrdinalDay
 from include.remote import rsync
 from include.remote.ssh import connected
-from include.vault.files import write_json
+from include.vault.files import sync
 from include.vault.free_space import FreeSpace
 from include.vault.vault import Vault
 from include.vault.verification_log import Verification
@@ -134,6 +135,7 @@ class DayBackup:
             self._require_space(staged, surveyed)
             started = time.monotonic()
             hashed = self._transfer(ssh, staged, surveyed)
+            sync(staged.folder)  # once, and not each of thousands of files: what is written next relies on it
             seconds = round(time.monotonic() - started, 3)
         write_json(staged.source_manifest, {"folder": surveyed.folder, "seconds": seconds, **hashed.as_json})
         self.log(f"{self.day}: {len(hashed.files):,} files, {hashed.bytes:,} bytes copied in {seconds} s.")
@@ -202,10 +204,10 @@ class DayBackup:
         return hashed
 
     def _verify(self, staged: StagedDay) -> None:
-        staged.draft.unlink(missing_ok=True)
+        staged.withdraw(staged.draft)
         started = time.monotonic()
         copied = json.loads(staged.source_manifest.read_bytes())
-        source = Manifest.read(copied)
+        source = Manifest.read(copied)  # of ``copied``, the folder and the seconds are left
         with ThreadPoolExecutor(1) as thread:
             survey = thread.submit(self.source.survey, [self.day])
             copy = Manifest.read(folder_scan.hashed(os.fsencode(staged.data)))

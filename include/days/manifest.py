@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from functools import cached_property
+from sys import intern
 from typing import Any, NamedTuple, Self
 
 from include.names import checked, named, shown
@@ -43,12 +44,14 @@ class Manifest:
 
     @classmethod
     def read(cls, scan: dict[str, Any]) -> Self:
-        """Read the result of ``folder_scan``.
+        """Read the result of ``folder_scan``, and empty it: a day may have a million files.
 
         Raises:
             BackupError: a path leads out of the folder.
         """
-        entries = (ManifestEntry(checked(path), *fields) for path, *fields in scan["entries"])
+        entries = list(scan.pop("entries"))
+        for index, entry in enumerate(entries):
+            entries[index] = _entry(entry)
         unreadable = tuple((path, reason) for path, reason in scan["unreadable"])
         return cls(tuple(entries), unreadable, tuple(scan.get("excluded", ())))
 
@@ -95,7 +98,10 @@ class Manifest:
     @property
     def fingerprint(self) -> str:
         """SHA-256 over :attr:`metadata`."""
-        return hashlib.sha256(json.dumps(self.metadata).encode()).hexdigest()
+        digest = hashlib.sha256()
+        for path, fields in self.metadata.items():
+            digest.update(json.dumps([path, *fields]).encode())
+        return digest.hexdigest()
 
     @property
     def structure(self) -> str:
@@ -124,6 +130,13 @@ class Manifest:
         if self.excluded:
             sentences.append(f"Left out by name (exclude in the site file): {named(self.excluded)}.")
         return sentences
+
+
+def _entry(fields: Sequence[Any]) -> ManifestEntry:
+    """Return an entry whose texts are shared with the day's other manifests: they are most of its memory."""
+    path, kind, size, mtime_ns, target, sha256, *ctime_ns = fields
+    shared = None if sha256 is None else intern(sha256)
+    return ManifestEntry(intern(checked(path)), intern(kind), size, mtime_ns, target, shared, *ctime_ns)
 
 
 def _matches(path: str, patterns: Sequence[str]) -> bool:

@@ -5,6 +5,7 @@ import os
 from filecmp import cmp
 from pathlib import Path
 
+from include.agent.durable_files import fsync
 from include.days.archive import DayArchive
 from include.days.manifest import Manifest
 from include.days.published import PublishedDay
@@ -36,6 +37,7 @@ def publish(vault: Vault, staged: StagedDay, draft: DayRecord, verified: Manifes
     before = DayArchive(vault).revisions(staged.day)
     target = DayArchive(vault).next_revision(staged.day)
     staged.publishing.touch()
+    fsync(staged.folder)  # before anything is shared with a published day
     sums, record = staged.folder / "sums", staged.folder / "record"
     for sidecar in (sums, record):
         sidecar.unlink(missing_ok=True)  # an earlier try may have left it read-only
@@ -50,6 +52,7 @@ def publish(vault: Vault, staged: StagedDay, draft: DayRecord, verified: Manifes
     sync(staged.folder)
     sums.replace(target.sums)
     record.replace(target.record_file)
+    fsync(target.year_folder)
     staged.data.rename(target.folder)
     sync(target.year_folder)
     return target

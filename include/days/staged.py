@@ -5,6 +5,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from include.agent.durable_files import fsync
 from include.days import folder_scan
 from include.days.manifest import Manifest
 from include.ordinal_day import OrdinalDay
@@ -58,13 +59,22 @@ class StagedDay:
         """Prepare for rsync: keep what was copied before, remove the results of its verification."""
         if self.publishing.exists():
             self.clear()  # it may share files with a published day, and rsync writes in place
-        self.source_manifest.unlink(missing_ok=True)
-        self.draft.unlink(missing_ok=True)
+        self.withdraw(self.source_manifest, self.draft)
+
+    def withdraw(self, *declarations: Path) -> None:
+        """Remove files that declare the copy complete or verified; they are gone before the copy changes."""
+        for declaration in declarations:
+            declaration.unlink(missing_ok=True)
+        fsync(self.folder)
 
     def clear(self) -> None:
         """Remove the work in progress and nothing else; the caller has locked the day."""
         for folder, _, _ in os.walk(self.folder):
             Path(folder).chmod(0o700)  # an interrupted publication leaves read-only folders
+        self.withdraw(self.source_manifest, self.draft)
+        for item in self.folder.iterdir():
+            if item != self.publishing:
+                shutil.rmtree(item) if item.is_dir() and not item.is_symlink() else item.unlink()
+        fsync(self.folder)
         # The marker goes last: it must exist as long as data may share files with a published day.
-        for item in sorted(self.folder.iterdir(), key=lambda item: item == self.publishing):
-            shutil.rmtree(item) if item.is_dir() and not item.is_symlink() else item.unlink()
+        self.publishing.unlink(missing_ok=True)

@@ -18,6 +18,7 @@ from include.errors import DamagedError, NoSpaceError, VmNotPossibleError, VmNot
 from include.restore.generation_choice import locked, other_undamaged
 from include.restore.vm_verification import require_intact
 from include.text import counted, size
+from include.vault.files import sync
 from include.vault.vault import Vault
 from include.vms.archive import PublishedVm, VmArchive
 from include.vms.chunks import Chunks
@@ -70,6 +71,7 @@ class FolderRestore:
             for path in files:
                 shutil.copyfile(self.generation.file(path.name), path)
                 path.chmod(0o600)
+            sync(self.folder)
         return [*images.values(), *files]
 
     @contextmanager

@@ -19,6 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
 
+from include.agent.durable_files import make_folder, write_whole
 from include.errors import VaultError, VaultUnmarkedError
 from include.vault import file_system
 from include.vault.free_space import disk_errors
@@ -54,12 +55,12 @@ class Vault:
         Raises:
             VaultError: the folder isn't empty, or its file system can't hold a vault.
         """
-        root.mkdir(parents=True, exist_ok=True)
+        make_folder(root, 0o777)
         if any(name != "lost+found" for name in os.listdir(root)):  # noqa: PTH208 - names, not paths
             raise VaultError(f"{root} isn't empty. Name an empty folder for the new vault.")
         file_system.limits(root)
         marker = {"vault": str(uuid.uuid4()), "created": datetime.now(UTC).isoformat(timespec="seconds")}
-        (root / MARKER).write_text(json.dumps(marker) + "\n", encoding="utf-8")
+        write_whole(root / MARKER, json.dumps(marker).encode() + b"\n")
         return cls(root)
 
     @property

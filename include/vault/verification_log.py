@@ -13,6 +13,7 @@ from typing import Literal
 
 from pydantic import NonNegativeFloat
 
+from include.agent.durable_files import fsync
 from include.models import Model
 
 
@@ -67,6 +68,7 @@ class VerificationLog:
             OSError: the file can't be written.
         """
         line = entry.model_dump_json().encode() + b"\n"
+        is_new = not self.path.exists()
         with self.path.open("a+b", buffering=0) as file:
             end = file.seek(0, os.SEEK_END)
             file.seek(max(end - 1, 0))
@@ -74,6 +76,8 @@ class VerificationLog:
                 line = b"\n" + line  # a crash cut off the last line
             file.write(line)
             os.fsync(file.fileno())
+        if is_new:
+            fsync(self.path.parent)
 
     def record_damage(self, how: str, run: str) -> str:
         """Record damage that wasn't found by a scrub, so that retention and scrubs know of it.

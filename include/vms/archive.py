@@ -26,10 +26,10 @@ from pathlib import Path
 
 from pydantic import AwareDatetime
 
+from include.agent.durable_files import fsync, write_json
 from include.errors import BackupError, VaultError
 from include.models import Model
 from include.vault.clock import is_old, trusted_first
-from include.vault.files import write_json
 from include.vault.vault import Vault
 from include.vms.generation_name import folder_name, instant_of, to_the_second
 from include.vms.published import VERIFICATIONS, GenerationFiles, PublishedVm
@@ -123,6 +123,7 @@ class StagedVm(GenerationFiles):
         # The files that declare data complete go first: incomplete data must never look complete.
         for declaration in (self.draft, self.transferred, self.begun):
             declaration.unlink(missing_ok=True)
+        fsync(self.folder)
         for item in self.folder.iterdir():
             drop(item)
 

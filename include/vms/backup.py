@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from include.agent.durable_files import write_json
 from include.errors import BackupError, VaultError, VmNotImagedError
 from include.names import named
 from include.remote.ssh import connected
 from include.text import counted
-from include.vault.files import write_json
+from include.vault.files import sync
 from include.vault.free_space import FreeSpace
 from include.vault.locks import locked_within
 from include.vault.vault import Vault
@@ -176,6 +177,7 @@ class VmBackup:
                 return Transferred.model_validate_json(staged.transferred.read_bytes())
         with self._image_source(begun) as source:
             transferred = transfer(source, staged, self._base(), self.log)
+        sync(staged.folder)
         write_json(staged.transferred, transferred.model_dump(mode="json"))
         return transferred
 

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from include.agent.durable_files import write_json
 from include.days.archive import DayArchive
 from include.days.published import PublishedDay
 from include.ordinal_day import OrdinalDay
-from include.vault.files import write_json
 from include.vault.vault import Vault
 from include.vms.archive import PublishedVm
 from tests.dags import Run

@@ -35,6 +35,7 @@ PACKAGES = {
     "sha256sum": "coreutils",
     "ssh": "openssh-client",
     "sshd": "openssh-server",
+    "strace": "strace",
     "unshare": "util-linux",
     "virsh": "libvirt-clients",
 }

@@ -20,6 +20,7 @@ need /usr/bin/swtpm_setup swtpm-tools
 need /usr/sbin/mkfs.ext4 e2fsprogs
 need /usr/sbin/mkfs.xfs xfsprogs              # what guests may have on their disks
 need /usr/sbin/sfdisk fdisk
+need /usr/bin/strace strace                  # records what is written, and when it is synced
 need /bin/busybox busybox-static
 need /usr/bin/cpio cpio
 need /usr/bin/chromium chromium                # the page, as people see it

@@ -20,6 +20,7 @@ from include.agent.backup.health_check import HealthCheck
 from include.agent.backup.shutdown import shut_down
 from include.agent.backup.steps import Steps
 from include.agent.disks import exports
+from include.agent.durable_files import fsync_all
 from include.agent.errors import (
     AgentError,
     BackupNotBegunError,
@@ -121,6 +122,7 @@ class BeginBackup:
             save_firmware(self._folder.files, self._vm)
         exported = exports.with_sizes(self._export(self._health_check))
         ready = {"method": self._method, "exports": exported, "fingerprints": self._fingerprints}
+        fsync_all(self._folder.files)
         self._step("ready", work_folder=str(self._work_folder), **ready)
         return self._answer(exported)
 

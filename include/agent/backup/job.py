@@ -17,6 +17,7 @@ from include.agent.backup.end import end_backup
 from include.agent.backup.health_check import HealthCheck
 from include.agent.boot_test import cleanup
 from include.agent.disks import exports
+from include.agent.durable_files import write_json
 from include.agent.errors import (
     AgentError,
     BackupNotBegunError,
@@ -28,7 +29,7 @@ from include.agent.errors import (
     WithheldError,
 )
 from include.agent.journal import now
-from include.agent.state_folder import StateFolder, VmFolder, locked, read_json, write_json
+from include.agent.state_folder import StateFolder, VmFolder, locked, read_json
 from include.agent.survey import vm_of
 from include.agent.virsh import Virsh
 

@@ -13,8 +13,9 @@ import time
 from include.agent import detach
 from include.agent.backup import freeze
 from include.agent.disks import exports
+from include.agent.durable_files import write_json
 from include.agent.errors import LibvirtError, NotPossibleError
-from include.agent.state_folder import StateFolder, VmFolder, read_json, write_json
+from include.agent.state_folder import StateFolder, VmFolder, read_json
 from include.agent.virsh import Virsh
 
 POLL_S = 0.5

@@ -15,8 +15,9 @@ from contextlib import suppress
 from include.agent.backup import freeze, offline, watchdog
 from include.agent.backup.end import end_backup, end_exports
 from include.agent.backup.scratch import usable_bytes
+from include.agent.durable_files import write_json
 from include.agent.errors import DisksChangedError, LibvirtError
-from include.agent.state_folder import StateFolder, VmFolder, locked, read_json, write_json
+from include.agent.state_folder import StateFolder, VmFolder, locked, read_json
 from include.agent.virsh import Virsh
 
 UNREAD_S = 2 * 3600.0  # a backup that nobody has read for so long is ended

@@ -16,8 +16,9 @@ from typing import Any
 
 from include.agent import detach
 from include.agent.boot_test.definition import BootSubstitutes
+from include.agent.durable_files import write_json
 from include.agent.errors import BusyError, LibvirtError, NotPossibleError
-from include.agent.state_folder import StateFolder, is_locked, locked, read_json, write_json
+from include.agent.state_folder import StateFolder, is_locked, locked, read_json
 from include.agent.virsh import Virsh
 
 POLL_S = 0.5

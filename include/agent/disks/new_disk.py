@@ -10,9 +10,9 @@ from pathlib import Path
 from include.agent.disks import disk_program, exports, qcow2_options
 from include.agent.disks.nbd_client import Export
 from include.agent.disks.nbd_writer import WritableExport
+from include.agent.durable_files import fsync
 from include.agent.errors import BackupNotBegunError, NotRestoredError
 from include.agent.restore.disk_place import DiskPlace
-from include.agent.state_folder import sync_folder
 
 _WRITABLE = ("--discard=unmap",)  # zeros become holes
 _NO_CACHE = "--cache=none"  # O_DIRECT
@@ -39,12 +39,13 @@ def make(target: DiskPlace, alive: Callable[[], None]) -> None:
     part.unlink(missing_ok=True)
     part.touch(mode=0o600)  # before there is anything in it that others could read
     try:
-        for command in _commands(target, part):
+        for command in (*_commands(target, part), ["sync", "--", str(part)]):
             _run(command, part, alive)
     except BaseException:
         part.unlink(missing_ok=True)  # it may be what fills the disk; qemu-img removes some itself
         raise
     part.rename(target.new)
+    fsync(target.new.parent)
 
 
 def _commands(target: DiskPlace, part: Path) -> Iterator[list[str]]:
@@ -98,7 +99,7 @@ def uncached(target: DiskPlace, work_folder: Path) -> Iterator[Export]:
             yield read_only
     finally:
         exports.end_processes(str(work_folder))
-    sync_folder(target.new.parent)
+    fsync(target.new.parent)
 
 
 def drop_from_cache(path: Path) -> None:

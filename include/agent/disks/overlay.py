@@ -17,9 +17,9 @@ from include.agent.backup.scratch import usable_bytes
 from include.agent.disks import exports
 from include.agent.disks.nbd_client import Export, NbdError
 from include.agent.disks.new_disk import drop_from_cache
+from include.agent.durable_files import fsync
 from include.agent.errors import BackupNotBegunError, NotPossibleError, NotRestoredError
 from include.agent.restore.status import Move
-from include.agent.state_folder import sync_folder
 
 _BLOCK_BYTES = 1 << 20
 
@@ -55,7 +55,7 @@ def commit(move: Move, work_folder: Path) -> None:
     except (NbdError, BackupNotBegunError) as unreadable:
         raise NotRestoredError(f"{move.place} can't be read back: {unreadable}") from unreadable
     move.new.unlink()
-    sync_folder(move.new.parent)
+    fsync(move.new.parent)
 
 
 def _require_equal(move: Move, work_folder: Path) -> None:

@@ -7,9 +7,9 @@ import shutil
 from contextlib import suppress
 from pathlib import Path
 
+from include.agent.durable_files import fsync
 from include.agent.errors import NotRestoredError
 from include.agent.restore.status import Move
-from include.agent.state_folder import sync_folder
 
 
 def keep_old(move: Move) -> None:
@@ -23,7 +23,7 @@ def keep_old(move: Move) -> None:
         os.link(move.place, move.old)
     except OSError:  # a folder, or a file system without hard links: for a moment nothing is in place
         move.place.rename(move.old)
-    sync_folder(move.place.parent)
+    fsync(move.place.parent)
 
 
 def move_new(move: Move) -> None:
@@ -36,7 +36,7 @@ def move_new(move: Move) -> None:
         move.new.replace(move.place)
     else:
         _move_over_nothing(move)
-    sync_folder(move.place.parent)
+    fsync(move.place.parent)
 
 
 def remove_old(old: Path) -> None:
@@ -55,6 +55,7 @@ def _look_like(old: Path, new: Path) -> None:
     with suppress(OSError):
         for name in os.listxattr(old):
             os.setxattr(new, name, os.getxattr(old, name))
+    fsync(new)
 
 
 def _move_over_nothing(move: Move) -> None:
@@ -69,4 +70,5 @@ def _move_over_nothing(move: Move) -> None:
         except OSError:  # a file system without hard links
             move.new.rename(move.place)
             return
+        fsync(move.place.parent)
     move.new.unlink()

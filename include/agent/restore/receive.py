@@ -39,6 +39,7 @@ from include.agent.disks.chunk_reader import ChunkRange, ranges, read_chunks, sh
 from include.agent.disks.disk_program import DiskProgramError, require_space
 from include.agent.disks.nbd_client import LARGEST_READ, NbdError
 from include.agent.disks.nbd_writer import all_written
+from include.agent.durable_files import make_folder
 from include.agent.errors import AgentError, BusyError, NotRestoredError, UsageError, error_json
 from include.agent.restore.disk_place import DiskPlace
 from include.agent.restore.request import RestoreRequest
@@ -103,7 +104,7 @@ def _locked(state: StateFolder, restore: RestoreRequest) -> Iterator[tuple[VmFol
     state.make()
     folder = state.of(restore.uuid)
     folder.make()
-    folder.restore.mkdir(mode=0o700, exist_ok=True)
+    make_folder(folder.restore, 0o700)
     with locked(folder.restore / "lock", timeout_s=_PATIENCE_S) as mine:
         if not mine:
             raise BusyError(f"Another restore of {restore.name} is running. Try again later.")

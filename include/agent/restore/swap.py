@@ -16,6 +16,7 @@ from typing import Any
 
 from include.agent import firmware
 from include.agent.disks import overlay
+from include.agent.durable_files import write_json, write_whole
 from include.agent.errors import AgentError, BusyError, LibvirtError, NotPossibleError, NotRestoredError
 from include.agent.journal import now
 from include.agent.restore import file_swap, snapshots
@@ -27,7 +28,7 @@ from include.agent.restore.status import Move, describe_unfinished, moves
 from include.agent.restore.target import checked_restore, require_off
 from include.agent.restore.verified import fingerprint, verified_disks
 from include.agent.restore.work_folder import restore_work_folder
-from include.agent.state_folder import StateFolder, VmFolder, locked, read_json, write_json
+from include.agent.state_folder import StateFolder, VmFolder, locked, read_json
 from include.agent.virsh import Virsh
 
 _PATIENCE_S = 5.0
@@ -137,9 +138,7 @@ def _begin(state: StateFolder, virsh: Virsh, folder: VmFolder, restore: RestoreR
             f"{place.disk.name} isn't verified on the host yet. {restore.name} wasn't touched."
         )
     _write_firmware(restore, definition)
-    file = _definition_file(folder)
-    file.touch(mode=0o600)
-    file.write_text(definition.xml, encoding="utf-8")
+    write_whole(_definition_file(folder), definition.xml.encode(), 0o600)
     stamp = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H-%M-%SZ")
     to_move = [_disk_move(place, stamp) for place in places]
     to_move += [
@@ -238,10 +237,7 @@ def _keep_definition(virsh: Virsh, folder: VmFolder, restore: RestoreRequest) ->
     old = folder.restore / f"domain.before-restore-{stamp}.xml"
     if restore.in_place and not old.exists():
         folder.restoring.write("keep definition", path=str(old))
-        part = old.with_suffix(".part")
-        part.touch(mode=0o600)
-        part.write_text(virsh.xml(restore.uuid) + "\n", encoding="utf-8")
-        part.rename(old)
+        write_whole(old, virsh.xml(restore.uuid).encode() + b"\n", 0o600)
 
 
 def _started(virsh: Virsh, folder: VmFolder, restore: RestoreRequest) -> dict[str, Any]:

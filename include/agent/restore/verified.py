@@ -7,8 +7,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from include.agent.durable_files import write_json
 from include.agent.restore.disk_place import DiskPlace
-from include.agent.state_folder import VmFolder, read_json, write_json
+from include.agent.state_folder import VmFolder, read_json
 
 _FILE = "verified.json"
 _SECTORS_WRITTEN = 6  # in a block device's statistics (Linux, Documentation/block/stat.rst)

@@ -4,9 +4,9 @@ A map is stored beside its day, as 2026/268.png, like the screenshot of a boot t
 the mail can be sent again without drawing, XCom values stay small, and the vault can be browsed.
 """
 
-import os
 from pathlib import Path
 
+from include.agent.durable_files import write_whole
 from include.days.archive import DayArchive
 from include.days.published import PublishedDay
 from include.errors import BackupError
@@ -58,10 +58,5 @@ def _draw(published: PublishedDay, report: Report) -> str:
 
 def _store(path: Path, png: bytes) -> None:
     """Write a picture atomically, unless the same one is there already."""
-    if path.is_file() and path.read_bytes() == png:
-        return
-    part = path.with_name(f".{path.name}.part")
-    with part.open("wb") as file:
-        file.write(png)
-        os.fsync(file.fileno())
-    part.replace(path)
+    if not (path.is_file() and path.read_bytes() == png):
+        write_whole(path, png)

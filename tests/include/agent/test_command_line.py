@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from include.agent import errors
-from include.agent.state_folder import StateFolder, locked, write_json
+from include.agent.durable_files import write_json
+from include.agent.state_folder import StateFolder, locked
 from include.remote import zipapps
 from tests.include.agent.agent_on_host import REQUEST
 from tests.include.agent.send_process import UUID

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from include.agent.durable_files import write_json
 from include.agent.errors import BusyError, NotPossibleError, UsageError
 from include.agent.state_folder import (
     LONGEST_FOLDER,
@@ -16,7 +17,6 @@ from include.agent.state_folder import (
     is_locked,
     locked,
     read_json,
-    write_json,
 )
 from tests.include.agent.test_journal import PROJECT, files_no_longer_than
 from tests.session import needs

@@ -1,5 +1,6 @@
 """Manifests compare folders, and their checksum lists are verified with ``sha256sum`` alone."""
 
+import json
 import os
 import subprocess
 import tempfile
@@ -115,6 +116,16 @@ def test_a_manifest_survives_json_unchanged() -> None:
         file("a", sha256="00"), link("b", "a"), folder("c"), special("d"), unreadable=(("e", "why"),)
     )
     assert Manifest.read(one.as_json) == one
+
+
+def test_the_manifests_of_a_day_share_their_texts() -> None:
+    """Verification has three of them; paths and hashes are most of what a million files take."""
+    one, other = (
+        Manifest.read(json.loads(json.dumps(manifest(file("a/b", sha256="00" * 32)).as_json))) for _ in "12"
+    )
+    assert one == other
+    assert one.entries[0].path is other.entries[0].path
+    assert one.entries[0].sha256 is other.entries[0].sha256
 
 
 @pytest.mark.parametrize("path", ["../a", "/etc/passwd", "a/../../b", "", "a//b", "."])

@@ -6,7 +6,7 @@ import subprocess
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from include.vault.files import write_json
+from include.agent.durable_files import write_json
 from include.vault.vault import Vault
 from include.vms.archive import PublishedVm, StagedVm, VmArchive
 from include.vms.chunks import Chunks

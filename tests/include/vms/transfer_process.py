@@ -34,9 +34,9 @@ def end(process: "subprocess.Popen[bytes]") -> dict[str, Any]:
     return result
 
 
-def peak_bytes() -> int:
-    """Return the peak memory of this process, in bytes."""
-    status = Path("/proc/self/status").read_text(encoding="ascii")
+def peak_bytes(process: int | str = "self") -> int:
+    """Return the peak memory of a process, in bytes."""
+    status = Path(f"/proc/{process}/status").read_text(encoding="ascii")
     (line,) = [line for line in status.splitlines() if line.startswith("VmHWM:")]
     return int(line.split()[1]) * 1024
 

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from include.agent.backup.job import begin_or_join
+from include.agent.durable_files import write_json
 from include.agent.errors import BusyError
-from include.agent.state_folder import StateFolder, VmFolder, locked, write_json
+from include.agent.state_folder import StateFolder, VmFolder, locked
 from tests.include.agent.agent_on_host import REQUEST
 
 VM, OTHER = (f"6ad32f6c-2b2e-4f1e-9a84-0c5d1a1f000{vm}" for vm in (1, 2))

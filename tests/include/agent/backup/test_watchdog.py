@@ -15,8 +15,9 @@ import pytest
 from include.agent.backup import watchdog
 from include.agent.backup.end import end_backup
 from include.agent.backup.watchdog_process import Watchdog, watch
+from include.agent.durable_files import write_json
 from include.agent.errors import LibvirtError, NotBackError, NotPossibleError
-from include.agent.state_folder import StateFolder, VmFolder, locked, read_json, write_json
+from include.agent.state_folder import StateFolder, VmFolder, locked, read_json
 from include.agent.virsh import TIMEOUT_S, Virsh
 from include.remote import zipapps
 from tests.include.agent.agent_on_host import wait_until

@@ -1,6 +1,7 @@
 """A new disk is made beside the old one: for nobody else's eyes, and gone if that fails."""
 
 import stat
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,9 @@ from include.agent.disks import disk_program, new_disk
 from include.agent.errors import NotRestoredError
 from include.agent.restore.disk_place import DiskPlace
 from include.agent.restore.request import RequestedDisk
+from tests.include.power_cut import Disk
+from tests.include.recorded_calls import recorded
+from tests.session.needs import program
 
 SIZE = 1 << 20
 OLD = b"old" + bytes(SIZE - 3)
@@ -75,3 +79,23 @@ def test_what_qemu_img_removed_itself_doesnt_hide_its_error(tmp_path: Path) -> N
     with pytest.raises(NotRestoredError, match=r"can't be made: qemu-img: .*too large"):
         new_disk.make(huge, lambda: None)
     assert list(tmp_path.iterdir()) == [made.place]
+
+
+_MAKE = """
+import sys
+from pathlib import Path
+from include.agent.disks import new_disk
+from tests.include.agent.disks.test_new_disk import place
+new_disk.make(place(Path(sys.argv[1]), "qcow2", {}), lambda: None)
+"""
+
+
+def test_a_power_cut_leaves_a_whole_new_disk_or_none(tmp_path: Path) -> None:
+    """The next try takes a disk of that name for whole: an empty file would be no qcow2 disk for ever."""
+    program("strace")
+    place(tmp_path, "qcow2", {})
+    model = Disk(tmp_path)
+    calls = recorded([sys.executable, "-c", _MAKE, str(tmp_path)])
+    new = "maq1.img.restoring-1"
+    assert len({state[new][1] for state in model.states_after(calls) if new in state}) == 1
+    assert all(new in state for state in model.states())

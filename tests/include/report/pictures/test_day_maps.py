@@ -104,7 +104,7 @@ def test_a_map_that_cant_be_drawn_is_a_warning(vault: Vault, trouble: str, warni
     """An older map is removed."""
     published = publish(vault)
     if trouble == "not writable":
-        published.picture.with_name(f".{published.picture.name}.part").mkdir()
+        published.picture.with_name(f".{published.picture.name}.{os.getpid()}").mkdir()
     else:
         published.picture.write_bytes(b"an older map")
         for path in published.folder.glob("descriptor*"):

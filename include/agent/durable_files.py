@@ -1,0 +1,69 @@
+"""Writing files and folders that a power cut can't take back: synced, and then their names.
+
+What refers to another file is written after that one is synced; a file system may otherwise have the
+reference on its disk, and what it refers to empty.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+
+def write_whole(path: Path, content: bytes, mode: int = 0o666) -> None:
+    """Write a file atomically and durably: after a crash it is complete or as it was.
+
+    Args:
+        path: the file.
+        content: its content.
+        mode: of a new file, before the umask.
+    """
+    part = path.with_name(f".{path.name}.{os.getpid()}")
+    with suppress(FileNotFoundError):  # of a killed process that had the same number
+        part.unlink()
+    try:
+        with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:  # noqa: PTH123
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    except OSError:
+        with suppress(FileNotFoundError):
+            part.unlink()
+        raise
+    fsync(path.parent)
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Write a JSON object as :func:`write_whole` does."""
+    write_whole(path, json.dumps(content).encode())
+
+
+def make_folder(path: Path, mode: int) -> None:
+    """Make a folder, and those above it, if they don't exist; their names are safe when this returns."""
+    if path.is_dir():
+        return
+    if not path.parent.exists():
+        make_folder(path.parent, mode)
+    path.mkdir(mode=mode, exist_ok=True)
+    fsync(path.parent)
+
+
+def fsync(path: Path) -> None:
+    """Flush a file's content, or a folder's names, to the disk."""
+    opened = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
+
+
+def fsync_all(folder: Path) -> None:
+    """Flush a folder and everything in it to the disk."""
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            fsync(Path(parent, name))
+        fsync(Path(parent))
