@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from include.agent.disks.image_info import kept_inside
+from include.agent.durable_files import write_whole
 from include.agent.errors import LibvirtError
 from include.agent.restore.request import RestoreRequest
 from include.agent.restore.status import Move
@@ -87,8 +88,7 @@ class ListedSnapshots:
         stamp = self._folder.restoring.entry("begin")["stamp"]
         short = hashlib.sha256(name.encode(errors="surrogateescape")).hexdigest()[:8]
         file = self._folder.restore / f"{kind}-{short}.before-restore-{stamp}.xml"
-        file.touch(mode=0o600)
-        file.write_text(description + "\n", encoding="utf-8", errors="surrogateescape")
+        write_whole(file, f"{description}\n".encode(errors="surrogateescape"), mode=0o600)
         return file
 
     def _lost(self, description: ET.Element, kind: str, name: str) -> Iterator[tuple[str, Path | None]]:
