@@ -1,6 +1,7 @@
 """The transport of ``include/remote/transport.py``, over the SSH provider's hook."""
 
 import socket
+import threading
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
@@ -10,6 +11,7 @@ import paramiko
 from airflow.providers.ssh.hooks.ssh import SSHHook
 from airflow.sdk.exceptions import AirflowException
 
+from include.agent.heartbeat import SILENCE_S
 from include.errors import (
     BackupError,
     ConfigError,
@@ -24,7 +26,8 @@ from include.remote.ssh import Endpoint
 from include.remote.transport import CommandResult
 
 CONNECT_TIMEOUT_S = 20
-SILENCE_S = 60  # remote programs send a blank line every few seconds
+KEEPALIVE_S = 15
+UNACKNOWLEDGED_S = 45  # with that: a vanished host is noticed within a minute, whoever waits for it
 PYTHON_MISSING = 127  # a POSIX shell's exit status for a command it can't find
 _BLOCK_BYTES = 1 << 20
 NO_STATUS = -1  # paramiko's exit status when the connection was lost first
@@ -126,6 +129,7 @@ class SshTransport:
         transport = self.hook.get_conn().get_transport()
         if transport is None:
             raise EOFError("the connection was closed")
+        transport.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNACKNOWLEDGED_S * 1000)
         return transport
 
     @contextmanager
@@ -172,6 +176,7 @@ class SshSession:
     ) -> None:
         self._channel = channel
         self._unread = b""
+        self._sending = threading.Lock()
         self._errors = errors
         self._name = name
 
@@ -204,12 +209,22 @@ class SshSession:
     def send(self, text: bytes) -> None:
         """Send text without waiting for an answer."""
         try:
-            self._channel.sendall(text)
+            with self._sending:
+                self._channel.sendall(text)
         except OSError:
             # A program that has ended closes the channel, too; its stderr says more than the socket's error.
             if self._channel.exit_status_ready():
                 raise self._end() from None
             raise
+
+    def beat(self) -> None:
+        """Send a blank line, unless something is being sent."""
+        if self._sending.acquire(blocking=False):
+            try:
+                if self._channel.send_ready():
+                    self._channel.sendall(b"\n")
+            finally:
+                self._sending.release()
 
     def close(self) -> None:
         """Close the channel, even if the connection is lost already."""
@@ -236,6 +251,7 @@ def _hook(ssh_conn_id: str) -> SSHHook:
     except (ValueError, AirflowException, paramiko.SSHException) as wrong:
         reason = _inline_key_problem(ssh_conn_id) or str(wrong)
         raise ConfigError(f"The Airflow connection {ssh_conn_id}: {reason}") from wrong
+    hook.keepalive_interval = KEEPALIVE_S
     hook.compress = False  # a manifest of 3,000 files is 200 KB: compressing it takes longer than sending it
     return hook
 
