@@ -12,6 +12,7 @@ from typing import Any
 from bench import (
     dag_cost,
     day_copy,
+    memory,
     page,
     scrub,
     vault_listing,
@@ -38,6 +39,7 @@ PARTS = {
         (vm_guest, 3),
         (vm_restore, 3),
         (page, 15),
+        (memory, 1),
     )
 }
 

@@ -75,7 +75,7 @@ class SshTransport:
                     channel.shutdown_write()
                 output = channel.makefile("rb").read()
                 errors = channel.makefile_stderr("rb").read().decode("utf-8", "backslashreplace").strip()
-                status = channel.recv_exit_status()
+                status = _exit_status(channel)
             finally:
                 channel.close()
             if status == NO_STATUS:
@@ -232,7 +232,7 @@ class SshSession:
             self._channel.close()
 
     def _end(self) -> BackupError:
-        status = self._channel.recv_exit_status()
+        status = _exit_status(self._channel)
         stderr = self._channel.makefile_stderr("rb").read().decode("utf-8", "backslashreplace").strip()
         if status == PYTHON_MISSING:
             return BackupError(f"{self._name} has no python3 on its PATH: {stderr}")
@@ -240,6 +240,13 @@ class SshSession:
             return SourceUnreachableError(f"The connection to {self._name} was lost while it answered.")
         error = TransientError if killing_signal(status) else BackupError
         return error(f"The program on {self._name} ended with status {status}: {stderr or 'no message'}")
+
+
+def _exit_status(channel: paramiko.Channel) -> int:
+    """Return the exit status of a command that has closed its output; paramiko itself waits for ever."""
+    if not channel.status_event.wait(SILENCE_S):
+        raise TimeoutError(f"no exit status within {SILENCE_S} s")
+    return channel.recv_exit_status()
 
 
 def _hook(ssh_conn_id: str) -> SSHHook:
