@@ -22,6 +22,8 @@ from include.errors import VaultError
 CHUNK_BYTES = 1 << 20
 Digest = bytes
 """SHA-256 of one chunk."""
+Part = bytes | bytearray
+"""The SHA-256 of some consecutive chunks."""
 
 DIGEST_BYTES = 32
 UNKNOWN = bytes(DIGEST_BYTES)
@@ -37,7 +39,7 @@ class Digests(Protocol):
 
     def __len__(self) -> int: ...
 
-    def __getitem__(self, part: slice) -> "bytes | bytearray": ...
+    def __getitem__(self, part: slice) -> Part: ...
 
 
 class StoredDigests:
@@ -124,7 +126,7 @@ class Chunks:
             file.write(json.dumps(header).encode() + b"\n")
             file.writelines(self.blocks())
 
-    def blocks(self) -> "Iterator[bytes | bytearray]":
+    def blocks(self) -> Iterator[Part]:
         """Yield all digests, some thousands at a time."""
         for start in range(0, len(self.digests), _BLOCK_BYTES):
             yield self.digests[start : start + _BLOCK_BYTES]
