@@ -10,6 +10,7 @@
     vm_delta.py          the same a week later; against rsync, borg and restic
     vm_guest.py          how fast the guest writes meanwhile
     vm_restore.py        a damaged VM restored in place; against scp of its image
+    memory.py            the memory of both ends for a disk of 16 TiB; against a limit
     page.py              the page in the web UI, with ten years of days and 500 VMs
 
 `make bench B="day_copy vm_image"` measures these parts alone; the others keep their rows in results.json and

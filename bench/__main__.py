@@ -13,6 +13,7 @@ from bench import (
     dag_cost,
     day_copy,
     day_files,
+    memory,
     page,
     scrub,
     vault_listing,
@@ -40,6 +41,7 @@ PARTS = {
         (vm_guest, 3),
         (vm_restore, 3),
         (page, 15),
+        (memory, 1),
     )
 }
 

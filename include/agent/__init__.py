@@ -21,6 +21,7 @@ controls libvirt through virsh. Where to find what:
     virsh         libvirt
     qemu_account  the account that QEMU runs as: what belongs to it, and to nobody else
     detach        starts processes that outlive the caller
-    heartbeat     blank lines while the caller waits
+    heartbeat     signs of life
+    watched_input what the caller sends, and whether it is gone
     errors        errors and exit statuses
 """

@@ -24,6 +24,7 @@ from include.agent.restore.swap import check, swap
 from include.agent.state_folder import StateFolder, VmFolder, locked, read_json
 from include.agent.survey import survey
 from include.agent.virsh import Virsh
+from include.agent.watched_input import WatchedInput
 
 STATE = "/var/lib/inpe-backup"
 _LOCK_S = 2.0
@@ -155,7 +156,7 @@ def _send(state: StateFolder, virsh: Virsh, given: argparse.Namespace) -> int:
     disks = [DiskExport(export["disk"], export["socket"], export["export"]) for export in ready["exports"]]
     backup = OpenExports(began["run"], began["vm"], folder.uuid, str(folder.files), disks, require_open)
     with locked(folder.send_lock, timeout_s=_LOCK_S, shared=True):
-        return send(backup, sys.stdin.buffer, sys.stdout.fileno())
+        return send(backup, WatchedInput(sys.stdin.fileno()), sys.stdout.fileno())
 
 
 def _boot_test(state: StateFolder, virsh: Virsh, _given: argparse.Namespace) -> int:
@@ -170,7 +171,7 @@ def _end_backup(state: StateFolder, virsh: Virsh, given: argparse.Namespace) -> 
 
 
 def _receive(state: StateFolder, virsh: Virsh, _given: argparse.Namespace) -> int:
-    return receive(state, virsh, sys.stdin.buffer, sys.stdout.fileno())
+    return receive(state, virsh, WatchedInput(sys.stdin.fileno()), sys.stdout.fileno())
 
 
 def _check_restore(state: StateFolder, virsh: Virsh, _given: argparse.Namespace) -> int:

@@ -18,9 +18,15 @@ The agent answers each request with frames: a kind, two numbers, a hash (``FRAME
     Z  first chunk, count: the chunks are all zeros
     E  0, length; body: JSON with the bytes read and sent. It ends the answer.
     X  0, length; body: JSON with the error: {"error": class, "message": sentence}. It ends the session.
+    L  0, 0: a sign of life
 
 Chunks are sent in order, each of them once. An S or Z waits for the next chunk for ``FLUSH_S`` at most: the
-worker notes what it has received, and gives up on a host that is silent for long.
+worker notes what it has received.
+
+Each end sends a sign of life every few seconds (``heartbeat.py``), and gives up on one that is silent for
+long. The agent's is a blank line before its first line, then a frame L during each of its answers. The
+worker's is a blank line between its requests. So that the agent sees it, whatever else it does, a request has
+at most ``LONGEST_REQUEST`` hashes, which are read before it is answered.
 """
 
 from __future__ import annotations
@@ -28,23 +34,39 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import signal
+import select
 import struct
+import threading
 import time
-from contextlib import suppress
-from typing import Any, BinaryIO
+from contextlib import AbstractContextManager, suppress
+from typing import Any, Protocol
+
+from include.agent.heartbeat import beating
 
 FRAME = struct.Struct(">cQQ32s")
 DIGEST_BYTES = 32
 NO_DIGEST = bytes(DIGEST_BYTES)
 """Stands for an unknown chunk; no data is known that hashes to it."""
 
-IDLE_S = 600  # a worker that neither sends nor receives anything for so long is gone
-FLUSH_S = 5.0  # the longest that a run of chunks waits for its next one: silence for IDLE_S ends a session
+KEEP_ALIVE = FRAME.pack(b"L", 0, 0, NO_DIGEST)
+BLANK_LINE = b"\n"
+
+FLUSH_S = 5.0  # the longest that a run of chunks waits for its next one
+LONGEST_REQUEST = 16384  # chunks: 16 GiB, and 512 KiB of hashes
 LONGEST_RUN = 4096  # chunks in a frame
 LONGEST_SAME_RUN = 32  # chunks in an S frame: the vault copies them while the next ones are read
 
 _SET_PIPE_SIZE, _PIPE_BYTES = 1031, 1 << 20  # fcntl(2): the largest size that needs no privileges
+
+
+class WireInput(Protocol):
+    """Where the worker's requests come from."""
+
+    def read(self, count: int, /) -> bytes:
+        """Return the next bytes; fewer at the end of the input."""
+
+    def readline(self) -> bytes:
+        """Return the next line; an empty one at the end of the input."""
 
 
 class WrongQuestionError(Exception):
@@ -84,26 +106,45 @@ class Runs:
 
 
 class Wire:
-    """The agent's end of the protocol. The process is killed (SIGALRM) when the worker is idle for too long.
+    """The agent's end of the protocol.
 
     Args:
         wire_in: what the worker sends.
         wire_out: a file descriptor that the worker reads.
     """
 
-    def __init__(self, wire_in: BinaryIO, wire_out: int) -> None:
+    def __init__(self, wire_in: WireInput, wire_out: int) -> None:
         self._in = wire_in
         self._out = wire_out
+        self._lock = threading.Lock()
+        self._greeted, self._sign = False, b""
+        self._writable = select.poll()
+        self._writable.register(wire_out, select.POLLOUT)
         widen(wire_out)
 
+    def beating(self) -> AbstractContextManager[None]:
+        """Send signs of life during a block, while the worker waits for an answer."""
+        return beating(self._beat)
+
+    def _beat(self) -> None:
+        # Without waiting: what is being sent, or not read yet, shows the same.
+        if self._lock.acquire(blocking=False):
+            try:
+                if self._sign and self._writable.poll(0):
+                    os.write(self._out, self._sign)
+            finally:
+                self._lock.release()
+
     def receive_json(self) -> dict[str, Any]:
-        """Return the JSON object on the next line; an empty one at the end of the input.
+        """Return the JSON object on the next line that isn't blank; an empty one at the end of the input.
 
         Raises:
             WrongQuestionError: the line isn't a JSON object.
         """
-        signal.alarm(IDLE_S)
         line = self._in.readline()
+        while line == BLANK_LINE:
+            line = self._in.readline()
+        self._sign = KEEP_ALIVE if self._greeted else BLANK_LINE
         try:
             received = json.loads(line) if line else {}
         except ValueError as error:
@@ -112,29 +153,21 @@ class Wire:
             raise WrongQuestionError(f"The request isn't a JSON object: {received!r}.")
         return received
 
-    def receive_digest(self) -> bytes:
-        """Return the next hash of the vault's chunks.
-
-        Raises:
-            EOFError: the worker hung up.
-        """
-        return self.receive(DIGEST_BYTES)
-
     def receive(self, count: int) -> bytes:
         """Return exactly the next ``count`` bytes.
 
         Raises:
             EOFError: the worker hung up before.
         """
-        signal.alarm(IDLE_S)
         received = self._in.read(count)
         if len(received) < count:
             raise EOFError
         return received
 
     def send_json(self, content: dict[str, Any]) -> None:
-        """Send a line of JSON."""
-        self._write([json.dumps(content).encode() + b"\n"])
+        """Send a line of JSON, the answer to the first one."""
+        self._greeted = True
+        self._write([json.dumps(content).encode() + b"\n"], ends=True)
 
     def send_error(self, content: dict[str, Any]) -> None:
         """Send an error as an X frame."""
@@ -154,13 +187,15 @@ class Wire:
         data: bytes | memoryview = b"",
     ) -> None:
         """Send a frame."""
-        self._write([FRAME.pack(kind, first, second, digest), data])
+        self._write([FRAME.pack(kind, first, second, digest), data], ends=kind in (b"E", b"X"))
 
-    def _write(self, parts: list[bytes | memoryview]) -> None:
-        signal.alarm(IDLE_S)
-        written = os.writev(self._out, parts)
-        for part in parts:
-            left = memoryview(part)[written:]
-            written = max(0, written - len(part))
-            while left:
-                left = left[os.write(self._out, left) :]
+    def _write(self, parts: list[bytes | memoryview], *, ends: bool) -> None:
+        with self._lock:
+            written = os.writev(self._out, parts)
+            for part in parts:
+                left = memoryview(part)[written:]
+                written = max(0, written - len(part))
+                while left:
+                    left = left[os.write(self._out, left) :]
+            if ends:  # the answer: the worker waits for nothing more, and may read for hours what it has
+                self._sign = b""

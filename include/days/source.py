@@ -13,7 +13,7 @@ from include.names import named
 from include.ordinal_day import FolderPattern, OrdinalDay
 from include.remote.program import RemoteProgram
 from include.remote.transport import Transport
-from include.remote.zipapps import Zipapp, zipapp
+from include.remote.zipapps import LINE_SERVER, Zipapp, zipapp
 
 
 class SourceState(StrEnum):
@@ -166,8 +166,7 @@ class Source:
 
 def source_program() -> Zipapp:
     """Build the program that runs at the source."""
-    parts = ("agent.heartbeat", "remote.line_server", "days.folder_scan", "days.source_program")
-    return zipapp("include.days.source_program", *parts)
+    return zipapp("include.days.source_program", *LINE_SERVER, "days.folder_scan", "days.source_program")
 
 
 def _refusal(reply: dict[str, Any], root: str) -> BackupError:

@@ -11,15 +11,21 @@ import threading
 from typing import Any, Callable, Dict
 
 from include.agent.heartbeat import heartbeat
+from include.agent.watched_input import WatchedInput
 
 Answer = Callable[[Dict[str, Any]], Dict[str, Any]]
 
 
 def serve(answer: Answer) -> int:
-    """Answer one request per line until the input ends; answer an error with its class and message."""
-    output = threading.Lock()
+    """Answer one request per line until the input ends; answer an error with its class and message.
+
+    The process ends, in the middle of its work, when the worker is gone.
+    """
+    output, requests = threading.Lock(), WatchedInput(sys.stdin.fileno())
     with heartbeat(output, exit_when_unread=True):
-        for line in sys.stdin.buffer:
+        while line := requests.readline():
+            if not line.strip():
+                continue  # a sign of life
             try:
                 reply = answer(json.loads(line))
             except (OSError, KeyError, TypeError, ValueError) as error:

@@ -4,6 +4,7 @@ import os
 import shlex
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 from include.errors import BackupError, TransientError
@@ -37,6 +38,7 @@ class LocalSession:
 
     def __init__(self, process: "subprocess.Popen[bytes]", program: bytes) -> None:
         self._process = process
+        self._sending = threading.Lock()
         self._send(program)
 
     def ask(self, line: bytes) -> bytes:
@@ -51,6 +53,15 @@ class LocalSession:
                 return answer
         raise self._ended()
 
+    def beat(self) -> None:
+        """Send a blank line, unless something is being sent."""
+        if self._process.stdin and self._sending.acquire(blocking=False):
+            try:
+                self._process.stdin.write(b"\n")
+                self._process.stdin.flush()
+            finally:
+                self._sending.release()
+
     def close(self) -> None:
         """End the process, if it still runs."""
         self._process.terminate()
@@ -58,9 +69,10 @@ class LocalSession:
 
     def _send(self, content: bytes) -> None:
         try:
-            if self._process.stdin:
-                self._process.stdin.write(content)
-                self._process.stdin.flush()
+            with self._sending:
+                if self._process.stdin:
+                    self._process.stdin.write(content)
+                    self._process.stdin.flush()
         except BrokenPipeError:
             raise self._ended() from None
 

@@ -2,8 +2,10 @@
 
 import json
 import shlex
+from contextlib import ExitStack
 from typing import Any, Self
 
+from include.agent.heartbeat import beating
 from include.errors import BackupError
 from include.remote.local import LocalTransport
 from include.remote.transport import Session, Transport
@@ -11,14 +13,16 @@ from include.remote.zipapps import Zipapp
 
 # The zip runs from memory (memfd_create(2)): Python needs a file, and the disk may be full or read-only.
 _BOOTSTRAP = (
-    "import os, runpy, sys; file = os.memfd_create('program'); "
-    "open(file, 'wb', closefd=False).write(sys.stdin.buffer.read({size})); "
+    "import os, runpy; file = os.memfd_create('program'); out = open(file, 'wb', 0, closefd=False); "
+    "[*iter(lambda: out.write(os.read(0, {size} - out.tell())), 0)]; "  # not a byte of the first request
     "runpy.run_path('/proc/self/fd/%d' % file, run_name='__main__')"
 )
 
 
 class RemoteProgram:
     """A program that answers JSON requests, one per line; a context manager that ends its session.
+
+    Signs of life show it that this worker is there, also between two requests.
 
     Args:
         transport: the host, or this machine.
@@ -31,6 +35,7 @@ class RemoteProgram:
         self._zipapp = zipapp
         self._peer = peer
         self._session: Session | None = None
+        self._beating = ExitStack()
 
     def __enter__(self) -> Self:
         return self
@@ -40,6 +45,7 @@ class RemoteProgram:
 
     def close(self) -> None:
         """End the session, even during an answer; the next request starts another."""
+        self._beating.close()
         if self._session:
             self._session.close()
             self._session = None
@@ -52,6 +58,7 @@ class RemoteProgram:
         """
         if not self._session:
             self._session = self._transport.open(start_command(self._zipapp), self._zipapp.content)
+            self._beating.enter_context(beating(self._session.beat))
         try:
             line = self._session.ask(json.dumps(request).encode())
         except BackupError:

@@ -93,6 +93,7 @@ def _write_config(endpoint: Endpoint, key_file: str, private: Path) -> Path:
         "BatchMode": "yes",
         "ConnectTimeout": "20",
         "ServerAliveInterval": "15",
+        "ServerAliveCountMax": "3",  # a vanished host is noticed within a minute
         "ControlPath": str(private / "master"),
         "Ciphers": "^aes128-gcm@openssh.com",  # the fastest on CPUs with AES instructions
     }

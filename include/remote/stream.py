@@ -6,18 +6,19 @@ import select
 import subprocess
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from itertools import chain
 from pathlib import Path
 from typing import IO, Any
 
-from include.agent.wire import widen
-from include.errors import SourceUnreachableError
+from include.agent.heartbeat import SILENCE_S, beating
+from include.agent.wire import BLANK_LINE, widen
+from include.errors import BackupError, SourceUnreachableError
 from include.remote.failures import SSH_MEANINGS, failure
 from include.remote.program import parsed
 from include.remote.ssh import STDERR_BYTES, ssh_command
 
-SILENCE_S = 600  # the host sends something every few seconds, unless its storage is stuck
 LONGEST_LINE = 192 << 20  # bytes of a line of JSON; the longest has a VM's firmware state: 64 MiB on ARM
 _ENDS_S = 10
 
@@ -53,7 +54,8 @@ def opened(config: Path, command: str, *options: str) -> Iterator["Stream"]:
     ):
         stream = Stream(process, stderr)
         try:
-            yield stream
+            with beating(stream.beat):
+                yield stream
             stream.end()
         except _SilenceError:
             process.terminate()
@@ -61,6 +63,8 @@ def opened(config: Path, command: str, *options: str) -> Iterator["Stream"]:
                 f"The host sent nothing for {SILENCE_S} s. What it sent before is kept."
             ) from None
         except EOFError:
+            if stream.unsent:
+                raise stream.unsent from None
             raise failure(stream.end(), stream.errors, "ssh", "the host", SSH_MEANINGS) from None
         except BaseException:
             process.terminate()  # it may be about to send GB that nobody reads
@@ -69,6 +73,8 @@ def opened(config: Path, command: str, *options: str) -> Iterator["Stream"]:
 
 class Stream:
     """A stream in both directions.
+
+    While nothing else is sent, :meth:`beat` shows the host that this worker is alive.
 
     Args:
         process: the SSH client.
@@ -80,29 +86,68 @@ class Stream:
         self._in, self._out = _pipe(process.stdout).fileno(), _pipe(process.stdin).fileno()
         widen(self._in)
         widen(self._out)
-        self._readable = select.poll()
+        self._readable, self._writable = select.poll(), select.poll()
         self._readable.register(self._in, select.POLLIN)
+        self._writable.register(self._out, select.POLLOUT)
+        self._sending, self._sign = threading.Lock(), BLANK_LINE
+        self._ended = False
+        self.unsent: BackupError | None = None
 
-    def send_line(self, message: Mapping[str, object], *parts: Bytes) -> None:
-        """Send a line of JSON and then raw bytes; if the connection is broken, reading raises why."""
-        write(os.dup(self._out), json.dumps(message).encode() + b"\n", *parts)
+    def beat(self) -> None:
+        """Send a sign of life, unless something else is being sent or hasn't been read."""
+        if self._sending.acquire(blocking=False):
+            try:
+                if self._writable.poll(0):
+                    os.write(self._out, self._sign)
+            finally:
+                self._sending.release()
 
-    def send_line_meanwhile(self, message: Mapping[str, object], *parts: Bytes) -> None:
-        """Send the same in a thread, while the answer is read."""
+    def send_line(self, message: Mapping[str, object], sign: bytes = BLANK_LINE) -> None:
+        """Send a line of JSON; if the connection is broken, reading raises why.
+
+        Args:
+            message: what to send.
+            sign: the sign of life from now on.
+        """
+        with suppress(BrokenPipeError):
+            self.send(json.dumps(message).encode() + b"\n", sign=sign)
+
+    def send_line_meanwhile(self, message: Mapping[str, object], parts: Iterable[Bytes] = ()) -> None:
+        """Send a line of JSON and then raw bytes in a thread, while the answer is read.
+
+        Args:
+            message: what to send.
+            parts: the bytes. If they raise a BackupError, the connection is ended, and that error raised.
+        """
         # A descriptor of its own: the thread may outlive ours, whose number may then be another file's.
-        arguments = (os.dup(self._out), json.dumps(message).encode() + b"\n", *parts)
-        threading.Thread(target=write, args=arguments, daemon=True).start()
+        out, line = os.dup(self._out), json.dumps(message).encode() + b"\n"
+        threading.Thread(target=self._send_all, args=(out, chain([line], parts)), daemon=True).start()
 
-    def send(self, *parts: Bytes) -> None:
+    def _send_all(self, out: int, parts: Iterable[Bytes]) -> None:
+        try:
+            with self._sending, suppress(OSError):
+                for part in parts:
+                    write(out, part)
+        except BackupError as error:
+            self.unsent = error
+            self._process.terminate()
+        finally:
+            os.close(out)
+
+    def send(self, *parts: Bytes, sign: bytes | None = None) -> None:
         """Send raw bytes.
+
+        Args:
+            parts: the bytes.
+            sign: the sign of life from now on; None: as it is.
 
         Raises:
             BrokenPipeError: the connection is broken.
         """
-        for part in parts:
-            left = memoryview(part)
-            while left:
-                left = left[os.write(self._out, left) :]
+        with self._sending:
+            for part in parts:
+                write(self._out, part)
+            self._sign = self._sign if sign is None else sign
 
     def read_line(self) -> dict[str, Any]:
         """Return the next line of JSON; blank lines before it are the host's heartbeat.
@@ -133,6 +178,9 @@ class Stream:
 
     def end(self) -> int:
         """Close the stream, by which the program on the host ends, and return ssh's exit status."""
+        if not (self._ended or self._sending.acquire(timeout=_ENDS_S)):
+            self._process.terminate()  # the host doesn't read what is being sent
+        self._ended = True  # and the lock is kept: no sign of life may go to a closed descriptor
         with suppress(OSError):
             _pipe(self._process.stdin).close()
         with suppress(subprocess.TimeoutExpired):
@@ -155,13 +203,11 @@ class Stream:
         return count
 
 
-def write(out: int, *parts: Bytes) -> None:
-    """Write to a descriptor and close it; ignore a broken connection, which reading the answer reports."""
-    with suppress(OSError), os.fdopen(out, "wb", buffering=0) as pipe:
-        for part in parts:
-            left = memoryview(part)
-            while left:
-                left = left[pipe.write(left) :]
+def write(out: int, part: Bytes) -> None:
+    """Write all bytes to a descriptor."""
+    left = memoryview(part)
+    while left:
+        left = left[os.write(out, left) :]
 
 
 def _pipe(pipe: IO[bytes] | None) -> IO[bytes]:

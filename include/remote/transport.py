@@ -24,6 +24,13 @@ class Session(Protocol):
             BackupError: the program has ended; the message has its exit status and standard error.
         """
 
+    def beat(self) -> None:
+        """Send a blank line, unless something is being sent; another thread may do that during an answer.
+
+        Raises:
+            OSError: the connection is broken, which the next :meth:`ask` reports.
+        """
+
     def close(self) -> None:
         """End the program, if it still runs."""
 

@@ -10,6 +10,8 @@ from typing import NamedTuple
 import include
 
 _ROOT = Path(include.__file__).parent
+LINE_SERVER = ("agent.heartbeat", "agent.watched_input", "remote.line_server")
+"""What a program needs that answers lines."""
 
 
 class Zipapp(NamedTuple):

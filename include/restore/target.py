@@ -22,7 +22,7 @@ from include.remote.local import LocalTransport
 from include.remote.program import RemoteProgram
 from include.remote.ssh import connected
 from include.remote.transport import Transport
-from include.remote.zipapps import Zipapp, zipapp
+from include.remote.zipapps import LINE_SERVER, Zipapp, zipapp
 from include.restore.plan import RestoreAction, RestoreStep
 from include.text import size
 
@@ -241,5 +241,6 @@ def _kinds(manifest: Manifest) -> dict[str, str]:
 
 def target_program() -> Zipapp:
     """Return the program that runs at the target."""
-    parts = ("agent.heartbeat", "remote.line_server", "days.folder_scan", "restore.target_program")
-    return zipapp("include.restore.target_program", *parts)
+    return zipapp(
+        "include.restore.target_program", *LINE_SERVER, "days.folder_scan", "restore.target_program"
+    )

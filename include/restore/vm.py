@@ -6,10 +6,12 @@ that is killed at any moment resumes.
 """
 
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
+from include.agent.bitmap import Bitmap
 from include.errors import (
     BackupError,
     DamagedError,
@@ -132,27 +134,26 @@ class VmRestore:
         with connected(self.host.transport.endpoint) as config, sending(config, command, order) as sender:
             missing = {disk.name: self._compare(sender, disk) for disk in order.disks}
             if any(place.direct for place in sender.places):
-                self._verify_first(sender, missing)  # writing to it can't be undone
+                self._verify_first(missing)  # writing to it can't be undone
             try:
                 return sum(self._send(sender, disk.name, missing[disk.name]) for disk in order.disks)
             except EOFError:
                 self.log(_outcome(sender))
                 raise
 
-    def _compare(self, sender: RestoreStream, disk: RestoreDiskOrder) -> list[int]:
+    def _compare(self, sender: RestoreStream, disk: RestoreDiskOrder) -> Bitmap:
         chunks = self._chunks(disk.name)
         missing = sender.compare(disk.name, chunks, self._progress(disk.name, "compared", chunks.bytes))
         differs = f"{counted(len(missing), 'chunk')} of {chunks.count:,}"
         self.log(f"{self.request.vm} {disk.name}: {differs} differ from {disk.path}.")
         return missing
 
-    def _verify_first(self, sender: RestoreStream, missing: Mapping[str, list[int]]) -> None:
+    def _verify_first(self, missing: Mapping[str, Bitmap]) -> None:
         for disk, indexes in missing.items():
             with self._damage_recorded():
-                for _ in read_verified(self.generation.image(disk), self._chunks(disk), indexes):
-                    sender.wait(disk)
+                deque(read_verified(self.generation.image(disk), self._chunks(disk), indexes), maxlen=0)
 
-    def _send(self, sender: RestoreStream, disk: str, missing: list[int]) -> int:
+    def _send(self, sender: RestoreStream, disk: str, missing: Bitmap) -> int:
         """Send chunks until the host has verified the disk; return the number of bytes sent."""
         chunks, image, sent = self._chunks(disk), self.generation.image(disk), 0
         for _ in range(RESENDS + 1):

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from include.agent.bitmap import Bitmap
 from include.agent.disks import new_disk, qcow2_options
 from include.agent.disks.chunk_reader import ChunkRange, read_chunks
 from include.agent.disks.nbd_client import NbdError
@@ -148,16 +149,19 @@ class FolderRestore:
         if bad:
             raise DamagedError(
                 f"{self.generation.folder} is damaged: checksum mismatch of {counted(len(bad), 'chunk')} of "
-                f"{disk.name}, the first of which is {bad[0]:,}. The damaged image is {part}."
+                f"{disk.name}, the first of which is {next(iter(bad)):,}. The damaged image is {part}."
             )
 
 
-def _bad_chunks(target: DiskPlace, work_folder: Path, chunks: Chunks) -> list[int]:
+def _bad_chunks(target: DiskPlace, work_folder: Path, chunks: Chunks) -> Bitmap:
     with new_disk.uncached(target, work_folder) as export:
         part = ChunkRange(export, chunks.chunk_bytes, 0, chunks.count)
         zeros = part.zero_digests()
-        return [
-            index
-            for index, block in read_chunks(part)
-            if (block[1] if block else zeros[part.length(index)]) != chunks.digest(index)
-        ]
+        return Bitmap(
+            chunks.count,
+            (
+                index
+                for index, block in read_chunks(part)
+                if (block[1] if block else zeros[part.length(index)]) != chunks.digest(index)
+            ),
+        )

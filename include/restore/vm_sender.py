@@ -5,14 +5,14 @@ The other end is ``include/agent/restore/receive.py``, which documents the proto
 
 import hashlib
 import os
-import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
-from include.agent.wire import FLUSH_S, FRAME
+from include.agent.bitmap import Bitmap
+from include.agent.wire import BLANK_LINE, FRAME, KEEP_ALIVE, NO_DIGEST
 from include.errors import BackupError, DamagedError
 from include.models import Model
 from include.remote import stream
@@ -60,61 +60,54 @@ class RestoreStream:
     """
 
     def __init__(self, opened: Stream, order: VmRestoreOrder) -> None:
-        self._stream, self._waited = opened, time.monotonic()
+        self._stream = opened
         opened.send_line_meanwhile(order.model_dump(mode="json"))
         answer = opened.read_line()
         if "error" in answer:
             raise refusal(answer)
         self.places = _Introduction.model_validate(answer).disks
 
-    def compare(self, disk: str, chunks: Chunks, progress: Progress) -> list[int]:
+    def compare(self, disk: str, chunks: Chunks, progress: Progress) -> Bitmap:
         """Return the numbers of the chunks of a disk that differ on the host, which reads all of it."""
         request = {"do": "compare", "disk": disk, "chunk_bytes": chunks.chunk_bytes, "count": chunks.count}
-        self._stream.send_line_meanwhile(request, chunks.digests)
+        self._stream.send_line_meanwhile(request, chunks.blocks())
         return self._read_indexes(chunks, progress)
 
-    def write(
-        self, disk: str, image: Path, chunks: Chunks, missing: Sequence[int], progress: Progress
-    ) -> None:
+    def write(self, disk: str, image: Path, chunks: Chunks, missing: Bitmap, progress: Progress) -> None:
         """Send chunks of an image, each verified against its SHA-256 first.
 
         Raises:
             DamagedError: the vault's image is damaged; the VM hasn't been changed.
         """
-        self._stream.send_line({"do": "write", "disk": disk, "count": len(missing)})
+        self._stream.send_line({"do": "write", "disk": disk}, sign=KEEP_ALIVE)
         sent = 0
         try:
             for index, data in read_verified(image, chunks, missing):
                 self._stream.send(FRAME.pack(b"D", index, len(data), chunks.digest(index)), data)
                 sent += len(data)
                 progress.report(sent)
+            self._stream.send(FRAME.pack(b"E", 0, 0, NO_DIGEST), sign=BLANK_LINE)
         except BrokenPipeError:
             pass  # the host has sent the reason, which is read next, or is gone
         deque(self._frames(), maxlen=0)
 
-    def verify(self, disk: str, chunks: Chunks, progress: Progress) -> list[int]:
+    def verify(self, disk: str, chunks: Chunks, progress: Progress) -> Bitmap:
         """Have the host read a disk back; return the numbers of the chunks that differ."""
         self._stream.send_line({"do": "verify", "disk": disk})
         return self._read_indexes(chunks, progress)
 
-    def wait(self, disk: str) -> None:
-        """Show the host that this worker is alive; call it often while nothing else is sent."""
-        if time.monotonic() - self._waited >= FLUSH_S:
-            self._stream.send_line({"do": "wait", "disk": disk})
-            deque(self._frames(), maxlen=0)
-            self._waited = time.monotonic()
-
-    def _read_indexes(self, chunks: Chunks, progress: Progress) -> list[int]:
-        found = list[int]()
+    def _read_indexes(self, chunks: Chunks, progress: Progress) -> Bitmap:
+        found = Bitmap(chunks.count)
         for kind, first, count in self._frames():
             if kind not in (b"S", b"W") or first + count > chunks.count:
                 raise BackupError(f"Unexpected output of the host: a frame {kind!r} of {count:,} chunks.")
-            found += range(first, first + count) if kind == b"W" else ()
+            for index in range(first, first + count) if kind == b"W" else ():
+                found.add(index)
             progress.report(min((first + count) * chunks.chunk_bytes, chunks.bytes))
         return found
 
     def _frames(self) -> Iterator[tuple[bytes, int, int]]:
-        """Yield kind and numbers of each frame up to the last; keep-alives are left out."""
+        """Yield kind and numbers of each frame up to the last, without signs of life."""
         while True:
             kind, first, second, _ = FRAME.unpack(
                 self._stream.read_exactly(memoryview(bytearray(FRAME.size)))
@@ -128,7 +121,7 @@ class RestoreStream:
                 yield kind, first, second
 
 
-def read_verified(image: Path, chunks: Chunks, missing: Sequence[int]) -> Iterator[tuple[int, bytes]]:
+def read_verified(image: Path, chunks: Chunks, missing: Iterable[int]) -> Iterator[tuple[int, bytes]]:
     """Yield the numbers and data of chunks, each verified against its SHA-256; threads read ahead.
 
     Raises:

@@ -1,7 +1,9 @@
 """Read a published generation: images chunk by chunk, the other files by their SHA-256."""
 
 from collections.abc import Iterable, Mapping
+from itertools import islice
 
+from include.agent.bitmap import Bitmap
 from include.errors import BackupError, VaultError
 from include.names import shown
 from include.scrub.finding import ReadBackup, damaged, missing, writable_warnings
@@ -56,17 +58,6 @@ def read(generation: PublishedVm, pace: Pace) -> ReadBackup:
     )
 
 
-def ranges(chunks: Iterable[int]) -> list[range]:
-    """Merge consecutive chunk numbers into ranges."""
-    found: list[range] = []
-    for index in chunks:
-        if found and found[-1].stop == index:
-            found[-1] = range(found[-1].start, index + 1)
-        else:
-            found.append(range(index, index + 1))
-    return found
-
-
 def _removed_by_hand(generation: PublishedVm) -> str:
     log = shown(generation.verification_log.path.name)
     return f"If you removed it on purpose, remove {log} beside it as well."
@@ -105,15 +96,16 @@ def _of_disk(
         return [str(error)]
 
 
-def _bad_chunks(name: str, chunks: Chunks, bad: list[int]) -> list[str]:
+def _bad_chunks(name: str, chunks: Chunks, bad: Bitmap) -> list[str]:
     if not bad:
         return []
+    runs = bad.runs()
     places = [
         f"{found.start * chunks.chunk_bytes}-{min(found.stop * chunks.chunk_bytes, chunks.bytes) - 1}"
-        for found in ranges(bad)
+        for found in islice(runs, _MOST_RANGES)
     ]
-    rest = f" and {len(places) - _MOST_RANGES} more" if len(places) > _MOST_RANGES else ""
-    where = f"bytes {', '.join(places[:_MOST_RANGES])}{rest}"
+    more = sum(1 for _ in runs)
+    where = f"bytes {', '.join(places)}{f' and {more} more' if more else ''}"
     are = "isn't" if len(bad) == 1 else "aren't"
     return [f"{counted(len(bad), 'chunk')} of {chunks.count:,} of {name} {are} as published: {where}."]
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from include.agent.bitmap import Bitmap
 from include.agent.durable_files import write_json
 from include.errors import BackupError, VaultError, VmNotImagedError
 from include.names import named
@@ -218,7 +219,7 @@ class VmBackup:
             f"{named(left)} than were written. Nothing was published. Check the vault's disk."
         )
 
-    def _transfer_again(self, staged: StagedVm, begun: BegunBackup, bad: Mapping[str, list[int]]) -> None:
+    def _transfer_again(self, staged: StagedVm, begun: BegunBackup, bad: Mapping[str, Bitmap]) -> None:
         chunks = ", ".join(f"{counted(len(indexes), 'chunk')} of {disk}" for disk, indexes in bad.items())
         self.log(f"{self.vm}: checksum mismatch of {chunks}; transferring again.")
         with self._image_source(begun) as source:

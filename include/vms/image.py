@@ -15,6 +15,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from include.agent.bitmap import Bitmap
 from include.errors import VaultError
 from include.vms.chunks import Chunks
 from include.vms.progress import Progress
@@ -36,7 +37,7 @@ class ImageVerification:
         sha256: of the whole image, as ``sha256sum`` prints it; meaningless while chunks are bad.
     """
 
-    bad: list[int]
+    bad: Bitmap
     sha256: str
 
 
@@ -53,7 +54,7 @@ def read_back(
     Raises:
         VaultError: the image has another size than the VM's disk.
     """
-    sha256, bad = hashlib.sha256(), list[int]()
+    sha256, bad = hashlib.sha256(), Bitmap(chunks.count)
     report = Progress(f"{image.name} read back", chunks.bytes, progress).report if progress else None
     zeros = memoryview(bytes(chunks.chunk_bytes))
     with _opened(image, chunks) as file:
@@ -61,13 +62,13 @@ def read_back(
             length = chunks.length(index)
             sha256.update(zeros[:length] if block is None else block)
             if not is_good:
-                bad.append(index)
+                bad.add(index)
             if report:
                 report(index * chunks.chunk_bytes + length)
     return ImageVerification(bad, sha256.hexdigest())
 
 
-def bad_chunks(image: Path, chunks: Chunks, pace: Callable[[int], None]) -> list[int]:
+def bad_chunks(image: Path, chunks: Chunks, pace: Callable[[int], None]) -> Bitmap:
     """Return the indexes of the chunks with another SHA-256 than the host's, or that can't be read.
 
     The same as :func:`read_back` finds, but as fast as the disk and all cores allow: the SHA-256 of the whole
@@ -82,11 +83,11 @@ def bad_chunks(image: Path, chunks: Chunks, pace: Callable[[int], None]) -> list
     Raises:
         VaultError: the image has another size than the VM's disk.
     """
-    bad = []
+    bad = Bitmap(chunks.count)
     with _dropped(image, chunks) as file:
         for index, block, is_good in _compared(file, chunks):
             if not is_good:
-                bad.append(index)
+                bad.add(index)
             if block is not None:
                 pace(chunks.length(index))
             if index % CACHED == 0:

@@ -25,7 +25,7 @@ from include.vms.models import BegunBackup
 
 AHEAD = 12  # frames that may be in use while the next one is received
 DEFINITION = "domain.xml"
-_LARGEST_DISK = 1 << 46  # bytes; the digests of 64 TiB take 2 GiB of memory
+_LARGEST_DISK = 1 << 46  # bytes; the digests of 64 TiB take 2 GiB of the vault
 
 
 class ImageSource(NamedTuple):
@@ -123,12 +123,12 @@ class ImageStream:
         Args:
             disk: its name.
             first: the first chunk.
-            count: how many chunks.
-            base: SHA-256 of the base's chunks from ``first`` on, sent while the host answers.
+            count: how many chunks, ``LONGEST_REQUEST`` at most.
+            base: SHA-256 of the base's chunks from ``first`` on.
         """
         known = len(base) // DIGEST_BYTES
         part = {"disk": disk, "chunk_bytes": CHUNK_BYTES, "from": first, "count": count, "have": known}
-        self._stream.send_line_meanwhile(part, base)
+        self._stream.send_line_meanwhile(part, [base])
 
     def frames(self) -> Iterator[Frame]:
         """Yield the frames of the requested part; data are valid until ``AHEAD`` more frames are received.
@@ -151,7 +151,7 @@ class ImageStream:
                 if kind == b"X":
                     raise refusal(answer)
                 return
-            else:
+            elif kind != b"L":
                 raise BackupError(f"The host sent an invalid frame: {kind!r} of {second:,} bytes.")
 
     def _buffer(self, length: int) -> memoryview:

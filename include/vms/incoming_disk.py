@@ -16,11 +16,12 @@ from pathlib import Path
 
 from pydantic import NonNegativeInt
 
+from include.agent.wire import LONGEST_REQUEST
 from include.errors import BackupError, SourceUnreachableError, VaultError
 from include.models import Model
 from include.text import counted, size
 from include.vms.archive import PublishedVm, StagedVm
-from include.vms.chunks import CHUNK_BYTES, DIGEST_BYTES, UNKNOWN, Chunks
+from include.vms.chunks import CHUNK_BYTES, DIGEST_BYTES, UNKNOWN, Chunks, StoredDigests
 from include.vms.image import UNREADABLE
 from include.vms.image_stream import AHEAD, Frame, ImageStream
 from include.vms.progress import Progress
@@ -59,11 +60,10 @@ class IncomingDisk:
     def __init__(self, name: str, disk_bytes: int, into: StagedVm, base: PublishedVm | None) -> None:
         self._name = name
         self._into = into
-        self._chunks = Chunks.unknown(disk_bytes)
+        notes = StoredDigests(into.received(name), 0, DIGEST_BYTES * -(-disk_bytes // CHUNK_BYTES))
+        self._chunks = Chunks(disk_bytes, digests=notes)
         self._old, self._old_image = _base(base, name)
-        noted = _noted(into.received(name), self._chunks.count)
-        self._done = len(noted) // DIGEST_BYTES
-        self._chunks.digests[: len(noted)] = noted
+        self._done = _noted(into.received(name), self._chunks.count)
         self._bytes = {b"D": 0, b"S": 0, b"Z": 0}
         self._zeros = {length: hashlib.sha256(bytes(length)).digest() for length in self._chunks.lengths}
 
@@ -83,8 +83,6 @@ class IncomingDisk:
         return ReceivedDisk(name=self._name, bytes=total, sent_bytes=sent, same_bytes=same, zero_bytes=zeros)
 
     def _receive(self, stream: ImageStream, image: int, progress: Progress) -> None:
-        base = memoryview(self._old.digests)[self._done * DIGEST_BYTES : self._chunks.count * DIGEST_BYTES]
-        stream.request(self._name, self._done, self._chunks.count - self._done, base)
         ahead = deque[tuple[Frame, Future[bytes]]]()
         with (
             opened(self._into.received(self._name), os.O_WRONLY | os.O_CREAT) as notes,
@@ -104,16 +102,21 @@ class IncomingDisk:
             self._note(ahead, 0, notes, progress)
 
     def _in_order(self, stream: ImageStream) -> Iterator[Frame]:
-        due = self._done
+        for first in range(self._done, self._chunks.count, LONGEST_REQUEST):
+            yield from self._part(stream, first, min(first + LONGEST_REQUEST, self._chunks.count))
+
+    def _part(self, stream: ImageStream, due: int, end: int) -> Iterator[Frame]:
+        base = bytes(self._old.digests[due * DIGEST_BYTES : end * DIGEST_BYTES])
+        stream.request(self._name, due, end - due, base)
         for frame in stream.frames():
-            if frame.first != due or due + frame.chunks > self._chunks.count:
+            if frame.first != due or due + frame.chunks > end:
                 raise BackupError(
                     f"The host sent {counted(frame.chunks, 'chunk')} of {self._name} from {frame.first:,} "
                     f"on; expected was chunk {due:,} of {self._chunks.count:,}."
                 )
             due += frame.chunks
             yield frame
-        if due < self._chunks.count:
+        if due < end:
             raise BackupError(f"The host ended {self._name} after {due:,} of {self._chunks.count:,} chunks.")
 
     def _note(
@@ -124,7 +127,6 @@ class IncomingDisk:
             frame, written = ahead.popleft()
             digests, first = written.result(), frame.first * DIGEST_BYTES
             write(notes, memoryview(digests), first)
-            self._chunks.digests[first : first + len(digests)] = digests
             self._bytes[frame.kind] += self._size(frame)
             progress.report(min((frame.first + frame.chunks) * CHUNK_BYTES, self._chunks.bytes))
 
@@ -188,12 +190,11 @@ def _base(base: PublishedVm | None, disk: str) -> tuple[Chunks, Path]:
     return (found, base.image(disk)) if usable and found.chunk_bytes == CHUNK_BYTES else nothing
 
 
-def _noted(notes: Path, most: int) -> bytes:
-    """Return the digests that an earlier try noted, up to the first that a power failure zeroed."""
-    noted = notes.read_bytes()[: most * DIGEST_BYTES] if notes.exists() else b""
-    starts = range(0, len(noted) - DIGEST_BYTES + 1, DIGEST_BYTES)
-    lost = (start for start in starts if noted[start : start + DIGEST_BYTES] == UNKNOWN)
-    return noted[: next(lost, len(starts) * DIGEST_BYTES)]
+def _noted(notes: Path, most: int) -> int:
+    """Return how many digests an earlier try noted, up to the first that a power failure zeroed."""
+    count = min(notes.stat().st_size // DIGEST_BYTES, most) if notes.exists() else 0
+    noted = Chunks(count * CHUNK_BYTES, digests=StoredDigests(notes, 0, count * DIGEST_BYTES))
+    return next((index for index in range(count) if noted.digest(index) == UNKNOWN), count)
 
 
 def _lengthen(image: int, length: int) -> None:

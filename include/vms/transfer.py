@@ -7,7 +7,7 @@ where the vault's file system can (XFS, Btrfs).
 import hashlib
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 
 from pydantic import NonNegativeFloat
 
@@ -61,7 +61,7 @@ def transfer(
     return Transferred(disks=tuple(disks), files=files, seconds=round(time.monotonic() - began, 3))
 
 
-def transfer_again(source: ImageSource, into: StagedVm, bad: Mapping[str, Sequence[int]]) -> None:
+def transfer_again(source: ImageSource, into: StagedVm, bad: Mapping[str, Iterable[int]]) -> None:
     """Receive some chunks again, and overwrite what staging has of them.
 
     Args:

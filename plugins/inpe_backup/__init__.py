@@ -9,6 +9,7 @@
     assets.py           what other DAGs can be scheduled on
     params.py           the forms of *Trigger*
     connections.py      hosts behind Airflow's SSH connections; ssh_transport.py: how commands reach them
+                        (ssh_session.py: programs that answer line by line)
     dag_defaults.py     what the DAGs share, and the tasks after a report
     run_note.py         the note on each run
     ui/                 the status page

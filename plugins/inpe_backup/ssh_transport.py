@@ -2,32 +2,30 @@
 
 import socket
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import paramiko
 from airflow.providers.ssh.hooks.ssh import SSHHook
 from airflow.sdk.exceptions import AirflowException
 
+from include.agent.heartbeat import SILENCE_S
 from include.errors import (
     BackupError,
     ConfigError,
     HostError,
     SourceRefusedError,
     SourceUnreachableError,
-    TransientError,
 )
 from include.remote import private_key
-from include.remote.failures import killing_signal
 from include.remote.ssh import Endpoint
 from include.remote.transport import CommandResult
+from inpe_backup.ssh_session import NO_STATUS, SshSession, exit_status
 
 CONNECT_TIMEOUT_S = 20
-SILENCE_S = 60  # remote programs send a blank line every few seconds
-PYTHON_MISSING = 127  # a POSIX shell's exit status for a command it can't find
-_BLOCK_BYTES = 1 << 20
-NO_STATUS = -1  # paramiko's exit status when the connection was lost first
+KEEPALIVE_S = 15
+UNACKNOWLEDGED_S = 45  # with that: a vanished host is noticed within a minute, whoever waits for it
 
 
 class SshTransport:
@@ -72,7 +70,7 @@ class SshTransport:
                     channel.shutdown_write()
                 output = channel.makefile("rb").read()
                 errors = channel.makefile_stderr("rb").read().decode("utf-8", "backslashreplace").strip()
-                status = channel.recv_exit_status()
+                status = exit_status(channel)
             finally:
                 channel.close()
             if status == NO_STATUS:
@@ -126,6 +124,8 @@ class SshTransport:
         transport = self.hook.get_conn().get_transport()
         if transport is None:
             raise EOFError("the connection was closed")
+        if isinstance(transport.sock, socket.socket):  # not a proxy's
+            transport.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNACKNOWLEDGED_S * 1000)
         return transport
 
     @contextmanager
@@ -158,75 +158,6 @@ class SshTransport:
         )
 
 
-class SshSession:
-    """A remote program that answers line by line.
-
-    Args:
-        channel: its SSH channel.
-        errors: a context manager that raises errors of the connection as this project's errors.
-        name: the host's, for messages.
-    """
-
-    def __init__(
-        self, channel: paramiko.Channel, errors: Callable[[], AbstractContextManager[None]], name: str
-    ) -> None:
-        self._channel = channel
-        self._unread = b""
-        self._errors = errors
-        self._name = name
-
-    def ask(self, line: bytes) -> bytes:
-        """Send one line, and return the next that isn't blank: blank lines only show that the program runs.
-
-        Raises:
-            SourceUnreachableError: the connection was lost, or silent for ``SILENCE_S``.
-            BackupError: the program has ended; gives its exit status and stderr.
-        """
-        with self._errors():
-            self.send(line + b"\n")
-            answer: bytes
-            while not (answer := self._read_line()).strip():
-                if not answer:
-                    raise self._end()
-            return answer
-
-    def _read_line(self) -> bytes:
-        """Return the next line; an empty one at the end of the output.
-
-        paramiko's own ``readline`` takes time by the square of the line's length.
-        """
-        parts = [self._unread]
-        while b"\n" not in parts[-1] and (block := self._channel.recv(_BLOCK_BYTES)):
-            parts.append(block)
-        end, newline, self._unread = parts[-1].partition(b"\n")
-        return b"".join([*parts[:-1], end, newline])
-
-    def send(self, text: bytes) -> None:
-        """Send text without waiting for an answer."""
-        try:
-            self._channel.sendall(text)
-        except OSError:
-            # A program that has ended closes the channel, too; its stderr says more than the socket's error.
-            if self._channel.exit_status_ready():
-                raise self._end() from None
-            raise
-
-    def close(self) -> None:
-        """Close the channel, even if the connection is lost already."""
-        with suppress(OSError, EOFError, paramiko.SSHException):
-            self._channel.close()
-
-    def _end(self) -> BackupError:
-        status = self._channel.recv_exit_status()
-        stderr = self._channel.makefile_stderr("rb").read().decode("utf-8", "backslashreplace").strip()
-        if status == PYTHON_MISSING:
-            return BackupError(f"{self._name} has no python3 on its PATH: {stderr}")
-        if status == NO_STATUS:
-            return SourceUnreachableError(f"The connection to {self._name} was lost while it answered.")
-        error = TransientError if killing_signal(status) else BackupError
-        return error(f"The program on {self._name} ended with status {status}: {stderr or 'no message'}")
-
-
 def _hook(ssh_conn_id: str) -> SSHHook:
     try:
         # One attempt: Airflow's own retries come after a delay, and the UI shows them.
@@ -236,6 +167,7 @@ def _hook(ssh_conn_id: str) -> SSHHook:
     except (ValueError, AirflowException, paramiko.SSHException) as wrong:
         reason = _inline_key_problem(ssh_conn_id) or str(wrong)
         raise ConfigError(f"The Airflow connection {ssh_conn_id}: {reason}") from wrong
+    hook.keepalive_interval = KEEPALIVE_S
     hook.compress = False  # a manifest of 3,000 files is 200 KB: compressing it takes longer than sending it
     return hook
 

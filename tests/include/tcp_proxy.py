@@ -1,4 +1,4 @@
-"""A TCP proxy in front of an SSH server that can measure, delay and cut the connection."""
+"""A TCP proxy in front of an SSH server that can measure, delay, cut and hold the connection."""
 
 import selectors
 import socket
@@ -33,7 +33,7 @@ class Wire:
         self._server = server
         self._when = when
         self._then = then
-        self._happened = False
+        self._happened = self._held = False
         self._lock = threading.Lock()
         self._ends: list[socket.socket] = []
         self.carried = 0
@@ -49,6 +49,10 @@ class Wire:
         for end in (self._listener, *self._ends):
             with suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
+
+    def hold(self) -> None:
+        """Carry nothing more, not even the end of a connection: so does a network that was cut off."""
+        self._held = True
 
     def __enter__(self) -> Self:
         self._listener = socket.create_server((LOOPBACK, 0))
@@ -74,10 +78,14 @@ class Wire:
         with suppress(OSError), selectors.DefaultSelector() as both:
             for direction in directions:
                 both.register(direction[0], selectors.EVENT_READ, direction)
-            while True:
+            while both.get_map():
                 for key, _ in both.select():
                     source, target = key.data
                     block = source.recv(_BLOCK)
+                    if self._held:
+                        if not block:
+                            both.unregister(source)
+                        continue
                     if not block:
                         break
                     if source is server:
@@ -86,7 +94,7 @@ class Wire:
                 else:
                     continue
                 break
-        for end in (client, server):
+        for end in () if self._held else (client, server):
             with suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
 

@@ -7,17 +7,23 @@ others are sent.
 from __future__ import annotations
 
 import base64
-import signal
 import time
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, NamedTuple
 
 from include.agent.disks.chunk_reader import ChunkRange, read_chunks
 from include.agent.disks.nbd_client import LARGEST_READ, Export, NbdError, NbdGoneError
 from include.agent.errors import AgentError, BackupNotBegunError, NoOpenBackupError, error_json
-from include.agent.wire import NO_DIGEST, Runs, Wire, WrongQuestionError
+from include.agent.wire import (
+    DIGEST_BYTES,
+    LONGEST_REQUEST,
+    Runs,
+    Wire,
+    WireInput,
+    WrongQuestionError,
+)
 
 FILES = ("domain.xml", "nvram.fd", "tpm.tar")
 
@@ -52,7 +58,7 @@ class OpenExports(NamedTuple):
     require_open: Callable[[], None]
 
 
-def send(backup: OpenExports, wire_in: BinaryIO, wire_out: int) -> int:
+def send(backup: OpenExports, wire_in: WireInput, wire_out: int) -> int:
     """Answer the worker's requests until it hangs up.
 
     Args:
@@ -65,12 +71,10 @@ def send(backup: OpenExports, wire_in: BinaryIO, wire_out: int) -> int:
     """
     wire = Wire(wire_in, wire_out)
     try:
-        with ExitStack() as opened:
+        with wire.beating(), ExitStack() as opened:
             return _answer(backup, wire, opened)
     except (BrokenPipeError, EOFError):
         return _HUNG_UP
-    finally:
-        signal.alarm(0)
 
 
 def _answer(backup: OpenExports, wire: Wire, opened: ExitStack) -> int:
@@ -139,7 +143,7 @@ class _ChunkRequest(NamedTuple):
             )
         except (KeyError, TypeError, ValueError) as error:
             raise WrongQuestionError(f"The request is malformed: {error!r}.") from error
-        valid = 0 < chunk_bytes <= LARGEST_READ and first >= 0 and count >= have >= 0
+        valid = 0 < chunk_bytes <= LARGEST_READ and first >= 0 and LONGEST_REQUEST >= count >= have >= 0
         if not valid or (count and (first + count - 1) * chunk_bytes >= export.bytes):
             raise WrongQuestionError(f"The disk has no such chunks: {request}.")
         return cls(ChunkRange(export, chunk_bytes, first, first + count), have)
@@ -148,9 +152,10 @@ class _ChunkRequest(NamedTuple):
 def _send(request: _ChunkRequest, wire: Wire, require_open: Callable[[], None]) -> None:
     began, read, sent = time.monotonic(), 0, 0
     zero_digests = request.chunks.zero_digests()
+    in_vault = wire.receive(request.have * DIGEST_BYTES)
     runs = Runs(wire)
     for index, block in read_chunks(request.chunks):
-        in_vault = wire.receive_digest() if index - request.chunks.first < request.have else NO_DIGEST
+        at = (index - request.chunks.first) * DIGEST_BYTES
         if block is None:
             runs.add(b"Z", index)
             continue
@@ -158,7 +163,7 @@ def _send(request: _ChunkRequest, wire: Wire, require_open: Callable[[], None]) 
         read += len(view)
         if digest == zero_digests[len(view)]:
             runs.add(b"Z", index)
-        elif digest == in_vault:
+        elif digest == in_vault[at : at + DIGEST_BYTES]:
             runs.add(b"S", index)
         else:
             runs.end()

@@ -14,6 +14,7 @@ import json
 import os
 import re
 import secrets
+import select
 import shutil
 import stat
 import subprocess
@@ -31,6 +32,7 @@ from include.agent.boot_test.checks import BootWatch
 from include.agent.boot_test.definition import BootDefinition, BootSubstitutes, boot_definition
 from include.agent.boot_test.resources import BootSpace, require_free, require_memory, scratch_folder
 from include.agent.errors import BusyError, LibvirtError, NotPossibleError, UsageError
+from include.agent.heartbeat import SILENCE_S
 from include.agent.qemu_account import default_account, give
 from include.agent.state_folder import StateFolder, VmFolder, locked
 from include.agent.virsh import Virsh
@@ -56,7 +58,7 @@ class CallerGoneError(UsageError):
 
 
 class Caller:
-    """The caller of a boot test, who waits for it as long as standard input stays open."""
+    """The caller of a boot test, who waits for it as long as signs of life arrive at standard input."""
 
     def __init__(self, stdin: Any) -> None:
         self.request = _request(stdin.readline())
@@ -73,8 +75,11 @@ class Caller:
             raise CallerGoneError("The caller of the boot test went away.")
 
     def _listen(self, stdin: Any) -> None:
+        readable = select.poll()
+        readable.register(stdin.fileno(), select.POLLIN)
         with suppress(OSError):
-            while os.read(stdin.fileno(), 1 << 16):  # below Python's buffer, which would stay locked
+            # It sends signs of life. Read below Python's buffer, which would stay locked.
+            while readable.poll(SILENCE_S * 1000) and os.read(stdin.fileno(), 1 << 16):
                 pass
         self._gone.set()
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, NamedTuple
 
+from include.agent.bitmap import Bitmap
 from include.agent.disks.nbd_client import Export
 
 AHEAD_BYTES = 16 << 20  # how much is read and hashed ahead
@@ -44,13 +45,10 @@ class ChunkRange(NamedTuple):
         yield from ((hole, False) for hole in range(index, self.end))
 
 
-def ranges(export: Export, chunk_bytes: int, chunks: set[int]) -> Iterator[ChunkRange]:
+def ranges(export: Export, chunk_bytes: int, chunks: Bitmap) -> Iterator[ChunkRange]:
     """Yield some chunks of a disk as ranges, each as long as possible."""
-    ordered = sorted(chunks)
-    starts = [index for index in ordered if index - 1 not in chunks]
-    ends = [index + 1 for index in ordered if index + 1 not in chunks]
-    for first, end in zip(starts, ends):
-        yield ChunkRange(export, chunk_bytes, first, end)
+    for run in chunks.runs():
+        yield ChunkRange(export, chunk_bytes, run.start, run.stop)
 
 
 def read_chunks(chunks: ChunkRange) -> Iterator[tuple[int, tuple[memoryview, bytes] | None]]:

@@ -7,15 +7,15 @@ The worker first sends a line of JSON, the request (``request.py``), and gets on
 Then it sends commands, a line of JSON each; data follows some of them:
 
     {"do": "compare", "disk": "vda", "chunk_bytes": 1048576, "count": 4096}   then the hash of each chunk
-    {"do": "write", "disk": "vda", "count": 3}                                then a frame D for each chunk
+    {"do": "write", "disk": "vda"}     then a frame D for each chunk, and a frame E
     {"do": "verify", "disk": "vda"}
-    {"do": "wait", "disk": "vda"}    the worker is busy with its images
 
-Frames are those of ``wire.py``; in answers:
+Frames and signs of life are those of ``wire.py``; the worker's are frames, too, between those of a write. In
+answers:
 
     S  first chunk, count: the new disk holds them
     W  first chunk, count: the new disk lacks them; the worker is to send them
-    L  keep-alive
+    L  a sign of life
     E  0, length; then JSON: the end of the answer
     X  0, length; then JSON: an error: {"error": class, "message": sentence}
 
@@ -28,12 +28,12 @@ the next try.
 from __future__ import annotations
 
 import os
-import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
+from include.agent.bitmap import Bitmap
 from include.agent.disks import new_disk
 from include.agent.disks.chunk_reader import ChunkRange, ranges, read_chunks, sha256
 from include.agent.disks.disk_program import DiskProgramError, require_space
@@ -41,6 +41,7 @@ from include.agent.disks.nbd_client import LARGEST_READ, NbdError
 from include.agent.disks.nbd_writer import all_written
 from include.agent.durable_files import make_folder
 from include.agent.errors import AgentError, BusyError, NotRestoredError, UsageError, error_json
+from include.agent.restore.disk_digests import DiskDigests
 from include.agent.restore.disk_place import DiskPlace
 from include.agent.restore.request import RestoreRequest
 from include.agent.restore.target import checked_restore, require_programs
@@ -48,7 +49,7 @@ from include.agent.restore.verified import ComparedDisks, VerifiedDisks
 from include.agent.restore.work_folder import restore_work_folder
 from include.agent.state_folder import StateFolder, VmFolder, locked
 from include.agent.virsh import Virsh
-from include.agent.wire import DIGEST_BYTES, FRAME, Runs, Wire, WrongQuestionError
+from include.agent.wire import FRAME, Runs, Wire, WireInput, WrongQuestionError
 
 _DONE, _NOBODY_LISTENS = 0, 1  # exit statuses
 _PATIENCE_S = 5.0
@@ -56,7 +57,7 @@ _UNTOUCHED = "The VM wasn't touched; the next try resumes."
 _DIRECT = "A block device is written to directly: it's incomplete until this restore is run again."
 
 
-def receive(state: StateFolder, virsh: Virsh, wire_in: BinaryIO, wire_out: int) -> int:
+def receive(state: StateFolder, virsh: Virsh, wire_in: WireInput, wire_out: int) -> int:
     """Execute the worker's commands until it closes the connection.
 
     Args:
@@ -69,6 +70,11 @@ def receive(state: StateFolder, virsh: Virsh, wire_in: BinaryIO, wire_out: int) 
         An exit status: 0 when done, 1 when the connection broke, else that of the error (``errors.py``).
     """
     wire = Wire(wire_in, wire_out)
+    with wire.beating():
+        return _received(state, virsh, wire)
+
+
+def _received(state: StateFolder, virsh: Virsh, wire: Wire) -> int:
     send, outcome = wire.send_json, _UNTOUCHED
     try:
         restore = RestoreRequest(wire.receive_json())
@@ -84,8 +90,6 @@ def receive(state: StateFolder, virsh: Virsh, wire_in: BinaryIO, wire_out: int) 
         return _failed(send, NotRestoredError(f"The new disk can't be written. {error} {outcome}"))
     except AgentError as error:
         return _failed(send, error)
-    finally:
-        signal.alarm(0)
     return _DONE
 
 
@@ -140,10 +144,10 @@ class _Receiver:
         self._compared = ComparedDisks(targets)
         self._targets = {target.disk.name: target for target in targets}
         self._wire = wire
-        self._digests: dict[str, bytes] = {}
+        self._digests: dict[str, DiskDigests] = {}
         self._chunk_bytes = 0
-        self._missing: dict[str, set[int]] = {}
-        self._unread: dict[str, set[int]] = {}  # chunks not read from the disk since their last write
+        self._missing: dict[str, Bitmap] = {}
+        self._unread: dict[str, Bitmap] = {}  # chunks not read from the disk since their last write
 
     def run(self) -> None:
         """Execute commands until the connection is closed."""
@@ -151,7 +155,6 @@ class _Receiver:
             "compare": self._compare,
             "write": self._write,
             "verify": self._verify,
-            "wait": self._wait,
         }
         while command := self._wire.receive_json():
             target = self._targets.get(str(command.get("disk")))
@@ -160,19 +163,13 @@ class _Receiver:
                 raise WrongQuestionError(f"Unknown command: {command}.")
             execute(target, command)
 
-    def _wait(self, _target: DiskPlace, _command: dict[str, Any]) -> None:
-        self._wire.send_json_frame(b"E", {})
-
-    def _keep_alive(self) -> None:
-        self._wire.send_frame(b"L", 0, 0)
-
     def _compare(self, target: DiskPlace, command: dict[str, Any]) -> None:
         """Report which chunks the new disk lacks; write chunks of zeros at once."""
         self._take_digests(target, command)
         self._verified.remove(target)
-        new_disk.make(target, self._keep_alive)
+        new_disk.make(target, lambda: self._wire.send_frame(b"L", 0, 0))  # fails if the worker hung up
         runs, read, missing = Runs(self._wire), 0, self._reset_missing(target)
-        unread = self._unread[target.disk.name] = set()
+        unread = self._unread[target.disk.name] = Bitmap(self._count(target))
         opened = new_disk.writable(target, self._work_folder)
         with opened as (export, uncached), all_written(export) as writes:
             part = ChunkRange(export, self._chunk_bytes, 0, self._count(target))
@@ -207,13 +204,13 @@ class _Receiver:
         view, digest = block
         return expected == (digest if len(view) == length else sha256(view[:length]))
 
-    def _write(self, target: DiskPlace, command: dict[str, Any]) -> None:
+    def _write(self, target: DiskPlace, _command: dict[str, Any]) -> None:
         """Write chunks, each once its hash is verified."""
         self._reread_if_changed(target)
-        unread = self._unread.setdefault(target.disk.name, set())
+        unread = self._unread.setdefault(target.disk.name, Bitmap(0))
         with new_disk.writable(target, self._work_folder) as (export, _), all_written(export) as writes:
-            for _ in range(int(command.get("count", 0))):
-                index, data = self._chunk(target)
+            while chunk := self._chunk(target):
+                index, data = chunk
                 if not target.device:
                     require_space(target.new.parent)
                 unread.add(index)
@@ -221,8 +218,13 @@ class _Receiver:
         self._compared.written(target)
         self._wire.send_json_frame(b"E", {})
 
-    def _chunk(self, target: DiskPlace) -> tuple[int, memoryview]:
+    def _chunk(self, target: DiskPlace) -> tuple[int, memoryview] | None:
+        """Return the number and the data of the next chunk; None after the last."""
         kind, index, length, digest = FRAME.unpack(self._wire.receive(FRAME.size))
+        while kind == b"L":
+            kind, index, length, digest = FRAME.unpack(self._wire.receive(FRAME.size))
+        if kind == b"E":
+            return None
         is_missing = index in self._missing.get(target.disk.name, ())
         if kind != b"D" or not is_missing or length != self._length(target, index):
             raise WrongQuestionError(f"Unexpected chunk: number {index:,}, {length:,} bytes.")
@@ -240,8 +242,7 @@ class _Receiver:
         The other chunks were read from the disk when they were compared; they are read again if anything
         else may have written to it since.
         """
-        if unsent := self._missing.get(target.disk.name, {0}) - self._unread.get(target.disk.name, set()):
-            raise WrongQuestionError(f"{len(unsent):,} chunks of {target.disk.name} haven't arrived yet.")
+        self._require_all_sent(target)
         self._reread_if_changed(target)
         runs, missing, unread = Runs(self._wire), self._reset_missing(target), self._unread[target.disk.name]
         with new_disk.uncached(target, self._work_folder) as export:
@@ -255,14 +256,22 @@ class _Receiver:
                     if not good:
                         missing.add(index)
         runs.end()
-        self._unread[target.disk.name] = set()
+        self._unread[target.disk.name] = Bitmap(self._count(target))
         if not missing:
             self._verified.add(target, self._compared.state(target))
         self._wire.send_json_frame(b"E", {})
 
+    def _require_all_sent(self, target: DiskPlace) -> None:
+        name = target.disk.name
+        if name not in self._digests:
+            raise WrongQuestionError(f"{name} hasn't been compared yet.")
+        unsent = sum(index not in self._unread[name] for index in self._missing[name])
+        if unsent:
+            raise WrongQuestionError(f"{unsent:,} chunks of {name} haven't arrived yet.")
+
     def _reread_if_changed(self, target: DiskPlace) -> None:
         if target.disk.name in self._digests and self._compared.changed(target):
-            self._unread[target.disk.name] = set(range(self._count(target)))
+            self._unread[target.disk.name] = Bitmap.full(self._count(target))
 
     def _take_digests(self, target: DiskPlace, command: dict[str, Any]) -> None:
         self._chunk_bytes, count = int(command.get("chunk_bytes", 0)), int(command.get("count", -1))
@@ -270,10 +279,10 @@ class _Receiver:
             raise UsageError(
                 f"{target.disk.name} can't have {count:,} chunks of {self._chunk_bytes:,} bytes."
             )
-        self._digests[target.disk.name] = bytes(self._wire.receive(count * DIGEST_BYTES))
+        self._digests[target.disk.name] = DiskDigests.receive(self._wire, count, self._work_folder)
 
-    def _reset_missing(self, target: DiskPlace) -> set[int]:
-        self._missing[target.disk.name] = set()
+    def _reset_missing(self, target: DiskPlace) -> Bitmap:
+        self._missing[target.disk.name] = Bitmap(self._count(target))
         return self._missing[target.disk.name]
 
     def _count(self, target: DiskPlace) -> int:
@@ -283,4 +292,4 @@ class _Receiver:
         return min(self._chunk_bytes, target.disk.bytes - index * self._chunk_bytes)
 
     def _digest(self, target: DiskPlace, index: int) -> bytes:
-        return self._digests[target.disk.name][index * DIGEST_BYTES : (index + 1) * DIGEST_BYTES]
+        return self._digests[target.disk.name][index]

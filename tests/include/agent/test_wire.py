@@ -1,13 +1,13 @@
 """Runs of chunks on the wire: short, and never silent for long."""
 
+import io
 import os
-import signal
-from collections.abc import Iterator
+import time
 
 import pytest
 
 from include.agent import wire
-from include.agent.wire import FLUSH_S, FRAME, Runs, Wire
+from include.agent.wire import FLUSH_S, FRAME, KEEP_ALIVE, Runs, Wire
 
 
 class Clock:
@@ -46,10 +46,9 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 @pytest.fixture
-def received() -> Iterator[Received]:
+def received() -> Received:
     """A wire, and what is received of it."""
-    yield Received()
-    signal.alarm(0)
+    return Received()
 
 
 @pytest.mark.parametrize("kind", [b"S", b"Z", b"W"])
@@ -87,3 +86,38 @@ def test_chunks_that_arent_consecutive_are_runs_of_their_own(received: Received)
         received.runs.add(b"W", index)
     received.runs.end()
     assert received.read() == [("W", 1, 2), ("W", 5, 1), ("W", 9, 2)]
+
+
+def test_signs_of_life_are_what_the_worker_can_tell_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Blank lines before the first line, frames during an answer; nothing while no answer is due."""
+    monkeypatch.setattr("include.agent.heartbeat.EVERY_S", 0.02)
+    there, out = os.pipe()
+    os.set_blocking(there, False)
+    wire = Wire(io.BytesIO(b'\n\n{"run": 1}\n\n{"disk": 2}\n{"disk": 3}\n'), out)
+
+    def signs() -> bytes:
+        time.sleep(0.3)
+        found = os.read(there, 1 << 16)
+        while more := _read(there):
+            found += more
+        return found
+
+    with wire.beating():
+        assert wire.receive_json() == {"run": 1}
+        assert set(signs()) == set(b"\n")
+        wire.send_json({"vm": "maq1"})
+        time.sleep(0.1)
+        assert signs().strip() == b'{"vm": "maq1"}'
+        assert wire.receive_json() == {"disk": 2}
+        assert signs().replace(KEEP_ALIVE, b"") == b""
+        wire.send_json_frame(b"E", {})
+        assert signs().replace(KEEP_ALIVE, b"") == FRAME.pack(b"E", 0, 2, bytes(32)) + b"{}"
+        time.sleep(0.1)
+        assert _read(there) == b""
+
+
+def _read(pipe: int) -> bytes:
+    try:
+        return os.read(pipe, 1 << 16)
+    except BlockingIOError:
+        return b""

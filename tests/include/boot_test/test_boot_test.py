@@ -1,9 +1,13 @@
 """Boot tests on a KVM host: results, screenshots, and nothing left behind."""
 
+import json
+import os
+import time
 from pathlib import Path
 
 import pytest
 
+from include.agent.boot_test.boot import Caller, CallerGoneError
 from include.errors import RescheduleError
 from include.results.states import Outcome
 from include.vault.vault import Vault
@@ -14,6 +18,8 @@ from tests.include.vms import sample_vms
 from tests.site import boot_sector
 from tests.site.kvm_host import KvmHost
 
+CHECKS = {"serial": None, "guest_agent": True, "screen_s": None, "timeout_s": 5}
+SOCKET = f"boot-test-{'0' * 16}-0.sock"
 CLEANUP_S = 15  # a few seconds, on a busy computer
 HOSTILE = "-rf; touch pwned $(reboot) 'a' \"b\" & <i>é \N{CJK UNIFIED IDEOGRAPH-65E5}\u202e %s {{x}}"
 
@@ -160,6 +166,24 @@ def test_a_killed_boot_test_is_cleaned_up_without_another_call(
     assert [item.outcome for item in items] in ([], [Outcome.NOT_CHECKED])
     assert not image.folder.with_name(f"{image.name}.png").exists()
     assert own(boot_tests.host) == before
+
+
+def test_a_boot_test_ends_when_its_caller_is_silent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its network was cut off: no end of its input ever comes."""
+    monkeypatch.setattr("include.agent.boot_test.boot.SILENCE_S", 1)
+    asked = {"definition": "", "files": {}, "disks": [{"name": "vda", "socket": SOCKET}], "checks": CHECKS}
+    limits = {"memory_max_bytes": 1, "scratch": "/", "scratch_max_bytes": 1}
+    stdin, pipe = os.pipe()
+    os.write(pipe, json.dumps({**asked, **limits}).encode() + b"\n")
+    caller = Caller(os.fdopen(stdin, "rb"))
+    for _ in range(15):
+        os.write(pipe, b"\n")
+        time.sleep(0.1)
+    caller.require()
+    time.sleep(1.5)
+    with pytest.raises(CallerGoneError):
+        caller.require()
+    os.close(pipe)
 
 
 @pytest.mark.slow

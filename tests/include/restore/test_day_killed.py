@@ -42,6 +42,9 @@ class Within(LocalTransport):
         """Answer a request."""
         return json.dumps(self._target.answer(json.loads(line))).encode()
 
+    def beat(self) -> None:
+        """Do nothing."""
+
     def close(self) -> None:
         """Do nothing."""
 

@@ -7,6 +7,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from include.agent.bitmap import Bitmap
 from include.errors import VmNotRestoredError
 from include.restore.vm import VmRestore
 from include.restore.vm_report import would_restore
@@ -77,9 +78,9 @@ class Unverified(RestoreStream):
     def write(self, *_: object) -> None:
         """Take the chunks."""
 
-    def verify(self, *_: object) -> list[int]:
+    def verify(self, *_: object) -> Bitmap:
         """Return the first chunk."""
-        return [0]
+        return Bitmap(1, [0])
 
 
 @pytest.mark.parametrize(
@@ -100,7 +101,7 @@ def test_a_disk_that_doesnt_verify_is_reported_with_what_it_means(
         cast("Any", None), cast("Any", None), request, cast("Any", generation), "a run", print
     )
     with pytest.raises(VmNotRestoredError, match=outcome):
-        restore._send(Unverified("/vms/x", new), "vda", [0])  # noqa: SLF001 - all before it needs a host
+        restore._send(Unverified("/vms/x", new), "vda", Bitmap(1, [0]))  # noqa: SLF001 - all before it needs a host
 
 
 def test_a_dry_run_after_an_interrupted_swap_names_no_disks() -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from include.agent.bitmap import Bitmap
 from include.errors import HostNotReadyError, SourceUnreachableError, TransientError, VmNotRestoredError
 from include.remote.ssh import connected
 from include.restore.vm_sender import sending
@@ -147,8 +148,8 @@ def test_a_transfer_that_breaks_resumes(rehearsal: Rehearsal) -> None:
 def test_a_chunk_that_reads_back_differently_is_sent_again(
     rehearsal: Rehearsal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A swap refuses a disk that isn't verified; the host waits for a worker that is busy meanwhile."""
-    monkeypatch.setattr("include.restore.vm_sender.FLUSH_S", 0)
+    """A swap refuses a disk that isn't verified. Signs of life get into no command and no chunk."""
+    monkeypatch.setattr("include.agent.heartbeat.EVERY_S", 0.001)
     rehearsal.damage("maq1", "vda", "raw", "0")
     restore = rehearsal.restore("maq1", how="in place")
     order = restore.order()
@@ -157,18 +158,17 @@ def test_a_chunk_that_reads_back_differently_is_sent_again(
     command = restore.host.install_agent().command("receive")
     with connected(restore.host.transport.endpoint) as config, sending(config, command, order) as sender:
         missing = sender.compare("vda", chunks, progress)
-        sender.wait("vda")
         sender.write("vda", image, chunks, missing, progress)
         [new] = (rehearsal.kvm.folder / "disks").glob("maq1.vda.restoring-*")
         with new.open("r+b") as file:
             file.write(b"rotten")
-        assert sender.verify("vda", chunks, progress) == [0]
+        assert list(sender.verify("vda", chunks, progress)) == [0]
     with pytest.raises(VmNotRestoredError, match="vda isn't verified on the host yet"):
         restore.host.swap(order)
     with connected(restore.host.transport.endpoint) as config, sending(config, command, order) as sender:
-        assert sender.compare("vda", chunks, progress) == [0]
-        sender.write("vda", image, chunks, [0], progress)
-        assert sender.verify("vda", chunks, progress) == []
+        assert list(sender.compare("vda", chunks, progress)) == [0]
+        sender.write("vda", image, chunks, Bitmap(chunks.count, [0]), progress)
+        assert not sender.verify("vda", chunks, progress)
     assert new.read_bytes() == image.read_bytes()
     rehearsal.in_place("maq1")
     assert rehearsal.left_behind() == []

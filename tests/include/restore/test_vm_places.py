@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from include.agent.bitmap import Bitmap
 from include.errors import ConfigError, VmNotPossibleError
 from include.remote.ssh import connected
 from include.restore.vm_sender import sending
@@ -126,13 +127,13 @@ def test_what_was_compared_is_read_again_after_another_write(rehearsal: Rehearsa
         connected(restore.host.transport.endpoint) as config,
         sending(config, command, restore.order()) as sender,
     ):
-        assert sender.compare("vda", chunks, progress) == [0]
+        assert list(sender.compare("vda", chunks, progress)) == [0]
         [new] = (rehearsal.kvm.folder / "disks").glob("maq1.vda.restoring-*")
         with new.open("r+b") as file:
             file.seek(5 * chunks.chunk_bytes)
             file.write(b"another's")
-        sender.write("vda", image, chunks, [0], progress)
-        assert sender.verify("vda", chunks, progress) == [5]
+        sender.write("vda", image, chunks, Bitmap(chunks.count, [0]), progress)
+        assert list(sender.verify("vda", chunks, progress)) == [5]
     rehearsal.in_place("maq1")
     assert rehearsal.kvm.disk("maq1", "vda").read_bytes() == image.read_bytes()
     assert rehearsal.left_behind() == []

@@ -1,14 +1,11 @@
 """Reading a generation again checks every chunk of its images and every other file."""
 
 from collections.abc import Callable
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from include.scrub.vm import ranges, read
+from include.scrub.vm import read
 from include.vault.vault import Vault
 from include.vms.archive import PublishedVm
 from tests.include.project_process import python
@@ -180,11 +177,3 @@ def test_a_file_that_this_user_may_not_read_isnt_damage(published: PublishedVm, 
     """Its content is unknown."""
     published.file(name).chmod(0)
     assert python(REFUSED, str(published.vault_root), prefix=plain_user()) == "refused\n"
-
-
-@given(st.sets(st.integers(0, 50)))
-def test_ranges_contain_exactly_the_numbers(numbers: set[int]) -> None:
-    """No two ranges touch."""
-    found = ranges(sorted(numbers))
-    assert [number for one in found for number in one] == sorted(numbers)
-    assert all(one.stop < other.start for one, other in pairwise(found))

@@ -4,6 +4,7 @@ import json
 import os
 import shlex
 import signal
+import subprocess
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -79,6 +80,16 @@ class ExportedDisks:
     def servers(self) -> list[int]:
         """Return the PIDs of the processes that export the disks."""
         return [int(process.name) for process in Path("/proc").glob("[0-9]*") if self._exports(process)]
+
+    def signal_agent(self, sign: int) -> None:
+        """Send a signal to the agent that sends the disks."""
+        found = subprocess.run(["pgrep", "-f", str(self.program)], capture_output=True, check=True).stdout
+        for pid in found.split():
+            os.kill(int(pid), sign)
+
+    def is_sending(self) -> bool:
+        """Return whether an agent sends the disks, or waits for a worker that takes them."""
+        return self._vm_folder.is_sending()
 
     def _exports(self, process: Path) -> bool:
         with suppress(OSError):

@@ -1,12 +1,14 @@
 """The chunk file: it is read as written, and refused when damaged."""
 
 import hashlib
+import os
+import tracemalloc
 from pathlib import Path
 
 import pytest
 
 from include.errors import VaultError
-from include.vms.chunks import UNKNOWN, Chunks
+from include.vms.chunks import DIGEST_BYTES, UNKNOWN, Chunks
 
 
 def test_chunks_are_read_as_written(tmp_path: Path) -> None:
@@ -49,6 +51,43 @@ def test_damaged_chunks_are_refused(tmp_path: Path, content: bytes) -> None:
     path.write_bytes(content)
     with pytest.raises(VaultError, match=r"vda\.chunks"):
         Chunks.read(path)
+
+
+def test_a_million_digests_take_no_memory(tmp_path: Path) -> None:
+    """They are 32 MB; they are read in blocks, whichever is needed, and copied so."""
+    count, path = 1_000_000, tmp_path / "vda.chunks"
+    Chunks.unknown(count * 10, 10).write(path)
+    with path.open("r+b") as file:
+        for index in (0, 7, 4095, 4096, count - 1):
+            file.seek(-DIGEST_BYTES * (count - index), os.SEEK_END)
+            file.write(digest(index))
+    tracemalloc.start()
+    try:
+        chunks = Chunks.read(path)
+        assert all(chunks.digest(index) == digest(index) for index in (count - 1, 4096, 7, 4095, 0))
+        assert chunks.digest(8) == UNKNOWN
+        chunks.write(tmp_path / "copy")
+        assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    finally:
+        tracemalloc.stop()
+    assert (tmp_path / "copy").read_bytes() == path.read_bytes()
+
+
+def test_digests_that_were_cut_off_since_are_an_error(tmp_path: Path) -> None:
+    """The file was complete when it was opened."""
+    Chunks(20_000, 1, b"x" * DIGEST_BYTES * 20_000).write(tmp_path / "vda.chunks")
+    chunks = Chunks.read(tmp_path / "vda.chunks")
+    os.truncate(tmp_path / "vda.chunks", 10_000)
+    with pytest.raises(VaultError, match="end too early"):
+        chunks.digest(19_999)
+    (tmp_path / "vda.chunks").unlink()
+    with pytest.raises(VaultError, match="can't be read: No such file"):
+        chunks.digest(0)
+
+
+def digest(index: int) -> bytes:
+    """Return a digest for a chunk."""
+    return hashlib.sha256(b"%d" % index).digest()
 
 
 def test_missing_chunks_are_refused(tmp_path: Path) -> None:

@@ -106,19 +106,18 @@ def test_a_host_that_sends_nothing_times_out(
 def test_a_transfer_resumes_after_a_host_has_hung(
     exported: ExportedDisks, vault: Vault, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its storage hung in the middle; what was received is kept."""
+    """All of it hung in the middle, but its kernel; what was received is kept."""
     disk = image(tmp_path / "large", 40 * MIB, at_0=noise(40))
     begun = exported.export({"vda": disk})
-    (server,) = exported.servers()
     monkeypatch.setattr("include.remote.stream.SILENCE_S", 2)
     with Wire(
         exported.server,
         when=lambda wire: wire.carried > 8 * MIB,
-        then=lambda _: os.kill(server, signal.SIGSTOP),
+        then=lambda _: exported.signal_agent(signal.SIGSTOP),
     ) as wire:
         error = refused(exported, vault, begun, port=wire.connection["port"])
     assert isinstance(error, SourceUnreachableError)
-    os.kill(server, signal.SIGCONT)
+    exported.signal_agent(signal.SIGCONT)
     staged = VmArchive(vault).staged("maq1")
     received = staged.received("vda").stat().st_size // 32
     assert received >= 4

@@ -160,7 +160,7 @@ with VmArchive(vault).lock("maq1") as staged, open_source() as source_path:
     bad = read_back(staged.image("vda"), Chunks.read(staged.chunks("vda"))).bad
     assert set(bad) == lost
     transfer_again(source_path, staged, {"vda": bad})
-    assert read_back(staged.image("vda"), Chunks.read(staged.chunks("vda"))).bad == []
+    assert not read_back(staged.image("vda"), Chunks.read(staged.chunks("vda"))).bad
     assert staged.image("vda").read_bytes() == source.read_bytes()
 """
 

@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from typing import Any, TypeVar
 
 from airflow.providers.ssh.operators.ssh import SSHOperator
+from airflow.sdk.exceptions import AirflowException
 
+from include.agent.heartbeat import SILENCE_S
 from include.config import site_file
 from include.models import Model
 from include.remote.transport import CommandResult
@@ -12,7 +14,6 @@ from include.vms.host import Host
 from inpe_backup.operators.backup_operator import BackupOperator
 
 Answer = TypeVar("Answer", bound=Model)
-SILENCE_S = 60  # the agent prints a blank line every few seconds
 
 
 class AgentCommandOperator(BackupOperator, SSHOperator):  # type: ignore[misc]  # SSHOperator.execute's context is optional
@@ -48,7 +49,10 @@ class AgentCommandOperator(BackupOperator, SSHOperator):  # type: ignore[misc]  
         host = Host(transport, section.uri, section.state, section.scratch)
         self.ssh_hook, self.command = transport.hook, host.install_agent().command(*arguments)
         with transport.errors(), self.get_ssh_client() as client:
-            status, output, errors = self.hook.exec_ssh_client_command(
-                client, self.command, get_pty=False, environment=None, timeout=SILENCE_S
-            )
+            try:
+                status, output, errors = self.hook.exec_ssh_client_command(
+                    client, self.command, get_pty=False, environment=None, timeout=SILENCE_S
+                )
+            except AirflowException as silent:
+                raise TimeoutError(f"it sent nothing for {SILENCE_S} s") from silent
         return host.answer(answer, CommandResult(status, output, errors.decode("utf-8", "backslashreplace")))
