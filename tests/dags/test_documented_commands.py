@@ -16,7 +16,7 @@ from tests.session import needs
 from tests.site import supim
 
 
-@pytest.mark.xdist_group("days")
+@pytest.mark.worker_group("days")
 def test_a_day_is_verified_and_restored_by_hand(daily: Daily, tmp_path: Path) -> None:
     """The commands under "Restore", typed one after the other, give back what the source had."""
     day = OrdinalDay.parse("2026-268")
@@ -33,7 +33,7 @@ def test_a_day_is_verified_and_restored_by_hand(daily: Daily, tmp_path: Path) ->
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("days")
+@pytest.mark.worker_group("days")
 def test_a_day_is_restored_by_the_command_of_the_web_ui(daily: Daily, tmp_path: Path) -> None:
     """The form's fields, typed: the day lies at the other host as it was."""
     source = daily.write("2026-268")
@@ -65,7 +65,7 @@ def test_a_day_is_restored_from_a_terminal_without_airflow(tmp_path: Path) -> No
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("vms")
+@pytest.mark.worker_group("vms")
 def test_a_vms_images_are_restored_from_a_terminal(weekly: Weekly, tmp_path: Path) -> None:
     """In their own formats, with all that the vault keeps of the VM."""
     generation = weekly.images()["maq1"]
@@ -83,7 +83,7 @@ def test_a_vms_images_are_restored_from_a_terminal(weekly: Weekly, tmp_path: Pat
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("vms")
+@pytest.mark.worker_group("vms")
 def test_a_lost_vm_is_restored_by_hand(weekly: Weekly, tmp_path: Path) -> None:
     """The commands under "Restore", typed one after the other, and the VM boots from its image."""
     generation, host = weekly.images()["maq1"], weekly.host
@@ -109,7 +109,7 @@ def test_a_lost_vm_is_restored_by_hand(weekly: Weekly, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("days")
+@pytest.mark.worker_group("days")
 def test_the_terminal_does_what_the_web_ui_does(daily: Daily) -> None:
     """The backfill command runs each day of its range; the clear command runs one of them again."""
     days = ["2008-364", "2008-365", "2008-366", "2009-001", "2009-002"]
@@ -129,7 +129,7 @@ def test_the_terminal_does_what_the_web_ui_does(daily: Daily) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("demo")
+@pytest.mark.worker_group("demo")
 @pytest.mark.timeout(900)
 def test_the_demo_ends_by_itself_with_every_run_green(tmp_path: Path) -> None:
     """``make demo ONCE=1`` on an empty folder: days copied, mails sent, status 0, nothing left running."""

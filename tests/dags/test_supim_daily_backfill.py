@@ -6,7 +6,7 @@ import pytest
 
 from tests.dags import DAG, GREEN, Daily, Run
 
-pytestmark = [pytest.mark.xdist_group("days"), pytest.mark.usefixtures("one_backfill_at_a_time")]
+pytestmark = [pytest.mark.worker_group("days"), pytest.mark.usefixtures("one_backfill_at_a_time")]
 
 
 class Range(NamedTuple):

@@ -13,7 +13,7 @@ from tests.dags.status_events import day_events
 from tests.site import RECIPIENT
 from tests.site.airflow_api import ApiError
 
-pytestmark = pytest.mark.xdist_group("days")
+pytestmark = pytest.mark.worker_group("days")
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from tests.dags import GREEN, RED, Daily, Run, contents, site_faults, wait_for
 from tests.dags.site_faults import Standstill, parent, rsyncs
 from tests.site import supim
 
-pytestmark = pytest.mark.xdist_group("days")
+pytestmark = pytest.mark.worker_group("days")
 
 AT_ONCE_S = 10.0
 

@@ -11,7 +11,7 @@ from tests.dags import DAG, GREEN, ZONE, Daily, Run, wait_for
 from tests.dags.status_events import day_events
 from tests.site import supim
 
-pytestmark = pytest.mark.xdist_group("days")
+pytestmark = pytest.mark.worker_group("days")
 
 AHEAD = timedelta(seconds=20)  # enough for Airflow to read the new schedule
 LOOK_BACK = 15

@@ -10,7 +10,7 @@ from tests.dags import GREEN, RED, Daily, Run, site_faults, snapshot
 from tests.dags.status_events import published_parts
 from tests.site import Institute, supim
 
-pytestmark = pytest.mark.xdist_group("days")
+pytestmark = pytest.mark.worker_group("days")
 
 
 @pytest.mark.slow

@@ -13,7 +13,7 @@ from tests.include.days.sample_days import verified
 from tests.include.restore.day_restores import publish_folder
 from tests.site.airflow_api import ApiError
 
-pytestmark = pytest.mark.xdist_group("days")
+pytestmark = pytest.mark.worker_group("days")
 
 DAYS = ["2012-366", "2013-002"]
 

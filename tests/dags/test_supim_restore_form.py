@@ -11,7 +11,7 @@ from tests.include.restore.day_restores import publish_folder
 from tests.site.airflow_home import VIEWER
 from tests.site.browser import Browser
 
-pytestmark = pytest.mark.xdist_group("days")
+pytestmark = pytest.mark.worker_group("days")
 
 DAY = "2011-300"
 

@@ -17,7 +17,7 @@ from tests.include.vault.test_verification_log import found
 from tests.one_airflow import OneAirflow
 from tests.site import Institute
 
-pytestmark = pytest.mark.xdist_group("days")
+pytestmark = pytest.mark.worker_group("days")
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from include.status.parts import DaysPart, DayStatus, RunPart, SourcePart, Vault
 from tests.dags import DAG, GREEN, Daily, Run, wait_for
 from tests.dags.status_events import day_events, published_parts
 
-pytestmark = pytest.mark.xdist_group("days")
+pytestmark = pytest.mark.worker_group("days")
 
 STATUS, OTHERS = "vault_status", "on_supim_days"
 

@@ -15,7 +15,7 @@ from tests.dags.status_events import published_parts
 from tests.dags.weekly_runs import Weekly
 
 DAG = "vm_boot_test"
-pytestmark = pytest.mark.xdist_group("vms")
+pytestmark = pytest.mark.worker_group("vms")
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from tests.dags import GREEN, RED, Run
 from tests.dags.weekly_runs import Weekly
 
 DAG = "vm_restore"
-pytestmark = pytest.mark.xdist_group("vms")
+pytestmark = pytest.mark.worker_group("vms")
 
 
 @pytest.fixture(scope="module")

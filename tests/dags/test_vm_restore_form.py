@@ -11,7 +11,7 @@ from tests.dags.trigger_form import MORE, TriggerForm, see
 from tests.dags.weekly_runs import Weekly
 from tests.site.browser import Browser
 
-pytestmark = [pytest.mark.xdist_group("vms"), pytest.mark.slow]
+pytestmark = [pytest.mark.worker_group("vms"), pytest.mark.slow]
 
 NEW = "maq2-from-the-form"
 

@@ -13,7 +13,7 @@ from tests.dags.weekly_runs import DAG, USUAL, VMS, Weekly
 from tests.include.vms.sample_vms import verified
 from tests.site.airflow_api import ApiError
 
-pytestmark = pytest.mark.xdist_group("vms")
+pytestmark = pytest.mark.worker_group("vms")
 
 AS_BEFORE = {"maq1": "running", "maq2": "shut off", "maq3": "running"}
 

@@ -13,7 +13,7 @@ from tests.dags.test_vm_weekly import AS_BEFORE
 from tests.dags.weekly_runs import IGNORES_SHUTDOWN, VMS, Weekly
 from tests.site import processes
 
-pytestmark = pytest.mark.xdist_group("vms")
+pytestmark = pytest.mark.worker_group("vms")
 
 PATIENCE_S = 180.0
 

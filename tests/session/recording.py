@@ -1,8 +1,8 @@
 """The pytest plugin of a run: the longest group first, how long each test took, what can't run here.
 
 A group is run by one worker: the tests of a file, or of several files that share something costly
-(``xdist_group``). Groups start in the order of their durations in the last run of the suite, so that no long
-one is left at the end.
+(the mark ``worker_group``). Groups start in the order of their durations in the last run of the suite, so
+that no long one is left at the end.
 """
 
 import json
@@ -33,7 +33,7 @@ def group_of(item: pytest.Item) -> str:
     The two groups that need an Airflow are one in ``make test``: it is short enough for one worker, and
     another Airflow would need half a minute of a CPU to start. The slow tests have one each.
     """
-    mark = item.get_closest_marker("xdist_group")
+    mark = item.get_closest_marker("worker_group")
     group = str(mark.args[0]) if mark else item.nodeid.split("::")[0]
     return "airflow" if group in _WITH_AIRFLOW and os.environ.get(SUITE) == "test" else group
 
@@ -53,7 +53,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if is_hypothesis_test(getattr(item, "obj", None)):
             item.add_marker(pytest.mark.endurance)
-        item.add_marker(pytest.mark.xdist_group(groups[item]), append=False)
+        item.add_marker(pytest.mark.xdist_group(groups[item]))
     slow = sum(item.get_closest_marker("slow") is not None for item in items)
     output: dict[str, Any] = getattr(config, "workeroutput", {})
     output["slow"] = slow

@@ -53,7 +53,7 @@ _DOMAIN = """\
 _LINUX = """
     <kernel>{kernel}</kernel>
     <initrd>{initramfs}</initrd>
-    <cmdline>console=ttyS0 quiet panic=-1{options}</cmdline>"""
+    <cmdline>console=ttyS0 quiet panic=-1 mitigations=off tsc=reliable no_timer_check{options}</cmdline>"""
 _CHANNEL = "\n    <channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>"
 _DISK = """\
     <disk type='file' device='disk'>

@@ -20,9 +20,10 @@ need /usr/bin/swtpm_setup swtpm-tools
 need /usr/sbin/mkfs.ext4 e2fsprogs
 need /usr/sbin/mkfs.xfs xfsprogs              # what guests may have on their disks
 need /usr/sbin/sfdisk fdisk
-need /usr/bin/strace strace                  # records what is written, and when it is synced
+need /usr/bin/strace strace                   # records what is written, and when it is synced
 need /bin/busybox busybox-static
 need /usr/bin/cpio cpio
+need /usr/bin/lz4 lz4                         # of the guests' kernel
 need /usr/bin/chromium chromium                # the page, as people see it
 need /usr/share/fonts/truetype/dejavu fonts-dejavu-core
 "${PYTHON:-python3}" -c 'import ensurepip' 2>/dev/null || missing="$missing python3-venv"

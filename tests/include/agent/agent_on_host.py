@@ -174,7 +174,7 @@ def freeze_status(host: KvmHost, vm: str) -> str:
 def writes(host: KvmHost, vm: str) -> Callable[[], bool]:
     """Return a function that returns whether the guest has written to its file system since."""
     ticks = host.console(vm).count("tick")
-    return lambda: host.console(vm).count("tick") > ticks + 3
+    return lambda: host.console(vm).count("tick") > ticks + 2
 
 
 def wait_until(reached: Callable[[], object], what: str, timeout_s: float = 30) -> None:

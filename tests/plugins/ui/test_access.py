@@ -17,7 +17,7 @@ from tests.sample_status import VAULT
 from tests.site.airflow_home import VIEWER
 from tests.site.browser import Browser
 
-pytestmark = [pytest.mark.xdist_group("days"), pytest.mark.usefixtures("sample_vault")]
+pytestmark = [pytest.mark.worker_group("days"), pytest.mark.usefixtures("sample_vault")]
 
 PATHS = [
     "/",

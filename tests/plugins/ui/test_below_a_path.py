@@ -17,7 +17,7 @@ from tests.site.airflow_home import USER
 from tests.site.browser import Browser
 from tests.site.publish import publish
 
-pytestmark = [pytest.mark.xdist_group("days"), pytest.mark.slow]
+pytestmark = [pytest.mark.worker_group("days"), pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from tests.plugins.ui.page import cell, open_framed, open_page, shifts, watch_sh
 from tests.sample_status import day, published, rules, run, vm
 from tests.site.publish import publish, publish_raw
 
-pytestmark = pytest.mark.xdist_group("days")
+pytestmark = pytest.mark.worker_group("days")
 
 HOSTILE = [
     "<script>document.title='owned'</script>",

@@ -15,7 +15,7 @@ from tests.plugins.ui.page import cell, open_framed, open_page
 from tests.sample_status import published, rules, vm
 from tests.site.publish import publish
 
-pytestmark = [pytest.mark.xdist_group("days"), pytest.mark.usefixtures("sample_vault")]
+pytestmark = [pytest.mark.worker_group("days"), pytest.mark.usefixtures("sample_vault")]
 
 
 def newest(now: datetime) -> OrdinalDay:

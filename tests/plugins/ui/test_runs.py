@@ -16,7 +16,7 @@ from tests.plugins.ui.page import cell, open_framed, open_page
 from tests.sample_status import day, published, rules
 from tests.site.publish import publish
 
-pytestmark = [pytest.mark.xdist_group("days"), pytest.mark.slow]
+pytestmark = [pytest.mark.worker_group("days"), pytest.mark.slow]
 
 DAYS = [OrdinalDay(2019, number) for number in (363, 364, 365)]
 
