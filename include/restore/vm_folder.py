@@ -130,7 +130,7 @@ class FolderRestore:
             return []
         options = disk.qcow2.model_dump()
         possible = qcow2_options.possible(options, disk.bytes)
-        if lost := {name: value for name, value in options.items() if name not in possible}:
+        if lost := qcow2_options.lost(options, possible):
             unknown = qcow2_options.described(lost)
             self.log(f"{disk.name} is made without {unknown}: this machine's qemu-img can't make that.")
         return qcow2_options.arguments(possible)

@@ -107,7 +107,7 @@ def lost_with(target: DiskPlace, *, keep_old: bool) -> Iterator[str]:
     name, options = target.disk.name, target.disk.qcow2
     if target.anew:
         made = qcow2_options.possible(options, target.disk.bytes)
-        if lost := {key: value for key, value in options.items() if key not in made}:
+        if lost := qcow2_options.lost(options, made):
             without = qcow2_options.described(lost)
             yield f"{name} is made without {without}, which this host's qemu-img can't make."
     if target.anew and target.snapshots:

@@ -13,7 +13,6 @@ import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from include.agent.disks.image_info import kept_inside
 from include.agent.errors import LibvirtError
@@ -64,7 +63,7 @@ class ListedSnapshots:
         except LibvirtError:
             self._virsh.uuids()  # if libvirt answers this, it knows no checkpoints yet
             return []
-        return [name for name in listed.splitlines() if name]
+        return [name for name in listed.split("\n") if name]  # other line ends may be in a name
 
     def _drop_if_unfit(self, kind: str, name: str) -> None:
         this = (f"--domain={self._restore.uuid}", f"--{kind}name={name}")
@@ -127,6 +126,9 @@ def _old_with(old: Path | None, kind: str, name: str) -> Path | None:
 
 def _path_before(description: ET.Element, disk: str) -> Path | None:
     """Return the file that a disk had when an external snapshot of it was made, which has its data."""
-    found: Any = description.find(f"./domain/devices/disk/target[@dev='{disk}']/../source")
-    path = (found.get("file") or found.get("dev")) if found is not None else None
-    return Path(path).resolve() if path else None
+    for found in description.iterfind("./domain/devices/disk"):
+        target, source = found.find("target"), found.find("source")
+        if target is not None and source is not None and target.get("dev") == disk:
+            path = source.get("file") or source.get("dev")
+            return Path(path).resolve() if path else None
+    return None

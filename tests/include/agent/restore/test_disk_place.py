@@ -1,6 +1,8 @@
 """How a new disk is made from what is in its place, and what it won't have; with a real qemu-img."""
 
 import json
+import os
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -66,6 +68,23 @@ def test_an_option_that_this_hosts_qemu_img_cant_make_is_named(tmp_path: Path) -
         "vda is made without lazy_refcounts=on, which this host's qemu-img can't make."
     ]
     assert made(found)["format-specific"]["data"]["compat"] == "0.10"
+
+
+def test_what_an_older_qemu_img_has_no_choice_of_isnt_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before 5.1 all was compressed by zlib, and before 5.2 no L2 entry was extended."""
+    older = tmp_path / "qemu-img"
+    refused = 'case "$*" in *compression_type*|*extended_l2*) exit 1 ;; esac'
+    older.write_text(f'#!/bin/sh\n{refused}\nexec {shutil.which("qemu-img")} "$@"\n', encoding="utf-8")
+    older.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    plain = {"cluster_size": 1 << 17, "compression_type": "zlib", "extended_l2": False}
+    found = place(tmp_path / "maq1.qcow2", plain)
+    assert list(lost_with(found, keep_old=True)) == []
+    assert made(found)["cluster-size"] == 1 << 17
+    [warning] = lost_with(place(tmp_path / "maq1.qcow2", {**plain, "extended_l2": True}), keep_old=True)
+    assert warning.startswith("vda is made without extended_l2=on,")
 
 
 @pytest.mark.parametrize("keep_old", [True, False])

@@ -132,6 +132,27 @@ def test_an_external_snapshot_is_the_file_that_the_disk_had_before(
     assert [f"Its data is in {old}." in warning for warning in warnings(folder)] == [True] * replaced
 
 
+@pytest.mark.parametrize("name", [" a ", "-a", "a\u2028b", "'%s\"", "a\x85"])
+def test_a_snapshot_may_have_any_name(folder: VmFolder, tmp_path: Path, name: str) -> None:
+    """QEMU and libvirt both have it as it is."""
+    disk = create(tmp_path / "vda", name)
+    libvirt = Listed({name: SNAPSHOT.format(name="s1", disks=INTERNAL, domain="")})
+    ListedSnapshots(libvirt, folder, restore(disk), move(disk)).drop_unfit()
+    assert warnings(folder) == []
+    create(disk)
+    ListedSnapshots(libvirt, folder, restore(disk), move(disk)).drop_unfit()
+    assert libvirt.lists["snapshot"] == {}
+
+
+def test_any_name_of_a_disk_is_looked_for_as_it_is(folder: VmFolder, tmp_path: Path) -> None:
+    """One that would end a path of ElementTree's, too; then nothing is known of it."""
+    disk = create(tmp_path / "vda")
+    listed = "<disk name=\"vd'a\" snapshot='external'/>"
+    libvirt = Listed({"s1": SNAPSHOT.format(name="s1", disks=listed, domain=DOMAIN.format(path=disk))})
+    ListedSnapshots(libvirt, folder, restore(disk), move(disk)).drop_unfit()
+    assert list(libvirt.lists["snapshot"] or ()) == ["s1"]
+
+
 def test_a_raw_disk_has_no_snapshots(folder: VmFolder, tmp_path: Path) -> None:
     """Also one whose list is of a libvirt that didn't list disks yet, or whose old disk wasn't QCOW2."""
     disk, old = create(tmp_path / "vda", form="raw"), create(tmp_path / "vda.old", form="raw")
