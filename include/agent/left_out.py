@@ -35,7 +35,7 @@ _PASSTHROUGH = re.compile(
 )
 _NAMES_A_PATH = re.compile(r"(^|[=:,\"])/")
 _PASSWORD = re.compile(r"(?<=://)([^/@,\"]|,,)*@")
-_SECRET = re.compile(r"""(?<=[,:."{ ])((key|password|data)"?[=:]\ *"?)((?<=")[^"]*|([^",:}\\]|,,|\\.)+)""")
+_SECRET = re.compile(r"""(?<![\w-])((key|password|data)"?\ *[=:]\ *"?)((?<=")[^"]*|([^",:}\\]|,,|\\.)+)""")
 _NO_KEY = "It encrypts the TPM's state, and only libvirt has it: keep it yourself (virsh secret-get-value)."
 
 

@@ -182,6 +182,7 @@ OPTIONS = {
         ["-object", '{"qom-type":"secret","data": "/9,j2","id":"a"}'],
         ("-object", '{"qom-type":"secret","data": "...","id":"a"}'),
     ),
+    "a key at the beginning": (["-iscsi", "password=a,b=/c"], ("-iscsi", "password=...,b=/c")),
     "the name of a secret": (
         ["-drive", "file=/a,encrypt.key-secret=a"],
         ("-drive", "file=/a,encrypt.key-secret=a"),

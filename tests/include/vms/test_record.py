@@ -74,3 +74,8 @@ def test_a_record_keeps_what_a_disk_was_made_with() -> None:
     [_, kept] = record(disks=disks).begun.disks
     assert kept.qcow2 == Qcow2Options(cluster_size=1 << 17, extended_l2=True)
     assert (kept.qcow2.refcount_bits, kept.qcow2.compat) == (16, "1.1")
+
+
+def test_a_cluster_size_that_isnt_known_refuses_no_host() -> None:
+    """An agent names only values that it knows, and its answer is about all VMs of the host."""
+    assert Qcow2Options.model_validate({"compat": "1.1"}).cluster_size == 1 << 16
