@@ -104,3 +104,17 @@ def test_internal_snapshots_that_the_new_disk_wont_have_are_named(tmp_path: Path
     warning, _ = lost_with(place(path, keep_old=keep_old), keep_old=keep_old)
     assert warning.startswith("vda won't have these internal snapshots: before upgrade. They ")
     assert ("stay in the old disk" in warning) == keep_old
+
+
+@pytest.mark.parametrize("compat", ["0.10", "1.1"])
+def test_an_old_disk_of_another_size_may_have_snapshots(tmp_path: Path, compat: str) -> None:
+    """In QCOW2's first format, it can't be resized then: the new one is made anew, without them."""
+    path = create(tmp_path / "maq1.qcow2", "-o", f"compat={compat}")
+    subprocess.run(["qemu-img", "resize", "-q", "-f", "qcow2", str(path), "2M"], check=True)
+    subprocess.run(["qemu-img", "snapshot", "-c", "before upgrade", str(path)], check=True)
+    found = place(path, {"compat": compat})
+    lost = [one.split(":")[0] for one in lost_with(found, keep_old=True)]
+    assert lost == ["vda won't have these internal snapshots"] * (compat == "0.10")
+    image = made(found)
+    assert (image["virtual-size"], len(image.get("snapshots", []))) == (1 << 20, compat != "0.10")
+    assert image["format-specific"]["data"]["compat"] == compat
