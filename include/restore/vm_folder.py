@@ -68,8 +68,8 @@ class FolderRestore:
                 for disk, path in images.items():
                     self._image(disk, path)
             for path in files:
+                path.touch(mode=0o600)
                 shutil.copyfile(self.generation.file(path.name), path)
-                path.chmod(0o600)
         return [*images.values(), *files]
 
     @contextmanager
@@ -112,13 +112,13 @@ class FolderRestore:
     def _image(self, disk: DiskRecord, path: Path) -> None:
         part = path.with_name(path.name + _PART)
         part.unlink(missing_ok=True)
+        part.touch(mode=0o600)  # before there is anything in it that others could read
         command = ["qemu-img", "convert", "-f", "raw", "-O", self._form(disk), *self._options(disk), "--"]
         done = subprocess.run(
             [*command, str(self.generation.image(disk.name)), str(part)], capture_output=True, check=False
         )
         if done.returncode:
             raise VmNotRestoredError(f"qemu-img failed: {done.stderr.decode(errors='replace').strip()}")
-        part.chmod(0o600)
         chunks = Chunks.read(self.generation.chunks(disk.name))
         self._verify(disk, part, chunks)
         part.rename(path)
