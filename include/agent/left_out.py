@@ -34,7 +34,8 @@ _PASSTHROUGH = re.compile(
     r"(\{.*\"driver\": *\")?(vfio|usb-host|usb-mtp|scsi-block|scsi-generic|vhost|nvdimm)"
 )
 _NAMES_A_PATH = re.compile(r"(^|[=:,\"])/")
-_PASSWORD = re.compile(r"(?<=://)[^/@,\"]*@")
+_PASSWORD = re.compile(r"(?<=://)([^/@,\"]|,,)*@")
+_SECRET = re.compile(r"""(?<![\w-])((key|password|data)"?\ *[=:]\ *"?)((?<=")[^"]*|([^",:}\\]|,,|\\.)+)""")
 _NO_KEY = "It encrypts the TPM's state, and only libvirt has it: keep it yourself (virsh secret-get-value)."
 
 
@@ -49,7 +50,7 @@ def left_out(*definitions: ET.Element) -> list[dict[str, str]]:
         an address, or empty) and ``reason`` (why, as sentences, where the kind alone doesn't say it).
     """
     found = [one for root in definitions for part in _PARTS for one in part(root)]
-    return [one for number, one in enumerate(found) if one not in found[:number]]
+    return list({tuple(one.values()): one for one in found}.values())
 
 
 def hostdev_address(hostdev: ET.Element) -> str:
@@ -152,7 +153,12 @@ def _qemu_options(root: ET.Element) -> Iterator[dict[str, str]]:
             continue
         option, value = argument.lstrip("-"), "" if following.startswith("-") else following
         if option in _DATA_OPTIONS or _leads_to_data(option, value):
-            yield one_left_out("qemu_option", f"-{option}", _PASSWORD.sub("", value))
+            yield one_left_out("qemu_option", f"-{option}", _without_secrets(value))
+
+
+def _without_secrets(value: str) -> str:
+    """Return an option's value as everyone may read it, who gets the mails."""
+    return _SECRET.sub(r"\1...", _PASSWORD.sub("", value))
 
 
 def _leads_to_data(option: str, value: str) -> bool:

@@ -28,7 +28,9 @@ class Virsh:
         self.uri = uri
 
     def run(self, command: str, *options: str, timeout_s: float = TIMEOUT_S) -> str:
-        """Run a virsh command and return its standard output.
+        """Run a virsh command and return its standard output, without line ends around it.
+
+        Blanks stay: a name may begin or end with some.
 
         Args:
             command: such as ``domstate``.
@@ -57,7 +59,7 @@ class Virsh:
         if done.returncode:
             reason = _one_line(done.stderr) or f"exit status {done.returncode}"
             raise LibvirtError(f"virsh {command} failed: {reason}")
-        return done.stdout.decode(errors="surrogateescape").strip()
+        return done.stdout.decode(errors="surrogateescape").strip("\n")
 
     def uuids(self, *flags: str) -> set[str]:
         """Return the UUIDs of all domains, or of those that ``virsh list`` selects with these flags."""

@@ -39,6 +39,8 @@ WIDTH = 78
 
 MANY_RUNS = 1000
 
+_MOST_LEFT_OUT, _LONGEST_LEFT_OUT = 10, 300  # of a VM; characters of each
+
 _UNIT = re.compile(r"(?<=\d) (?=(?:[kMGTP]?B|s|min|h)\b)")
 
 
@@ -208,6 +210,14 @@ def shares(space: Space) -> dict[str, int]:
     return {"used": used, "free": 100 - used - reserve, "reserve": reserve}
 
 
+def left_out_lines(item: Item) -> list[str]:
+    """Return what a VM's image lacks, each in a line, as much as a mail has space for."""
+    every = item.left_out
+    lines = [line if len(line) <= _LONGEST_LEFT_OUT else f"{line[:_LONGEST_LEFT_OUT]}..." for line in every]
+    rest = len(every) - _MOST_LEFT_OUT
+    return lines if rest <= 0 else [*lines[:_MOST_LEFT_OUT], f"{rest} more, which the log of List VMs names."]
+
+
 def wrap(text: str, indent: int = 0, first: str = "") -> str:
     """Break a text into lines of ``WIDTH`` columns, never inside a word or between a number and its unit."""
     filled = textwrap.fill(
@@ -257,6 +267,7 @@ def _environment() -> Environment:
         "content_id": content_id,
         "counted": counted,
         "duration": duration,
+        "left_out_lines": left_out_lines,
         "look": item_style,
         "ran": ran,
         "share_of_budget": share_of_budget,

@@ -70,8 +70,8 @@ class FolderRestore:
                 for disk, path in images.items():
                     self._image(disk, path)
             for path in files:
+                path.touch(mode=0o600)
                 shutil.copyfile(self.generation.file(path.name), path)
-                path.chmod(0o600)
             sync(self.folder)
         return [*images.values(), *files]
 
@@ -115,13 +115,13 @@ class FolderRestore:
     def _image(self, disk: DiskRecord, path: Path) -> None:
         part = path.with_name(path.name + _PART)
         part.unlink(missing_ok=True)
+        part.touch(mode=0o600)  # before there is anything in it that others could read
         command = ["qemu-img", "convert", "-f", "raw", "-O", self._form(disk), *self._options(disk), "--"]
         done = subprocess.run(
             [*command, str(self.generation.image(disk.name)), str(part)], capture_output=True, check=False
         )
         if done.returncode:
             raise VmNotRestoredError(f"qemu-img failed: {done.stderr.decode(errors='replace').strip()}")
-        part.chmod(0o600)
         chunks = Chunks.read(self.generation.chunks(disk.name))
         self._verify(disk, part, chunks)
         part.rename(path)
@@ -133,7 +133,7 @@ class FolderRestore:
             return []
         options = disk.qcow2.model_dump()
         possible = qcow2_options.possible(options, disk.bytes)
-        if lost := {name: value for name, value in options.items() if name not in possible}:
+        if lost := qcow2_options.lost(options, possible):
             unknown = qcow2_options.described(lost)
             self.log(f"{disk.name} is made without {unknown}: this machine's qemu-img can't make that.")
         return qcow2_options.arguments(possible)

@@ -26,7 +26,7 @@ class Qcow2Options(Model):
     One that its host's qemu-img doesn't know yet has the value that it had before there was a choice.
     """
 
-    cluster_size: Annotated[int, Field(ge=512, le=2 << 20)]
+    cluster_size: Annotated[int, Field(ge=512, le=2 << 20)] = 1 << 16
     compat: Literal["0.10", "1.1"] = "1.1"
     compression_type: Literal["zlib", "zstd"] = "zlib"
     extended_l2: bool = False

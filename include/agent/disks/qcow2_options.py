@@ -20,6 +20,9 @@ _VALUES: dict[str, tuple[Any, ...]] = {
     "refcount_bits": tuple(1 << bits for bits in range(7)),
 }
 
+# What a disk is made with by a qemu-img that doesn't know the option yet.
+_ALWAYS = {"compression_type": "zlib", "extended_l2": False, "lazy_refcounts": False, "refcount_bits": 16}
+
 
 def of_image(image: dict[str, Any]) -> dict[str, Any] | None:
     """Return the options of an image by what ``qemu-img info`` has about it; None if it isn't QCOW2."""
@@ -57,6 +60,16 @@ def possible(options: dict[str, Any], size: int) -> dict[str, Any]:
         if _can_make({**found, name: value}, size):
             found[name] = value
     return found
+
+
+def lost(options: dict[str, Any], made: dict[str, Any]) -> dict[str, Any]:
+    """Return those options that a disk lacks; an old qemu-img makes it with what it has no choice of.
+
+    Args:
+        options: the options that it should have.
+        made: those that it is made with, as :func:`possible` returns them.
+    """
+    return {name: value for name, value in options.items() if name not in made and value != _ALWAYS.get(name)}
 
 
 def arguments(options: dict[str, Any]) -> list[str]:

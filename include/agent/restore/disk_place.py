@@ -28,6 +28,8 @@ class DiskPlace(NamedTuple):
         files: the files of the old disk, its own first.
         snapshots: the old disk's internal snapshots.
         allocated_bytes: what the old disk takes on the host.
+        resizable: whether a copy of the old file can be resized: one in QCOW2's first format can't if it has
+            snapshots.
     """
 
     disk: RequestedDisk
@@ -41,6 +43,7 @@ class DiskPlace(NamedTuple):
     files: tuple[str, ...] = ()
     snapshots: tuple[str, ...] = ()
     allocated_bytes: int = 0
+    resizable: bool = True
 
     @property
     def new_format(self) -> str:
@@ -55,7 +58,8 @@ class DiskPlace(NamedTuple):
     @property
     def copied(self) -> bool:
         """Whether ``new`` begins as a copy of the old file, with all that QCOW2 keeps in it."""
-        return self.flat and self.base == self.disk.format
+        fits = self.resizable or self.base_bytes == self.disk.bytes
+        return self.flat and self.base == self.disk.format and fits
 
     @property
     def anew(self) -> bool:
@@ -88,6 +92,7 @@ def disk_place(restore: RestoreRequest, disk: RequestedDisk, own: dict[Path, str
         files=tuple(found["chain"]),
         snapshots=tuple(found["snapshots"]),
         allocated_bytes=found["allocated"],
+        resizable=not (found["snapshots"] and found["qcow2"].get("compat") == "0.10"),
     )
     if device:
         return based._replace(new=place)
@@ -107,7 +112,7 @@ def lost_with(target: DiskPlace, *, keep_old: bool) -> Iterator[str]:
     name, options = target.disk.name, target.disk.qcow2
     if target.anew:
         made = qcow2_options.possible(options, target.disk.bytes)
-        if lost := {key: value for key, value in options.items() if key not in made}:
+        if lost := qcow2_options.lost(options, made):
             without = qcow2_options.described(lost)
             yield f"{name} is made without {without}, which this host's qemu-img can't make."
     if target.anew and target.snapshots:

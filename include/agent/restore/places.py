@@ -73,7 +73,7 @@ def changed_below(written: Mapping[str, Path], vms: HostVms, uuid: str) -> Itera
         uuid: the UUID of the restored VM.
     """
     for top, form in vms.disks(uuid).items():
-        below = set[Any]()
+        below: set[Any] = set()
         with suppress(LibvirtError):  # it isn't a disk
             below.update(*(identities(Path(file)) for file in files_below(str(top), form)))
         for name, path in written.items():

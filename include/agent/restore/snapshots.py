@@ -13,9 +13,9 @@ import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from include.agent.disks.image_info import kept_inside
+from include.agent.domain import Domain
 from include.agent.durable_files import write_whole
 from include.agent.errors import LibvirtError
 from include.agent.restore.request import RestoreRequest
@@ -40,6 +40,7 @@ class ListedSnapshots:
         self._virsh, self._folder, self._restore = virsh, folder, restore
         self._disks = {disk.name: (disk.path.resolve(), disk.format) for disk in restore.disks}
         self._olds = {move.place: move.old for move in moved}
+        self._old_forms = _forms(folder.restoring.entry("keep definition").get("path"))
 
     def drop_unfit(self) -> None:
         """Take what the restored disks don't have off the lists; the journal's steps have the warnings.
@@ -65,7 +66,7 @@ class ListedSnapshots:
         except LibvirtError:
             self._virsh.uuids()  # if libvirt answers this, it knows no checkpoints yet
             return []
-        return [name for name in listed.splitlines() if name]
+        return [name for name in listed.split("\n") if name]  # other line ends may be in a name
 
     def _drop_if_unfit(self, kind: str, name: str) -> None:
         this = (f"--domain={self._restore.uuid}", f"--{kind}name={name}")
@@ -105,7 +106,14 @@ class ListedSnapshots:
             elif how in ("internal", "bitmap") and disk in self._disks:
                 place, form = self._disks[disk]
                 if not _has(place, form, kind, bitmap):
-                    yield disk, _old_with(self._olds.get(place), kind, bitmap)
+                    yield disk, self._old_with(place, kind, bitmap)
+
+    def _old_with(self, place: Path, kind: str, name: str) -> Path | None:
+        old = self._olds.get(place)
+        if old and self._old_forms.get(place) == "qcow2":  # a guest may write a header to a raw one
+            with suppress(LibvirtError):
+                return old if _has(old, "qcow2", kind, name) else None
+        return None
 
 
 def warnings(folder: VmFolder) -> list[str]:
@@ -119,14 +127,19 @@ def _has(image: Path, form: str, kind: str, name: str) -> bool:
     return name in kept_inside(str(image), form)[_KINDS.index(kind)]
 
 
-def _old_with(old: Path | None, kind: str, name: str) -> Path | None:
-    with suppress(LibvirtError):  # it isn't QCOW2
-        return old if old and _has(old, "qcow2", kind, name) else None
-    return None
+def _forms(kept: str | None) -> dict[Path, str]:
+    """Return the format of each old disk by the host's own definition, which was kept in a file."""
+    if not kept:
+        return {}
+    disks = Domain(Path(kept).read_text(encoding="utf-8")).disks
+    return {Path(disk["path"]).resolve(): disk["format"] for disk in disks}
 
 
 def _path_before(description: ET.Element, disk: str) -> Path | None:
     """Return the file that a disk had when an external snapshot of it was made, which has its data."""
-    found: Any = description.find(f"./domain/devices/disk/target[@dev='{disk}']/../source")
-    path = (found.get("file") or found.get("dev")) if found is not None else None
-    return Path(path).resolve() if path else None
+    for found in description.iterfind("./domain/devices/disk"):
+        target, source = found.find("target"), found.find("source")
+        if target is not None and source is not None and target.get("dev") == disk:
+            path = source.get("file") or source.get("dev")
+            return Path(path).resolve() if path else None
+    return None

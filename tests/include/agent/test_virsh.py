@@ -32,6 +32,19 @@ def test_a_vm_is_queried_by_its_uuid(virsh: Virsh) -> None:
     assert virsh.version()[0].isdigit()
 
 
+def test_blanks_around_a_name_are_part_of_it(tmp_path: Path) -> None:
+    """Libvirt allows them in the name of a snapshot."""
+    names = (" first", "last ")
+    snapshot = "<name>{}</name><state>shutoff</state><creationTime>1</creationTime><active>0</active>"
+    snapshots = "".join(f"<s:domainsnapshot>{snapshot.format(name)}</s:domainsnapshot>" for name in names)
+    (tmp_path / "node.xml").write_text(
+        f"""<node xmlns:s='http://libvirt.org/schemas/domain/test/1.0'><domain type='test'><name>a</name>
+        <memory>1024</memory><os><type>hvm</type></os>{snapshots}</domain></node>"""
+    )
+    virsh = Virsh(f"test://{tmp_path / 'node.xml'}")
+    assert virsh.run("snapshot-list", "--domain=a", "--name").split("\n") == list(names)
+
+
 def test_a_guest_without_an_agent_gives_no_answer(virsh: Virsh) -> None:
     """As any other failure of libvirt."""
     with pytest.raises(LibvirtError, match="virsh qemu-agent-command failed"):

@@ -59,3 +59,14 @@ def test_a_program_runs_under_python_3_8_with_nothing_installed(program: Zipapp)
         imported = {alias.name for names in imports for alias in names}
         imported |= {str(node.module) for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
         assert {module.split(".")[0] for module in imported - modules} <= sys.stdlib_module_names, name
+        assert not _generics(tree), f"{name}: set[str]() and the like came with Python 3.9"
+
+
+def _generics(tree: ast.Module) -> list[int]:
+    """Return the lines that subscript a built-in type outside of annotations, which nothing evaluates."""
+    nodes = list(ast.walk(tree))
+    annotations = [getattr(node, key, None) for node in nodes for key in ("annotation", "returns")]
+    unread = {id(node) for annotation in annotations if annotation for node in ast.walk(annotation)}
+    types = {"dict", "frozenset", "list", "set", "tuple", "type"}
+    read = [node for node in nodes if isinstance(node, ast.Subscript) and id(node) not in unread]
+    return [node.lineno for node in read if isinstance(node.value, ast.Name) and node.value.id in types]

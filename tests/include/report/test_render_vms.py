@@ -222,6 +222,20 @@ def test_the_text_about_vms_fits_a_terminal() -> None:
     assert f" {name}" in lines
 
 
+def test_a_long_list_of_what_an_image_lacks_is_cut() -> None:
+    """As are very many snapshots of one disk; the subject counts all, and the log of List VMs has them."""
+    snapshots = "internal snapshots " + ", ".join(f"day {number}" for number in range(5000))
+    lacks = (snapshots, *(f"shared folder data{number}." for number in range(200)))
+    for text in _both(weekly(imaged(left_out=lacks))):
+        assert len(text) < 20_000
+        assert text.count("Not in the image:") == 11
+        assert "shared folder data8." in text
+        assert "191 more, which the log of List VMs names." in text
+    for text in _both(weekly(imaged(left_out=lacks[1:11]))):
+        assert "shared folder data9." in text
+        assert "more, which" not in text
+
+
 def test_gmail_shows_two_dozen_vms_in_full() -> None:
     """It hides what comes after 102 kB; each VM has eight weeks and a warning."""
     long = "A sentence of the length that is said of a VM, with its reasons. "

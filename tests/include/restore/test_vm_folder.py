@@ -1,12 +1,15 @@
 """``restore-vm``: a VM's images are written to a folder and verified, and nothing is overwritten."""
 
 import json
+import os
+import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from include.cli.__main__ import main
+from include.errors import VmNotRestoredError
 from include.restore.vm_folder import FolderRestore
 from include.vault.vault import Vault
 from include.vms.archive import PublishedVm
@@ -88,6 +91,24 @@ def test_a_qcow2_image_is_made_with_the_options_that_the_disk_had(
     if form != "raw":
         assert (info["cluster-size"], info["format-specific"]["data"]["compat"]) == (1 << 17, "0.10")
         assert logged[0] == "vda is made without lazy_refcounts=on: this machine's qemu-img can't make that."
+
+
+def test_nobody_else_can_read_an_image_while_it_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It holds all secrets of a VM, and may take hours."""
+    program, mode = tmp_path / "qemu-img", tmp_path / "mode"
+    steps = f'for path; do :; done\nstat -c %a "$path" >{mode}\nexit 1\n'
+    program.write_text(f'#!/bin/sh\n{shutil.which("qemu-img")} "$@"\n{steps}', encoding="utf-8")
+    program.chmod(0o755)
+    (tmp_path / "vda.img").write_bytes(bytes(1 << 20))
+    monkeypatch.setattr(PublishedVm, "image", lambda *_: tmp_path / "vda.img")
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    generation = PublishedVm("maq1", INSTANT, tmp_path)
+    folder = FolderRestore(Vault(tmp_path), generation, tmp_path, None, "a run", print)
+    with pytest.raises(VmNotRestoredError):
+        folder._image(record().disks[0], tmp_path / "new")  # noqa: SLF001 - as above
+    assert mode.read_text(encoding="utf-8") == "600\n"
 
 
 def test_an_existing_file_is_never_overwritten(

@@ -6,7 +6,7 @@ from airflow.sdk import Context
 
 from include.config import site_file
 from include.vms.models import HostSurvey
-from include.vms.plan import decide, require_scratch
+from include.vms.plan import VmAction, decide, require_scratch
 from inpe_backup.operators.vms.agent_command import AgentCommandOperator
 from inpe_backup.start_deadline import deadline_counts, require_in_time
 
@@ -26,7 +26,7 @@ class ListVmsOperator(AgentCommandOperator):
         plans = decide(section, host, survey)
         for plan in plans:
             self.log.info("%s: %s. %s", plan.name, plan.action, plan.reason)
-            for one in plan.left_out:
+            for one in plan.left_out if plan.action is VmAction.IMAGE else ():
                 self.log.warning("%s: not in the image: %s", plan.name, one.description)
         require_scratch(survey, plans)
         return [plan.model_dump(mode="json") for plan in plans]

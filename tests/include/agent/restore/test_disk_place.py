@@ -1,6 +1,8 @@
 """How a new disk is made from what is in its place, and what it won't have; with a real qemu-img."""
 
 import json
+import os
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -68,6 +70,23 @@ def test_an_option_that_this_hosts_qemu_img_cant_make_is_named(tmp_path: Path) -
     assert made(found)["format-specific"]["data"]["compat"] == "0.10"
 
 
+def test_what_an_older_qemu_img_has_no_choice_of_isnt_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before 5.1 all was compressed by zlib, and before 5.2 no L2 entry was extended."""
+    older = tmp_path / "qemu-img"
+    refused = 'case "$*" in *compression_type*|*extended_l2*) exit 1 ;; esac'
+    older.write_text(f'#!/bin/sh\n{refused}\nexec {shutil.which("qemu-img")} "$@"\n', encoding="utf-8")
+    older.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    plain = {"cluster_size": 1 << 17, "compression_type": "zlib", "extended_l2": False}
+    found = place(tmp_path / "maq1.qcow2", plain)
+    assert list(lost_with(found, keep_old=True)) == []
+    assert made(found)["cluster-size"] == 1 << 17
+    [warning] = lost_with(place(tmp_path / "maq1.qcow2", {**plain, "extended_l2": True}), keep_old=True)
+    assert warning.startswith("vda is made without extended_l2=on,")
+
+
 @pytest.mark.parametrize("keep_old", [True, False])
 def test_internal_snapshots_that_the_new_disk_wont_have_are_named(tmp_path: Path, *, keep_old: bool) -> None:
     """A copy of a single file has them, and so has one that is overwritten; a copy of a chain hasn't."""
@@ -85,3 +104,17 @@ def test_internal_snapshots_that_the_new_disk_wont_have_are_named(tmp_path: Path
     warning, _ = lost_with(place(path, keep_old=keep_old), keep_old=keep_old)
     assert warning.startswith("vda won't have these internal snapshots: before upgrade. They ")
     assert ("stay in the old disk" in warning) == keep_old
+
+
+@pytest.mark.parametrize("compat", ["0.10", "1.1"])
+def test_an_old_disk_of_another_size_may_have_snapshots(tmp_path: Path, compat: str) -> None:
+    """In QCOW2's first format, it can't be resized then: the new one is made anew, without them."""
+    path = create(tmp_path / "maq1.qcow2", "-o", f"compat={compat}")
+    subprocess.run(["qemu-img", "resize", "-q", "-f", "qcow2", str(path), "2M"], check=True)
+    subprocess.run(["qemu-img", "snapshot", "-c", "before upgrade", str(path)], check=True)
+    found = place(path, {"compat": compat})
+    lost = [one.split(":")[0] for one in lost_with(found, keep_old=True)]
+    assert lost == ["vda won't have these internal snapshots"] * (compat == "0.10")
+    image = made(found)
+    assert (image["virtual-size"], len(image.get("snapshots", []))) == (1 << 20, compat != "0.10")
+    assert image["format-specific"]["data"]["compat"] == compat

@@ -96,16 +96,20 @@ def test_a_snapshot_that_the_restored_disk_lacks_is_no_longer_listed(
     assert str(file) in warning
 
 
-@pytest.mark.parametrize("keep_old", [True, False])
+@pytest.mark.parametrize(("form", "keep_old"), [("qcow2", True), ("qcow2", False), ("raw", True)])
 def test_a_warning_has_the_old_disk_that_has_the_data(
-    folder: VmFolder, tmp_path: Path, *, keep_old: bool
+    folder: VmFolder, tmp_path: Path, form: str, *, keep_old: bool
 ) -> None:
-    """Unless that is removed."""
+    """Unless that is removed; a guest may write anything to a raw one, also the name of another file."""
     disk, old = create(tmp_path / "vda"), create(tmp_path / "vda.old", "s1")
+    kept = tmp_path / "domain.before-restore-now.xml"
+    driver = f"<driver type='{form}'/><source file='{disk}'/><target dev='vda'/>"
+    kept.write_text(f"<domain><devices><disk type='file'>{driver}</disk></devices></domain>")
+    folder.restoring.write("keep definition", path=str(kept))
     libvirt = Listed({"s1": SNAPSHOT.format(name="s1", disks=INTERNAL, domain="")})
     ListedSnapshots(libvirt, folder, restore(disk, keep_old=keep_old), move(disk, old)).drop_unfit()
     [warning] = warnings(folder)
-    assert (f"Its data is in {old}." in warning) == keep_old
+    assert (f"Its data is in {old}." in warning) == (keep_old and form == "qcow2")
 
 
 @pytest.mark.parametrize("has_it", [True, False])
@@ -130,6 +134,27 @@ def test_an_external_snapshot_is_the_file_that_the_disk_had_before(
     ListedSnapshots(libvirt, folder, restore(disk), move(disk, old)).drop_unfit()
     assert list(libvirt.lists["snapshot"] or ()) == ["s1"] * (not replaced)
     assert [f"Its data is in {old}." in warning for warning in warnings(folder)] == [True] * replaced
+
+
+@pytest.mark.parametrize("name", [" a ", "-a", "a\u2028b", "'%s\"", "a\x85"])
+def test_a_snapshot_may_have_any_name(folder: VmFolder, tmp_path: Path, name: str) -> None:
+    """QEMU and libvirt both have it as it is."""
+    disk = create(tmp_path / "vda", name)
+    libvirt = Listed({name: SNAPSHOT.format(name="s1", disks=INTERNAL, domain="")})
+    ListedSnapshots(libvirt, folder, restore(disk), move(disk)).drop_unfit()
+    assert warnings(folder) == []
+    create(disk)
+    ListedSnapshots(libvirt, folder, restore(disk), move(disk)).drop_unfit()
+    assert libvirt.lists["snapshot"] == {}
+
+
+def test_any_name_of_a_disk_is_looked_for_as_it_is(folder: VmFolder, tmp_path: Path) -> None:
+    """One that would end a path of ElementTree's, too; then nothing is known of it."""
+    disk = create(tmp_path / "vda")
+    listed = "<disk name=\"vd'a\" snapshot='external'/>"
+    libvirt = Listed({"s1": SNAPSHOT.format(name="s1", disks=listed, domain=DOMAIN.format(path=disk))})
+    ListedSnapshots(libvirt, folder, restore(disk), move(disk)).drop_unfit()
+    assert list(libvirt.lists["snapshot"] or ()) == ["s1"]
 
 
 def test_a_raw_disk_has_no_snapshots(folder: VmFolder, tmp_path: Path) -> None:
