@@ -6,11 +6,14 @@ reference on its disk, and what it refers to empty.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+
+_LONGEST_BYTES = 200  # of a file's own name in its part's, which must not be longer than a name may be
 
 
 def write_whole(path: Path, content: bytes, mode: int = 0o666) -> None:
@@ -21,7 +24,8 @@ def write_whole(path: Path, content: bytes, mode: int = 0o666) -> None:
         content: its content.
         mode: of a new file, before the umask.
     """
-    part = path.with_name(f".{path.name}.{os.getpid()}")
+    short = os.fsencode(path.name)[:_LONGEST_BYTES].decode(errors="ignore")
+    part = path.with_name(f".{short}.{os.getpid()}")
     with suppress(FileNotFoundError):  # of a killed process that had the same number
         part.unlink()
     try:
@@ -30,7 +34,7 @@ def write_whole(path: Path, content: bytes, mode: int = 0o666) -> None:
             file.flush()
             os.fsync(file.fileno())
         part.replace(path)
-    except OSError:
+    except BaseException:
         with suppress(FileNotFoundError):
             part.unlink()
         raise
@@ -53,10 +57,14 @@ def make_folder(path: Path, mode: int) -> None:
 
 
 def fsync(path: Path) -> None:
-    """Flush a file's content, or a folder's names, to the disk."""
+    """Flush a file's content, or a folder's names, to the disk; not a folder's where that isn't possible."""
     opened = os.open(path, os.O_RDONLY)
     try:
         os.fsync(opened)
+    except OSError as error:
+        # CIFS of old kernels, for example, has no such call for folders: it can't be asked for more.
+        if error.errno != errno.EINVAL or not path.is_dir():
+            raise
     finally:
         os.close(opened)
 

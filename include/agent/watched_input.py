@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import os
 import select
+import signal
 import threading
 
 from include.agent.heartbeat import SILENCE_S
 
 _MOST_BYTES = 4 << 20  # read ahead: then the caller has to wait for us, and isn't silent
 _BLOCK_BYTES = 1 << 20
+_GIVEN_UP = 128 + signal.SIGHUP  # as a shell reports a hang-up: a caller that was only asleep tries again
 
 
 class WatchedInput:
@@ -63,7 +65,7 @@ class WatchedInput:
             with self._changed:
                 self._changed.wait_for(lambda: len(self._unread) < _MOST_BYTES)
             if not readable.poll(self._silence_s * 1000):
-                os._exit(1)  # in the middle of its work: the next call cleans up
+                os._exit(_GIVEN_UP)  # in the middle of its work: the next call cleans up
             try:
                 self._add(os.read(self._file, _BLOCK_BYTES))
             except OSError:

@@ -184,6 +184,7 @@ def _base(base: PublishedVm | None, disk: str) -> tuple[Chunks, Path]:
         return nothing
     try:
         found, image = Chunks.read(base.chunks(disk)), base.image(disk).lstat()
+        deque(found.blocks(), maxlen=0)  # all can be read, now and not only in the middle of the transfer
     except (VaultError, OSError):
         return nothing
     usable = stat.S_ISREG(image.st_mode) and image.st_size == found.bytes

@@ -36,6 +36,7 @@ from include.agent.heartbeat import SILENCE_S
 from include.agent.qemu_account import default_account, give
 from include.agent.state_folder import StateFolder, VmFolder, locked
 from include.agent.virsh import Virsh
+from include.agent.wire import BLANK_LINE
 
 _REQUIRED = {
     "definition": str,
@@ -61,7 +62,10 @@ class Caller:
     """The caller of a boot test, who waits for it as long as signs of life arrive at standard input."""
 
     def __init__(self, stdin: Any) -> None:
-        self.request = _request(stdin.readline())
+        line = stdin.readline()
+        while line == BLANK_LINE:  # a sign of life
+            line = stdin.readline()
+        self.request = _request(line)
         self._gone = threading.Event()
         threading.Thread(target=self._listen, args=(stdin,), daemon=True).start()
 

@@ -1,12 +1,13 @@
 """A power cut after the call takes nothing back, and one before leaves no half of it."""
 
+import os
 import stat
 import sys
 from pathlib import Path
 
 import pytest
 
-from include.agent.durable_files import write_whole
+from include.agent.durable_files import fsync, write_whole
 from tests.include.agent.test_journal import files_no_longer_than
 from tests.include.power_cut import Disk, State
 from tests.include.recorded_calls import recorded
@@ -92,3 +93,37 @@ def test_a_link_in_the_way_isnt_followed(tmp_path: Path) -> None:
     write_whole(tmp_path / "file", b"new")
     assert (tmp_path / "target").read_text() == "untouched"
     assert not (tmp_path / "file").is_symlink()
+
+
+def test_a_folder_whose_file_system_has_no_sync_of_folders_is_taken_as_it_is() -> None:
+    """Such as CIFS of an old kernel, or FUSE; /proc refuses it in the same way."""
+    opened = os.open("/proc", os.O_RDONLY)
+    with pytest.raises(OSError, match="Invalid argument"):
+        os.fsync(opened)
+    os.close(opened)
+    fsync(Path("/proc"))
+
+
+def test_a_files_sync_that_fails_is_an_error() -> None:
+    """Its data may not be on the disk."""
+    with pytest.raises(OSError, match="Invalid argument"):
+        fsync(Path("/proc/version"))
+
+
+@pytest.mark.parametrize("name", ["x" * 255, "ã" * 127], ids=["ASCII", "two bytes each"])
+def test_a_name_may_be_as_long_as_the_file_system_allows(tmp_path: Path, name: str) -> None:
+    """Firmware is named after its VM."""
+    write_whole(tmp_path / name, b"content")
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [(name, b"content")]
+
+
+def test_a_write_that_is_ended_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A task may be cancelled at any moment: its part would stay for ever, named after its process."""
+
+    def cancelled(_: int) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "fsync", cancelled)
+    with pytest.raises(KeyboardInterrupt):
+        write_whole(tmp_path / "file", b"content")
+    assert not list(tmp_path.iterdir())

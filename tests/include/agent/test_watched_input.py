@@ -11,6 +11,8 @@ from typing import IO
 import pytest
 
 from include.agent.watched_input import WatchedInput
+from include.errors import TransientError
+from include.remote.failures import SSH_MEANINGS, failure
 
 SILENCE_S = 0.5
 # Works for long, without reading, after the first line.
@@ -67,8 +69,9 @@ def working() -> Iterator["subprocess.Popen[bytes]"]:
 
 
 def test_a_silent_worker_ends_the_process(working: "subprocess.Popen[bytes]") -> None:
-    """In the midst of its work."""
-    assert working.wait(SILENCE_S * 10) == 1
+    """In the midst of its work; a worker that was only asleep, as its machine was, tries again."""
+    status = working.wait(SILENCE_S * 10)
+    assert isinstance(failure(status, "", "ssh", "the host", SSH_MEANINGS), TransientError)
 
 
 def test_signs_of_life_keep_it_working(working: "subprocess.Popen[bytes]") -> None:
@@ -78,7 +81,7 @@ def test_signs_of_life_keep_it_working(working: "subprocess.Popen[bytes]") -> No
         _pipe(working.stdin).write(b"\n")
         time.sleep(SILENCE_S / 5)
     assert working.poll() is None
-    assert working.wait(SILENCE_S * 10) == 1
+    assert working.wait(SILENCE_S * 10)
 
 
 def test_a_worker_that_has_to_wait_isnt_silent(working: "subprocess.Popen[bytes]") -> None:

@@ -169,12 +169,12 @@ def test_a_killed_boot_test_is_cleaned_up_without_another_call(
 
 
 def test_a_boot_test_ends_when_its_caller_is_silent(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its network was cut off: no end of its input ever comes."""
+    """Its network was cut off: no end of its input ever comes. A sign of life may precede its request."""
     monkeypatch.setattr("include.agent.boot_test.boot.SILENCE_S", 1)
     asked = {"definition": "", "files": {}, "disks": [{"name": "vda", "socket": SOCKET}], "checks": CHECKS}
     limits = {"memory_max_bytes": 1, "scratch": "/", "scratch_max_bytes": 1}
     stdin, pipe = os.pipe()
-    os.write(pipe, json.dumps({**asked, **limits}).encode() + b"\n")
+    os.write(pipe, b"\n" + json.dumps({**asked, **limits}).encode() + b"\n")
     caller = Caller(os.fdopen(stdin, "rb"))
     for _ in range(15):
         os.write(pipe, b"\n")

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from include.errors import VaultError
 from include.vault.vault import Vault
 from include.vms.archive import PublishedVm, VmArchive
-from include.vms.chunks import Chunks
+from include.vms.chunks import Chunks, StoredDigests
 from include.vms.image import read_back
 from include.vms.incoming_disk import ReceivedDisk
 from include.vms.transfer import transfer
@@ -181,6 +182,26 @@ def test_a_disk_without_a_usable_base_is_sent_completely(
     vault, disk = this_week
     damage(VmArchive(vault).of("maq1")[0])
     take(backup_of(vault, exported, {"vda": disk}, "next run", INSTANT + DAY))
+    second = VmArchive(vault).of("maq1")[-1]
+    assert verified(second)
+    assert [disk.sent_bytes for disk in second.record.disks] == [7 * MIB + MIB // 2]
+
+
+def test_a_base_whose_digests_are_on_a_bad_sector_is_no_base(
+    exported: ExportedDisks, this_week: tuple[Vault, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That is found before the transfer, and not in the middle of it: there, no retry would get further."""
+    vault, disk = this_week
+    base, read = VmArchive(vault).of("maq1")[0].chunks("vda"), StoredDigests._read  # noqa: SLF001
+
+    def bad_sector(digests: StoredDigests, start: int, length: int) -> bytes:
+        if digests._path == base:  # noqa: SLF001
+            raise VaultError("Input/output error")
+        return read(digests, start, length)
+
+    monkeypatch.setattr(StoredDigests, "_read", bad_sector)
+    take(backup_of(vault, exported, {"vda": disk}, "next run", INSTANT + DAY))
+    monkeypatch.undo()
     second = VmArchive(vault).of("maq1")[-1]
     assert verified(second)
     assert [disk.sent_bytes for disk in second.record.disks] == [7 * MIB + MIB // 2]
