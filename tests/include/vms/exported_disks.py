@@ -83,7 +83,9 @@ class ExportedDisks:
 
     def signal_agent(self, sign: int) -> None:
         """Send a signal to the agent that sends the disks."""
-        found = subprocess.run(["pgrep", "-f", str(self.program)], capture_output=True, check=True).stdout
+        found = subprocess.run(
+            ["pgrep", "-f", f"^python3 {self.program}"], capture_output=True, check=True
+        ).stdout
         for pid in found.split():
             os.kill(int(pid), sign)
 
