@@ -123,6 +123,7 @@ def test_a_cleared_run_that_fails_isnt_reported_as_successful(
     assert "can't be reached" in run.mail_text
 
 
+@pytest.mark.slow
 def test_nothing_is_copied_into_a_vault_that_is_too_full(daily: Daily) -> None:
     """The message says how much space is missing; once there is enough, a clear copies the day."""
     daily.write("2023-006")

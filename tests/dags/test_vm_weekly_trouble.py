@@ -67,6 +67,7 @@ def _sends(pid: int) -> bool:
     return command[0] == b"ssh" and any(b" send " in word for word in command)
 
 
+@pytest.mark.slow
 def test_a_vm_that_isnt_seen_to_run_leads_the_report(weekly: Weekly) -> None:
     """It has a mail of its own before; no other VM of its host is stopped in that run."""
     boots = {vm: weekly.boots(vm) for vm in ("maq1", "maq3")}

@@ -40,6 +40,7 @@ def ssh(server: SshServer, *command: str) -> str:
     return subprocess.run([*client, *command], capture_output=True, text=True, check=True).stdout.strip()
 
 
+@pytest.mark.slow
 def test_a_vm_runs_from_its_disk_and_obeys_the_power_button(host: KvmHost) -> None:
     """It counts its boots on the disk, and shuts down."""
     before = host.console("maq1")

@@ -79,7 +79,7 @@ def check_finishes(rehearsal: Rehearsal, worker: Worker, *steps: Step) -> None:
     ("step", "before"),
     [
         pytest.param("copy", (), marks=pytest.mark.slow),
-        ("verify", ("copy",)),
+        pytest.param("verify", ("copy",), marks=pytest.mark.slow),
         ("publish", ("copy", "verify")),
     ],
     ids=["copy", "verify", "publish"],

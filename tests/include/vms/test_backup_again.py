@@ -198,6 +198,7 @@ print(change, file=sys.stderr)
 """
 
 
+@pytest.mark.slow
 def test_a_worker_can_be_killed_before_each_change_it_makes(vault: Vault, disks: Path) -> None:
     """The steps can be repeated, and at any time the vault contains verified generations only."""
     take(backup_of(vault, disks))

@@ -76,6 +76,7 @@ def test_what_is_written_before_the_transfer_ends_ends_it(kvm: KvmHost, vault: V
     assert not VmArchive(vault).staged("maq2").folder.exists()
 
 
+@pytest.mark.slow
 def test_a_vm_that_is_started_isnt_published(kvm: KvmHost, vault: Vault) -> None:
     """Its next backup is."""
     offline = backup(kvm, vault, "a start")

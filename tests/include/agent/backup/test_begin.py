@@ -91,6 +91,7 @@ def test_a_second_call_of_a_run_finds_its_open_backup(host: KvmHost, agent: Agen
     assert host.state("maq1") == "running"
 
 
+@pytest.mark.slow
 def test_only_one_vm_of_a_host_is_backed_up_at_a_time(agent: Agent) -> None:
     """The second is refused as busy."""
     agent.begin_backup("maq1")
@@ -114,6 +115,7 @@ def test_of_two_simultaneous_calls_one_is_refused_as_busy(agent: Agent) -> None:
         agent.end_backup(first)
 
 
+@pytest.mark.slow
 def test_a_vm_that_a_restart_would_change_isnt_stopped(host: KvmHost, agent: Agent, tmp_path: Path) -> None:
     """It would lose a network card that only the running VM has. The site file can allow that."""
     host.define_small("maq4", {"vda": "raw"})
@@ -177,6 +179,7 @@ def test_a_guest_that_shuts_down_late_is_started_again(host: KvmHost, agent: Age
     wait_until(lambda: not definition(host, "maq3")[1], "autostart as it was")
 
 
+@pytest.mark.slow
 def test_a_guest_that_ignores_the_shutdown_can_be_switched_off(host: KvmHost, agent: Agent) -> None:
     """Only if the request says so; a warning reports it."""
     begun = agent.begin_backup("maq3", shutdown_timeout_s=1, on_timeout="destroy")

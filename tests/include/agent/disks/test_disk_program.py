@@ -10,6 +10,12 @@ from include.agent.disks import disk_program
 from include.agent.disks.disk_program import DiskProgramError, run
 
 
+def endless(folder: Path) -> list[str]:
+    """Return a program that doesn't end, with the folder in its command line; it is a single process."""
+    (folder / "file").touch()
+    return ["tail", "--follow", str(folder / "file")]
+
+
 def is_running(mark: Path) -> bool:
     """Return whether a program with a path in its command line is running."""
     return bool(subprocess.run(["pgrep", "-f", str(mark)], capture_output=True, check=False).stdout)
@@ -22,14 +28,14 @@ def test_a_program_is_ended_before_the_file_system_is_full(
     usable = iter([10, 5, 0])
     monkeypatch.setattr(disk_program, "usable_bytes", lambda _: next(usable))
     with pytest.raises(DiskProgramError, match=f"The file system of {tmp_path} is nearly full. Free some"):
-        run(["sh", "-c", f"sleep 60; : {tmp_path}"], tmp_path)
+        run(endless(tmp_path), tmp_path)
     assert not is_running(tmp_path)
 
 
 def test_a_program_that_takes_too_long_is_ended(tmp_path: Path) -> None:
     """A VM that is off must be started in time."""
     with pytest.raises(DiskProgramError, match="It took more than 0 s"):
-        run(["sh", "-c", f"sleep 60; : {tmp_path}"], tmp_path, timeout_s=0.2)
+        run(endless(tmp_path), tmp_path, timeout_s=0.2)
     assert not is_running(tmp_path)
 
 
@@ -44,7 +50,7 @@ def test_the_caller_learns_that_a_program_is_alive(tmp_path: Path, monkeypatch: 
             raise BrokenPipeError
 
     with pytest.raises(BrokenPipeError):
-        run(["sh", "-c", f"sleep 60; : {tmp_path}"], tmp_path, alive)
+        run(endless(tmp_path), tmp_path, alive)
     assert not is_running(tmp_path)
 
 
