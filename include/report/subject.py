@@ -64,10 +64,8 @@ def clean_dry_run(report: Report) -> bool:
 
 def _alerts(report: Report) -> list[str]:
     warnings = sum(len(item.warnings) for item in report.items)
-    left_out = sum(len(item.left_out) for item in report.items)
     action = ["action needed"] if report.needs_action else []
-    action += [counted(warnings, "warning")] if warnings else []
-    return action + ([f"{left_out} left out"] if left_out else [])
+    return action + ([counted(warnings, "warning")] if warnings else [])
 
 
 def subject(report: Report, *, prefix: str = MADE_BY) -> str:

@@ -27,7 +27,7 @@ def with_outcomes(*outcomes: str) -> list[Item]:
         (weekly(), f"OK · 2 imaged · 16 GB · {DOWN}"),
         (weekly(imaged(), vm("old", "excluded")), f"OK · 1 imaged · 1 excluded · 8.0 GB · {DOWN}"),
         (weekly(imaged(warnings=("Odd.",))), f"OK, 1 warning · 1 imaged · 8.0 GB · {DOWN}"),
-        (weekly(imaged(left_out=("A CD.", "A USB stick."))), f"OK, 2 left out · 1 imaged · 8.0 GB · {DOWN}"),
+        (weekly(imaged(left_out=("A CD.", "A USB stick."))), f"OK · 1 imaged · 8.0 GB · {DOWN}"),
         (weekly(imaged(), needs_action=("Look.",)), f"OK, action needed · 1 imaged · 8.0 GB · {DOWN}"),
         (weekly(imaged(downtime=None)), "OK · 1 imaged · 8.0 GB"),
         (weekly(*with_outcomes("imaged", "NOT BACK")), "DOWN · maq2 did not come back"),
