@@ -18,6 +18,7 @@ from xml.sax.saxutils import escape, quoteattr
 
 from tests.site import boot_sector, processes
 from tests.site.guests import Boot
+from tests.site.kvm_definitions import CHANNEL, DISK, DOMAIN, LINUX, QEMU_CONF
 from tests.site.sshd import SshServer
 from tests.site.switched import Switched
 
@@ -27,38 +28,6 @@ _FAULTS = Path(__file__).with_name("faults")
 _FIRST_PROCESS = Path(__file__).with_name("kvm_host.sh")
 _PATIENCE_S = 90.0
 _POLL_S = 0.05
-_QEMU_CONF = """\
-user = "root"
-group = "root"
-security_driver = "none"
-cgroup_controllers = []
-namespaces = []
-stdio_handler = "file"
-"""
-_DOMAIN = """\
-<domain type='qemu'>
-  <name>{name}</name>
-  <memory unit='MiB'>{mib}</memory>
-  <os>
-    <type arch='x86_64' machine='pc'>hvm</type>{boot}
-  </os>
-  <features><acpi/></features>
-  <devices>
-    <emulator>/usr/bin/qemu-system-x86_64</emulator>
-{disks}{channel}
-    <serial type='file'><source path={console}/></serial>
-  </devices>
-</domain>
-"""
-_LINUX = """
-    <kernel>{kernel}</kernel>
-    <initrd>{initramfs}</initrd>
-    <cmdline>console=ttyS0 quiet panic=-1 mitigations=off tsc=reliable no_timer_check{options}</cmdline>"""
-_CHANNEL = "\n    <channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>"
-_DISK = """\
-    <disk type='file' device='disk'>
-      <driver name='qemu' type='{format}'/><source file={path}/><target dev='{target}' bus='virtio'/>
-    </disk>"""
 
 
 class KvmHost(Switched):
@@ -95,7 +64,7 @@ class KvmHost(Switched):
         if os.geteuid() != 0:
             raise PermissionError("The stand-in KVM host needs root: run this with sudo.")
         (self.folder / "etc").mkdir(parents=True, exist_ok=True)
-        (self.folder / "etc" / "qemu.conf").write_text(_QEMU_CONF, encoding="ascii")
+        (self.folder / "etc" / "qemu.conf").write_text(QEMU_CONF, encoding="ascii")
         namespaces = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
         # It gets a SIGKILL when this process ends, even by SIGKILL, so no host keeps running.
         end_with_us = ["setpriv", "--pdeathsig", "KILL", "--"]
@@ -170,7 +139,7 @@ class KvmHost(Switched):
         boot = Boot.made()
         linux = {"kernel": boot.kernel, "initramfs": boot.initramfs}
         options = " stubborn" * stubborn + " busy" * busy
-        self._define(name, disks, _LINUX.format(**linux, options=options), 128, _CHANNEL * agent)
+        self._define(name, disks, LINUX.format(**linux, options=options), 128, CHANNEL * agent)
 
     def define_small(self, name: str, disks: Mapping[str, str], *, stubborn: bool = False) -> None:
         """Define a VM that boots at once: its system is the boot sector of its first disk."""
@@ -179,13 +148,13 @@ class KvmHost(Switched):
         self._define(name, disks, "", 16)
 
     def _define(self, name: str, disks: Mapping[str, str], boot: str, mib: int, channel: str = "") -> None:
-        definition = _DOMAIN.format(
+        definition = DOMAIN.format(
             name=escape(name),
             mib=mib,
             boot=boot,
             channel=channel,
             disks="\n".join(
-                _DISK.format(format=kind, path=quoteattr(str(self.disk(name, target))), target=target)
+                DISK.format(format=kind, path=quoteattr(str(self.disk(name, target))), target=target)
                 for target, kind in disks.items()
             ),
             console=quoteattr(str(self._console(name))),

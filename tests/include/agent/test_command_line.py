@@ -102,6 +102,13 @@ def test_a_request_that_is_wrong_touches_nothing(
     assert not list(tmp_path.glob("vms/*/journal*"))
 
 
+def test_an_incomplete_request_is_refused(program: Path, tmp_path: Path) -> None:
+    """The error lists what is missing."""
+    done = call(program, f"--state={tmp_path}", "begin-backup", UUID, stdin=json.dumps({"run": "x"}))
+    assert (done.returncode, json.loads(done.stdout)["error"]) == (2, "UsageError")
+    assert "method" in done.stdout
+
+
 def test_the_backup_of_an_undefined_vm_isnt_possible(program: Path, tmp_path: Path) -> None:
     """To end it is no error: there is nothing to do."""
     stdin = json.dumps(REQUEST)

@@ -165,3 +165,13 @@ def _copy(source: Path, target: Path, chunks: list[int]) -> None:
             reading.seek(index * CHUNK_BYTES)
             writing.seek(index * CHUNK_BYTES)
             writing.write(reading.read(CHUNK_BYTES))
+
+
+def change(disk: Path, at: int, content: bytes) -> None:
+    """Overwrite a part of a file, read-only or not."""
+    mode = disk.stat().st_mode
+    disk.chmod(0o644)
+    with disk.open("r+b") as file:
+        file.seek(at)
+        file.write(content)
+    disk.chmod(mode)

@@ -14,7 +14,7 @@ from include.vms.archive import PublishedVm, VmArchive
 from include.vms.backup import VmBackup
 from include.vms.left_out import LeftOut
 from tests.include.days.sample_days import tree
-from tests.include.vms.folder_host import REQUEST, FolderHost, backup_of, take, without_a_connection
+from tests.include.vms.folder_host import REQUEST, FolderHost, backup_of, change, take, without_a_connection
 from tests.include.vms.sample_vms import INSTANT, UUID, names, verified
 from tests.session.needs import program
 
@@ -62,16 +62,6 @@ def asked(backup: VmBackup) -> list[str]:
     """Return what the host was asked."""
     assert isinstance(backup.host, FolderHost)
     return backup.host.asked
-
-
-def change(disk: Path, at: int, content: bytes) -> None:
-    """Overwrite a part of a file, read-only or not."""
-    mode = disk.stat().st_mode
-    disk.chmod(0o644)
-    with disk.open("r+b") as file:
-        file.seek(at)
-        file.write(content)
-    disk.chmod(mode)
 
 
 def test_a_vm_is_backed_up(vault: Vault, disks: Path) -> None:
@@ -301,11 +291,3 @@ def test_an_unclean_file_system_is_a_warning(vault: Vault, disks: Path) -> None:
         "vdb, whole disk, ext4 'data': in use; its journal is replayed at the next mount.",
         f"The previous generation is of another VM with the same name (UUID {UUID}).",
     )
-
-
-def test_a_generation_with_a_damaged_record_is_no_base(vault: Vault, disks: Path) -> None:
-    """It counts as unverified, and the next backup succeeds."""
-    take(backup_of(vault, disks))
-    change(VmArchive(vault).of("maq1")[0].record_file, 0, b"x")
-    take(backup_of(vault, disks, "next run", INSTANT + DAY))
-    assert VmArchive(vault).of("maq1")[1].record.base is None

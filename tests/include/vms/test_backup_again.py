@@ -14,7 +14,7 @@ from include.vault.vault import Vault
 from include.vms.archive import VmArchive
 from tests.include.project_process import python
 from tests.include.vault.test_verification_log import found
-from tests.include.vms.folder_host import REQUEST, backup_of, take, without_a_connection
+from tests.include.vms.folder_host import REQUEST, backup_of, change, take, without_a_connection
 from tests.include.vms.sample_vms import INSTANT, lay, verified
 from tests.session.needs import plain_user, program
 
@@ -205,3 +205,11 @@ def test_a_worker_can_be_killed_before_each_change_it_makes(vault: Vault, disks:
     (disks / "vda.raw").write_bytes(b"a week later" * 99)
     os.truncate(disks / "vdb.raw", MIB)
     python(KILLED, str(vault.root), str(disks), prefix=plain_user())
+
+
+def test_a_generation_with_a_damaged_record_is_no_base(vault: Vault, disks: Path) -> None:
+    """It counts as unverified, and the next backup succeeds."""
+    take(backup_of(vault, disks))
+    change(VmArchive(vault).of("maq1")[0].record_file, 0, b"x")
+    take(backup_of(vault, disks, "next run", INSTANT + DAY))
+    assert VmArchive(vault).of("maq1")[1].record.base is None

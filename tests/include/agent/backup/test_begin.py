@@ -294,10 +294,3 @@ def test_a_vm_must_be_named_by_its_uuid(agent: Agent) -> None:
     for name in ("maq1", "..", "-x", "a b;rm -rf"):
         refused = agent.call("end-backup", "--", name)
         assert (refused.status, refused.output["error"]) == (2, "UsageError")
-
-
-def test_an_incomplete_request_is_refused(agent: Agent) -> None:
-    """The error lists what is missing."""
-    refused = agent.call("begin-backup", agent.uuid("maq1"), request={"run": "x"})
-    assert refused.status == 2
-    assert "method" in refused.output["message"]
