@@ -31,7 +31,7 @@ from include.report.subject import (
 from include.report.weeks import weeks
 from include.results.item import Downtime, Item
 from include.results.states import Coverage, Outcome, State, WeekState
-from include.status.space import Space
+from include.status.space import GROWTH_UNKNOWN, Space
 from include.text import counted, duration, size, span
 
 WIDTH = 78
@@ -141,7 +141,7 @@ def trend(space: Space) -> str:
     if space.added_bytes is not None:
         return _balance(space, space.added_bytes)
     if growth is None:
-        return "Growth is not known yet."
+        return GROWTH_UNKNOWN
     days = space.days_until_full(growth)
     if days is None:
         return "No growth over the last 30 days."

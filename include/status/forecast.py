@@ -4,12 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from include.status.space import Space
+from include.status.space import GROWTH_UNKNOWN, SHORTEST_TREND, Space
 from include.status.view import VaultView
 from include.text import size, span
 
 _WINDOW = timedelta(days=90)
-_SHORTEST = timedelta(days=7)
 _NOT_SOON_DAYS = 36525
 _DAY_S = 86_400
 
@@ -36,7 +35,7 @@ class Forecast:
         if not self.space.usable_bytes:
             return f"No space is left above the reserve of {size(self.space.reserve_bytes)}."
         if self.growth_bytes_per_day is None:
-            return "Growth is not known yet: it takes a week of measurements."
+            return GROWTH_UNKNOWN
         if self.days_left is None or self.full is None:
             return "Usage is not growing."
         growth = f"Usage grows by {size(self.growth_bytes_per_day)} a day"
@@ -62,7 +61,7 @@ def _days_left(space: Space, growth: float | None) -> int | None:
 
 def _slope(points: Sequence[tuple[datetime, int]]) -> float | None:
     """Return the least-squares slope in bytes a day; None if the measurements span less than a week."""
-    if not points or points[-1][0] - points[0][0] < _SHORTEST:
+    if not points or points[-1][0] - points[0][0] < SHORTEST_TREND:
         return None
     days = [(at - points[0][0]).total_seconds() / _DAY_S for at, _ in points]
     mid_day, mid_used = sum(days) / len(days), sum(used for _, used in points) / len(points)

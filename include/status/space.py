@@ -15,6 +15,9 @@ from include.vault.free_space import FreeSpace
 from include.vault.vault import Vault
 
 TREND_DAYS = 30
+SHORTEST_TREND = timedelta(days=7)
+"""What measurements must span: less extrapolates a first day's bulk copy to a full vault."""
+GROWTH_UNKNOWN = "Growth is not known yet: it takes a week of measurements."
 
 
 class CopiedBytes(Model):
@@ -32,7 +35,7 @@ class Space(Model):
     used_bytes: NonNegativeInt
     free_bytes: NonNegativeInt = Field(description="what the worker's user may still write")
     reserve_bytes: NonNegativeInt = Field(description="what the backup always leaves free")
-    growth_bytes_per_day: int | None = Field(default=None, description="over the last 30 days; None: unknown")
+    growth_bytes_per_day: int | None = Field(default=None, description="over the last 30 days; None: unknown, or less than a week of them")
     added_bytes: NonNegativeInt | None = Field(default=None, description="by this run; None: unknown")
     gone_bytes: NonNegativeInt = Field(default=0, description="freed by this run's removals")
     copied: tuple[CopiedBytes, ...] = Field(default=(), description="by date, of the last 30 days")
@@ -81,10 +84,10 @@ def _recent(published: Iterable[PublishedDay]) -> list[DayRecord]:
 
 
 def _growth(recent: Sequence[DayRecord]) -> int | None:
-    if not recent:
+    first = min((record.copied for record in recent), default=None)
+    if first is None or (passed := datetime.now(UTC) - first) < SHORTEST_TREND:
         return None
-    days = (datetime.now(UTC) - min(record.copied for record in recent)) / timedelta(days=1)
-    return round(sum(record.bytes for record in recent) / max(days, 1))
+    return round(sum(record.bytes for record in recent) / (passed / timedelta(days=1)))
 
 
 def _copied(recent: Iterable[DayRecord]) -> tuple[CopiedBytes, ...]:

@@ -62,6 +62,14 @@ def test_the_growth_is_that_of_the_last_30_days(vault: Vault) -> None:
     assert growth() == 100
 
 
+def test_the_growth_is_unknown_until_copies_span_a_week(vault: Vault) -> None:
+    """Else a first day's bulk copy would fill the vault within months."""
+    lay(vault, DAY, bytes=300, copied=NOW - timedelta(days=6))
+    space = reported(vault, plan(DayAction.NOTHING)).space
+    assert space
+    assert space.growth_bytes_per_day is None
+
+
 def test_the_space_is_that_of_the_vault(vault: Vault) -> None:
     """With the site's reserve."""
     space = reported(vault, plan(DayAction.NOTHING)).space

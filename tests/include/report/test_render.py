@@ -59,7 +59,7 @@ def test_both_parts_have_the_same_content(expected: str) -> None:
         ({"items": ()}, "No day was checked."),
         ({"coverage": ()}, "The coverage was not checked."),
         ({"space": None}, "The vault's space was not measured."),
-        ({"space": space(growth_bytes_per_day=None)}, "Growth is not known yet."),
+        ({"space": space(growth_bytes_per_day=None)}, "Growth is not known yet: it takes a week"),
         ({"needs_action": ("Ask the SUPIM team.",)}, "Ask the SUPIM team."),
         ({"removed": (RemovedItem(name="2020-001", reason="older than ten years"),)}, "older than ten years"),
         ({"items": (copied(warnings=("One file is odd.",)),)}, "Warning:"),
