@@ -26,7 +26,7 @@ cause, then clear the failed task **with its downstream tasks**. What is sent al
 * `Restore day`, **is damaged**: the vault's copy; the message names an intact revision, if there is one.
 * `Restore day`, **The vault doesn't hold**: the vault has no such day; **holds no revision**: no such
   revision.
-* `Restore day`, **is full**, **are missing**, **read-only**, **can't be written**: see to the target's disk.
+* `Restore day`, **is full**, **short**, **read-only**, **can't be written**: see to the target's disk.
 * `Check result` alone: it only repeats the report; the cause is there.
 """
 

@@ -92,7 +92,7 @@ class TargetDay:
             free = size(self.answer["free_bytes"])
             raise TargetError(
                 f"{name} needs {size(need)} for the day{reserve}, and has {free} free: "
-                f"{size(lacking)} ({lacking:,} bytes) are missing. Nothing was written. Free space there."
+                f"{size(lacking)} short. Nothing was written. Free space there."
             )
         if len(sent.entries) > self.answer["free_files"]:
             raise TargetError(

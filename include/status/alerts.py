@@ -120,8 +120,7 @@ class VaultStatus:
     @property
     def _lost(self) -> str:
         lost = self.days(DayState.LOST)
-        them = "it" if lost == 1 else "them"
-        return f"; {counted(lost, 'day')} lost: the source did not have {them}" if lost else ""
+        return f"; {counted(lost, 'day')} not at the source" if lost else ""
 
 
 _UNSAFE = (DayState.DAMAGED, DayState.FAILED, DayState.AT_SOURCE, DayState.UNKNOWN)
@@ -129,7 +128,7 @@ _REASONS = {
     DayState.DAMAGED: "damaged in the vault",
     DayState.FAILED: "not backed up: the last attempt failed",
     DayState.AT_SOURCE: "not in the vault, but the source still has {them}",
-    DayState.UNKNOWN: "not in the vault, and not surveyed at the source",
+    DayState.UNKNOWN: "not in the vault, and never checked at the source",
 }
 
 

@@ -26,8 +26,8 @@ class DayState(StrEnum):
     DAMAGED = "damaged"
     FAILED = "failed"
     AT_SOURCE = "still at the source"
-    LOST = "lost"
-    UNKNOWN = "not surveyed"
+    LOST = "not at the source"
+    UNKNOWN = "never checked"
 
     @property
     def safe(self) -> bool:
@@ -169,19 +169,19 @@ class _CalendarDays:
         if left is not None and left < 0:
             sentence = f"The source had it {on}, but may have deleted it since. Back it up to find out."
             return CalendarDay(day, DayState.UNKNOWN, sentence, NextStep.BACK_UP)
-        sentence = f"{survey.reason} Surveyed {on}." if survey.reason else f"The source had it {on}."
+        sentence = f"{survey.reason} Checked {on}." if survey.reason else f"The source had it {on}."
         until = "" if left is None else f" The source deletes it in {_days(left)}."
         return CalendarDay(day, DayState.AT_SOURCE, f"{sentence}{until}", NextStep.BACK_UP, left)
 
     def _of_lost(self, day: OrdinalDay, on: str) -> str:
         recent = (self._today.date - day.date).days <= RECENT_DAYS
-        hope = "Later runs check again." if recent else "It is lost unless the simulation is run again."
+        hope = "Later runs check again." if recent else "It stays missing unless the simulation is run again."
         return f"The source did not have it {on}. {hope}"
 
     def _not_surveyed(self, day: OrdinalDay) -> CalendarDay:
         left = self._left(day)
         gone = " The source no longer keeps days this old." if left is not None and left < 0 else ""
-        sentence = f"It is not in the vault, and no recorded run surveyed it at the source.{gone}"
+        sentence = f"It is not in the vault, and was never checked at the source.{gone}"
         return CalendarDay(day, DayState.UNKNOWN, sentence, NextStep.BACK_UP, _not_past(left))
 
     def _when_due(self, day: OrdinalDay) -> str:

@@ -61,15 +61,14 @@ class FreeSpace:
             taken_bytes: what others of the run will use.
 
         Raises:
-            NoSpaceError: it doesn't fit; the message says how much is missing.
+            NoSpaceError: it doesn't fit; the message says how much it's short.
         """
         missing = need_bytes + taken_bytes + reserve_bytes - self.free_bytes
         others = f", {size(taken_bytes)} for others of this run" if taken_bytes else ""
         needed = f"{size(need_bytes)} for the copy{others} and {size(reserve_bytes)} in reserve"
         if missing > 0:
             raise NoSpaceError(
-                f"{self.path} needs {needed}, and has {size(self.free_bytes)} free: {size(missing)} "
-                f"({missing:,} bytes) are missing. "
+                f"{self.path} needs {needed}, and has {size(self.free_bytes)} free: {size(missing)} short. "
                 "Nothing of it was copied. Add space, or lower vaults.main.reserve in the site file."
             )
         if need_files > self.free_files:

@@ -136,7 +136,7 @@ def test_nothing_is_copied_into_a_vault_that_is_too_full(daily: Daily) -> None:
     assert run.tasks()["check_free_space"]["try_number"] == 1
     assert snapshot(daily.institute.vault) == before
     assert "for the copy and 1,000 PB in reserve" in run.mail_text
-    assert "bytes) are missing. Nothing of it was copied." in run.mail_text
+    assert " short. Nothing of it was copied." in run.mail_text
 
     run.clear("check_free_space")
 

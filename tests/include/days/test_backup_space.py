@@ -123,7 +123,7 @@ def test_nothing_is_copied_without_enough_space(disk: Disk, size: str, reserve_b
     assert outcome.error == "NoSpaceError"
     assert outcome.message.startswith(f"{disk.rehearsal.vault_root} needs 2.1 MB for the copy and ")
     assert (
-        " are missing. Nothing of it was copied. Add space, or lower vaults.main.reserve" in outcome.message
+        " short. Nothing of it was copied. Add space, or lower vaults.main.reserve" in outcome.message
     )
     assert disk.staged == []
     assert disk.do().error == ("NoSpaceError" if reserve_bytes == 0 else "")

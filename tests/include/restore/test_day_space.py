@@ -44,7 +44,7 @@ def test_a_target_without_enough_space_isnt_written_to(work: Work) -> None:
     )
     assert small["error"] == dry["error"] == "TargetError"
     assert f"{work.folder} needs 2.1 MB for the day, and has 1.5 MB free: " in small["message"]
-    assert " are missing. Nothing was written. Free space there." in small["message"]
+    assert " short. Nothing was written. Free space there." in small["message"]
     assert small["there"] == []
     assert (enough["error"], enough["there"]) == ("", DAY)
 

@@ -82,7 +82,7 @@ def test_a_host_without_enough_space_is_sent_nothing(host: OtherHost) -> None:
     host.remount("size=1500k")
     message = host.refused()
     assert "needs 2.1 MB for the day, and has 1.5 MB free: " in message
-    assert message.endswith(" are missing. Nothing was written. Free space there.")
+    assert message.endswith(" short. Nothing was written. Free space there.")
     assert list(host.disk.iterdir()) == []
     host.remount("size=8m")
     host.require_restored()

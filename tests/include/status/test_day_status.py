@@ -108,7 +108,7 @@ def test_a_recent_day_that_the_source_lacks_may_still_come() -> None:
     recent = calendar_day(view(surveyed(DAY, SourceState.MISSING)), DAY, NOW)
     old = calendar_day(view(surveyed(DAY - 100, SourceState.MISSING)), DAY - 100, NOW)
     assert "Later runs check again" in recent.sentence
-    assert "It is lost" in old.sentence
+    assert "It stays missing" in old.sentence
 
 
 def test_a_day_that_was_not_surveyed_is_not_called_lost() -> None:
@@ -166,7 +166,7 @@ def test_without_a_known_day_there_is_no_calendar() -> None:
 def test_a_year_counts_its_safe_days_and_the_other_states() -> None:
     """Out of the days that are due."""
     [year] = years(view(*in_vault(day(DUE - 3, NOW), day(DUE - 1, NOW))), NOW)
-    assert year.sentence == "2 of 3 days safe, 1 not surveyed"
+    assert year.sentence == "2 of 3 days safe, 1 never checked"
 
 
 def test_gaps_are_ranges_of_days_newest_first_that_may_cross_new_year() -> None:

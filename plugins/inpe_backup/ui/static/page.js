@@ -73,7 +73,7 @@ const longDate = (day) => dateOf(day).toLocaleDateString("en-GB", { weekday: "lo
 
 // ---- calendar
 
-const states = { "": "verified", d: "due for scrub", r: "revised", n: "not yet due", b: "damaged", f: "failed", s: "still at the source", l: "lost", u: "not surveyed" };
+const states = { "": "verified", d: "due for scrub", r: "revised", n: "not yet due", b: "damaged", f: "failed", s: "still at the source", l: "not at the source", u: "never checked" };
 const loadedYears = new Map();
 const numberOf = (cell) => (cell.cellIndex - 1) * 10 + (cell.parentNode.rowIndex - 1);
 const dayOf = (cell) => dayName(cell.closest("table").dataset.year, numberOf(cell));
