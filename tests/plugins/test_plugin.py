@@ -4,10 +4,12 @@ import json
 import os
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
 import pytest
+from airflow.sdk._shared.module_loading import find_path_from_directory
 
 ROOT = Path(__file__).parents[2]
 
@@ -92,3 +94,13 @@ def test_the_status_page_is_registered_but_loaded_only_by_the_api_server(loaded:
     """Every Airflow process, each task too, imports the plugin file."""
     assert loaded["views"] == ["Backups"]
     assert loaded["page"] == []
+
+
+@pytest.mark.parametrize("syntax", ["glob", "regexp"])
+def test_the_ignore_file_means_the_same_in_both_syntaxes(syntax: str) -> None:
+    """Airflow's default is glob; compose and the demo use regexp, which warns of nothing in tasks' logs."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error" if syntax == "regexp" else "ignore")
+        found = list(find_path_from_directory(ROOT / "plugins", ".airflowignore", syntax))
+
+    assert [Path(path).name for path in found if path.endswith(".py")] == ["inpe_backup_plugin.py"]
