@@ -15,7 +15,7 @@ VM would be down, and touches nothing. VM backups can't be backfilled.
 
 #### When it fails
 
-The mail says what happened; so does the last line of the task's log. Fix the cause, then clear the failed
+The mail says what happened; so does the first red line of its log. Fix the cause, then clear the failed
 task **with its downstream tasks**. A VM that this run has imaged already isn't stopped again.
 
 * `Stop, snapshot, start`, **no sign of**, **can't be started**: **look at the VM now**; no other is stopped.

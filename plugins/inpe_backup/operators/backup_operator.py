@@ -53,7 +53,11 @@ class BackupOperator(BaseOperator):
         except Exception as error:
             failure = Failure(task=self.task_id, error=type(error).__name__, message=str(error))
             context["ti"].xcom_push(FAILURE, failure.model_dump(mode="json"))
-            raise
+            self.log.error("%s", error)  # noqa: TRY400 - above Airflow's own line, which has the traceback
+            if not isinstance(error, BackupError):
+                raise
+            self.log.debug("Where it came from", exc_info=error)
+            raise error.with_traceback(None) from None  # the message is for people; where it was raised isn't
 
     @abstractmethod
     def work(self, context: Context) -> Any:

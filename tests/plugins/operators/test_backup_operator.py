@@ -1,13 +1,16 @@
 """A task that must wait frees its worker; where nobody knows how long, it waits longer each time."""
 
+import logging
+import traceback
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 from airflow.sdk import Context
 from airflow.sdk.exceptions import AirflowRescheduleException
 
-from include.errors import RescheduleError
+from include.errors import BackupError, NoSpaceError, RescheduleError
 from inpe_backup.operators.backup_operator import FIRST_WAIT_S, LONGEST_WAIT_S, BackupOperator, wait
 
 BUSY = RescheduleError("Another run is busy.")
@@ -49,3 +52,54 @@ def test_a_busy_task_is_rescheduled() -> None:
         BusyOperator(task_id="busy").execute(context)
 
     assert 40 <= (rescheduled.value.reschedule_date - began).total_seconds() <= 62
+
+
+class FailingOperator(BackupOperator):
+    """A task that fails, of an error with a cause."""
+
+    error: Exception
+    log: Any = logging.getLogger("task")
+
+    def work(self, context: Context) -> Any:  # noqa: ANN401, ARG002 - the base's signature
+        """Raise the error."""
+        try:
+            Path("/dev/null/x").read_bytes()
+        except NotADirectoryError as cause:
+            raise self.error from cause
+
+
+class Ti:
+    """A task instance that takes what is pushed."""
+
+    def xcom_push(self, key: str, value: object) -> None:
+        """Take it."""
+
+
+def failed_with(error: Exception, caplog: pytest.LogCaptureFixture) -> tuple[list[str], str]:
+    """Run a task that fails; return the red lines of its log before Airflow's, and what Airflow adds."""
+    operator = FailingOperator(task_id="fails")
+    operator.error = error
+    caplog.clear()
+    with pytest.raises(type(error)) as raised:
+        operator.execute({"ti": Ti()})  # type: ignore[typeddict-item]
+    lines = [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
+    return lines, "".join(traceback.format_exception(raised.value))
+
+
+def test_the_message_is_the_first_red_line_of_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    """Airflow logs the traceback after it; of an error for people, it is short and without its causes."""
+    assert issubclass(NoSpaceError, BackupError)
+    lines, rest = failed_with(NoSpaceError("The vault is full."), caplog)
+
+    assert lines == ["The vault is full."]
+    assert "NotADirectoryError" not in rest
+    assert "in work" not in rest
+
+
+def test_an_unexpected_error_keeps_its_traceback(caplog: pytest.LogCaptureFixture) -> None:
+    """It's for whoever mends the code."""
+    lines, rest = failed_with(KeyError("disk"), caplog)
+
+    assert lines == ["'disk'"]
+    assert "in work" in rest
+    assert "NotADirectoryError" in rest
