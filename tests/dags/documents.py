@@ -28,6 +28,17 @@ def commands() -> list[str]:
     return [line for line in lines if line]
 
 
+def shown_of(command: str) -> list[str]:
+    """Return the lines that the README shows of a command's output."""
+    [block] = re.findall(rf"<!-- output of: {command} -->\n```\n(.*?)```", README, re.DOTALL)
+    return [line for line in block.splitlines() if line not in ("", "...")]
+
+
+def without_figures(text: str) -> str:
+    """Return a text with # for each figure: times, ports, days and sizes differ from run to run."""
+    return re.sub(r"\d+(\.\d+)?", "#", re.sub(r"\[ *", "[", text))
+
+
 def run(command: str, **environment: str) -> "subprocess.CompletedProcess[str]":
     """Run a command line as a reader would type it in the project's folder."""
     return subprocess.run(

@@ -9,7 +9,7 @@ import pytest
 from include.ordinal_day import OrdinalDay
 from include.vault.vault import Vault
 from tests.dags import GREEN, Daily, Run, contents
-from tests.dags.documents import LOST, VAULT, blocks, commands, run
+from tests.dags.documents import LOST, VAULT, blocks, commands, run, shown_of, without_figures
 from tests.dags.weekly_runs import Weekly
 from tests.include.restore.day_restores import publish_folder
 from tests.session import needs
@@ -138,10 +138,8 @@ def test_the_demo_ends_by_itself_with_every_run_green(tmp_path: Path) -> None:
     done = run(f"make demo ONCE=1 DEMO={shlex.quote(str(folder))}")
 
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "Every run succeeded." in done.stdout
-    assert len(list((folder / "vault" / "supim").iterdir())) >= 2, "days of two years"
+    printed = without_figures(done.stdout.replace(str(folder), ".demo"))
+    assert [line for line in shown_of("make demo ONCE=1") if without_figures(line) not in printed] == []
     assert {path.name for path in (folder / "vault" / "vm").iterdir()} == {"maq1", "maq2", "maq3"}
-    assert "down for" in done.stdout
-    assert "is restored and verified: " in done.stdout
-    assert "/plugin/backups" in done.stdout
-    assert "The screenshot of maq1, booted from its image" in done.stdout
+    logs = (folder / "airflow" / "logs").glob("dag_id=*/**/*.log")
+    assert [path for path in logs if '"level":"warning"' in path.read_text("utf-8")] == []

@@ -7,7 +7,8 @@
     airflow.py        a complete local Airflow with this project's DAGs; airflow_api.py is its REST client,
                       airflow_loaded.py loads Airflow once for all processes
     browser.py        Chromium, logged in to it as admin or as viewer
-    demo.py           all of it for people to watch: ``make demo``
+    demo.py           all of it for people to watch: ``make demo``; demo_tour.py is what it proposes to try,
+                      demo_terminal.py makes a terminal part of it
     renewed.py        parts that tests share, renewed when a test broke one
     ports.py          ports that no two institutes on a machine share
     processes.py      starts servers, and ends them with all their children

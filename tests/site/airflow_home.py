@@ -18,6 +18,7 @@ _ROLES = {USER: "admin", VIEWER: "viewer"}
 _SETTINGS = {
     "CORE__EXECUTOR": "LocalExecutor",
     "CORE__LOAD_EXAMPLES": "False",
+    "CORE__DAG_IGNORE_FILE_SYNTAX": "regexp",  # see docker-compose.yaml: no warnings in logs
     # The default looks this machine's name up in the network, which may take long.
     "CORE__HOSTNAME_CALLABLE": "socket.gethostname",
     "CORE__MIN_SERIALIZED_DAG_UPDATE_INTERVAL": "1",
@@ -89,15 +90,14 @@ class AirflowHome:
             # Without byte code, loading Airflow takes twice as long in each process.
             around.setdefault("PYTHONPYCACHEPREFIX", str(PROJECT / ".test" / "pycache"))
         name, _, folder = self.mark.partition("=")
-        own = {
-            "AIRFLOW_HOME": str(self.folder),
-            "PYTHONPATH": str(PROJECT),
-            name: folder,
-            # Else a process that sets its title overwrites its environment in /proc, and so the mark.
-            "SPT_NOENV": "1",
-        }
+        # SPT_NOENV: else a process that sets its title overwrites its environment in /proc, and so the mark.
+        return around | {name: folder, "SPT_NOENV": "1"} | self.settings()
+
+    def settings(self) -> dict[str, str]:
+        """Return what a terminal's ``airflow`` needs to be that of this home."""
+        own = {"AIRFLOW_HOME": str(self.folder), "PYTHONPATH": str(PROJECT)}
         settings = {f"AIRFLOW__{key}": value for key, value in (_SETTINGS | self._own_settings()).items()}
-        return around | own | settings | self._env
+        return own | settings | self._env
 
     @property
     def _passwords_file(self) -> Path:

@@ -1,7 +1,7 @@
 """The whole backup on this machine, with real servers: ``make demo``, or ``make demo ONCE=1``.
 
-Starts the stand-in institute and an Airflow, backs up today's day and five days around the last new year,
-restores a day, backs up the VMs, boots one from its image, and reports what happened. Everything is in
+Starts the stand-in institute and an Airflow, backs up today's day and those before it, restores a day, backs
+up the VMs, boots one from its image, and reports what happened and what to try next. Everything is in
 ``.demo/``; a second demo continues there: it finds the days already safe, and transfers only what changed of
 the VMs.
 """
@@ -16,55 +16,33 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from pathlib import Path
 from types import FrameType
-from typing import Self
 from zoneinfo import ZoneInfo
 
-from include.ordinal_day import OrdinalDay, window
+from include.days.archive import DayArchive
+from include.ordinal_day import OrdinalDay
 from include.text import counted
-from include.vault.vault import MARKER
-from tests.site import Institute, supim
+from include.vault.vault import MARKER, Vault
+from tests.site import Institute, demo_terminal, supim
 from tests.site.airflow import LocalAirflow
 from tests.site.airflow_api import FINISHED, JsonObject
 from tests.site.airflow_home import PROJECT
 from tests.site.demo_boot_test import CHECKS, BootTestDemo
+from tests.site.demo_days import LOOKBACK_DAYS, DemoDays
 from tests.site.demo_restore import RestoreDemo
+from tests.site.demo_terminal import shown
+from tests.site.demo_tour import Tour
 from tests.site.demo_vms import IGNORES_SHUTDOWN, WeeklyDemo
 
 DAG = "supim_daily"
+_OTHER_DAGS = ("vault_scrub", "vault_status", "vm_restore")  # ready for whoever tries them; no run is due
 ZONE = ZoneInfo("America/Sao_Paulo")
-LAG_DAYS = 2
-_AT_THE_SOURCE = 6
-_APART = 10  # the fewest days between the new year that the demo goes back to and today
 _PATIENCE_S = 600.0
 _POLL_S = 1.0
 _INTERRUPTED = 130
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
-
-@dataclass(frozen=True)
-class DemoDays:
-    """The days of the demo.
-
-    Args:
-        target: the day of today's run.
-        recent: the newest days at the source, the target last.
-        past: five consecutive days across a new year.
-    """
-
-    target: OrdinalDay
-    recent: list[OrdinalDay]
-    past: list[OrdinalDay]
-
-    @classmethod
-    def on(cls, today: date) -> Self:
-        """Choose the days for a date in the institute's time zone."""
-        target = OrdinalDay.of(today) - LAG_DAYS
-        year = today.year if OrdinalDay(today.year, 2) < target - _APART else today.year - 1
-        return cls(target, window(target, _AT_THE_SOURCE), window(OrdinalDay(year, 2), 5))
 
 
 class Demo:
@@ -72,17 +50,16 @@ class Demo:
 
     Args:
         folder: the folder of everything.
-        days: its days.
     """
 
-    def __init__(self, folder: Path, days: DemoDays) -> None:
-        self.days = days
+    def __init__(self, folder: Path) -> None:
         self.institute = Institute(folder, vms=os.geteuid() == 0)  # a KVM host needs root
         self.weekly = WeeklyDemo(self.institute, self._log)
         self.boot_test = BootTestDemo(self.institute, self._log)
         self.restore = RestoreDemo(self.institute, self._log)
         self.folder = self.institute.root
         self._began, self._started = time.monotonic(), datetime.now(ZONE)
+        self.days = DemoDays.on(self._started.date(), self._in_vault())
 
     def run(self, *, once: bool) -> int:
         """Run the demo, and then stay up until Ctrl-C, unless ``once``; return the exit status."""
@@ -99,12 +76,15 @@ class Demo:
                     result = "\n".join(["Problems:", *problems]) if problems else "Every run succeeded."
                     _print(f"\n{time.monotonic() - self._began:.0f} s. {result}\n")
                     if not once:
+                        self._show_around(airflow)
                         self._stay_up()
                     self._log("Stopping ...")
         return 1 if problems else 0
 
     def _all_dags(self, airflow: LocalAirflow) -> list[str]:
         """Run each DAG and report it; return the problems."""
+        for dag in _OTHER_DAGS:
+            airflow.unpause(dag)
         self.weekly.start(airflow)
         problems = self._back_up_days(airflow)
         problems += self.restore.restore_day(airflow, self.days.target)
@@ -113,12 +93,16 @@ class Demo:
         return problems
 
     def _set_up(self) -> None:
-        for day in [*self.days.past, *self.days.recent]:
+        for day in [*self.days.earlier, *self.days.past, *self.days.recent]:
             supim.write_day(self.institute.source, day, grid=supim.DEMO)
-        self.institute.write_site_file(vms={"overrides": [IGNORES_SHUTDOWN]}, boot_test=CHECKS)
+        self.institute.write_site_file(
+            datasets={"supim": {"lookback_days": LOOKBACK_DAYS}},
+            vms={"overrides": [IGNORES_SHUTDOWN]},
+            boot_test=CHECKS,
+        )
         self._log(
             f"The stand-in cluster is up on port {self.institute.cluster.port}; it has "
-            f"{self.days.past[0]} to {self.days.past[-1]} and {self.days.recent[0]} to {self.days.target}."
+            f"{self.days.earlier[0]} to {self.days.target}."
         )
         if not (self.institute.vault / MARKER).exists():
             create = [sys.executable, str(PROJECT / "bin" / "inpe-backup"), "init", str(self.institute.vault)]
@@ -126,10 +110,10 @@ class Demo:
 
     def _back_up_days(self, airflow: LocalAirflow) -> list[str]:
         """Run the DAG for today's and the past days and report it; return the problems."""
-        airflow.unpause(DAG)
-        self._finish_earlier(airflow)
         mails_before = len(self.institute.mail.mails())
         runs_before = {run["dag_run_id"] for run in airflow.runs(DAG)}
+        airflow.unpause(DAG)
+        self._finish_earlier(airflow)
         airflow.trigger(DAG, partition_key=str(self.days.target))
         airflow.backfill(DAG, str(self.days.past[0].date), str(self.days.past[-1].date))
         self._log(
@@ -137,7 +121,7 @@ class Demo:
         )
         runs = self._wait(airflow, runs_before)
         problems = self._problems(airflow, runs, len(self.institute.mail.mails()) - mails_before)
-        self._report(airflow)
+        self._report()
         return problems
 
     def _finish_earlier(self, airflow: LocalAirflow) -> None:
@@ -155,14 +139,16 @@ class Demo:
                 airflow.wait_for_run(DAG, run["dag_run_id"], _PATIENCE_S)
 
     def _wait(self, airflow: LocalAirflow, before: set[str]) -> list[JsonObject]:
-        """Wait for all new runs; the schedule may add one of its own."""
+        """Wait for all new runs; the schedule adds one of its own, unless an earlier demo of today had it."""
         deadline, shown = time.monotonic() + _PATIENCE_S, ""
         while True:
             runs = [run for run in airflow.runs(DAG) if run["dag_run_id"] not in before]
             finished = [run for run in runs if run["state"] in FINISHED]
             if (line := f"  {len(finished)} of {len(runs)} runs are over") != shown:
                 self._log(shown := line)
-            if len(finished) == len(runs) > len(self.days.past) or time.monotonic() > deadline:
+            over = len(finished) == len(runs) > len(self.days.past)
+            done = self._missing() == [] or any(run["state"] != "success" for run in finished)
+            if (over and done) or time.monotonic() > deadline:
                 return runs
             time.sleep(_POLL_S)
 
@@ -174,35 +160,40 @@ class Demo:
             if run["state"] != "success"
         ]
         ran = {run["partition_key"] for run in runs}
-        for day in [*self.days.past, self.days.target]:
-            if str(day) not in ran:
-                problems.append(f"{day} got no run: {airflow.home.log_file('scheduler')}")
-            if not self._published(day).is_dir():
-                problems.append(f"{day} isn't in the vault: {self._published(day)} is missing.")
+        without = [day for day in (*self.days.past, self.days.target) if str(day) not in ran]
+        problems += [f"{day} got no run: {airflow.home.log_file('scheduler')}" for day in without]
+        gone = self._missing()
+        problems += [f"{day} isn't in the vault: {self._published(day)} is missing." for day in gone]
         if mails < len(runs):
             sent = f"{counted(len(runs), 'run')} sent only {counted(mails, 'mail')}"
             problems.append(f"{sent}: {self.institute.mail.maildir}")
         return problems
 
-    def _report(self, airflow: LocalAirflow) -> None:
-        mails = self.institute.mail.mails()
-        if mails:
-            body = mails[-1].get_body(("plain",))
-            _print(f"\n--- the last of {counted(len(mails), 'mail')}: {mails[-1]['Subject']}\n")
-            _print(body.get_content().rstrip() if body else "(it has no text part)")
-        _print(f"\n--- the vault, {self.institute.vault}\n")
+    def _report(self) -> None:
+        for mail in self.institute.mail.mails()[-len(self.days.past) - 2 :]:
+            self._log(f"  mail: {mail['Subject']}")
         for year in sorted((self.institute.vault / "supim").glob("[0-9]*")):
             days = sorted(path.name for path in year.iterdir() if path.is_dir())
-            _print(f"supim/{year.name}/  {'  '.join(days)}")
+            self._log(f"{shown(year)} has {'  '.join(days)}")
         example = self._published(self.days.target)
-        _print(f"\nTo verify it by hand: cd {example} && sha256sum -c --quiet ../{example.name}.sha256")
-        _print(
-            f"\nWeb page    {airflow.url}/plugin/backups"
-            f"\nLog-in      {airflow.user}, password {airflow.password}"
-            f"\nMails       {self.institute.mail.maildir}"
-            f"\nLogs        {airflow.logs}"
-            f"\nSource      {self.institute.source}   (also has days for the schedule)"
+        self._log(
+            f"To verify one by hand: (cd {shown(example)} && sha256sum -c --quiet ../{example.name}.sha256)"
         )
+
+    def _show_around(self, airflow: LocalAirflow) -> None:
+        """Print where everything is, and what to try."""
+        host = self.institute.kvm_host if self.institute.vms else None
+        env = demo_terminal.write(self.folder, airflow.home.settings(), host)
+        page = f"{airflow.url}/plugin/backups"
+        _print(
+            f"Web page    {page}"
+            f"\nLog-in      {airflow.user}, password {airflow.password}"
+            f"\nMails       {shown(self.institute.mail.maildir)}"
+            f"\nLogs        {shown(airflow.logs)}"
+            f"\nSource      {shown(self.institute.source)}"
+            f"\nTerminal    . {shown(env)}   gives you the demo's airflow, inpe-backup and virsh"
+        )
+        _print("\n" + Tour(self.institute, page, self.days.earlier, self.days.recent[-3]).text() + "\n")
 
     def _stay_up(self) -> None:
         self._log("Everything stays up until Ctrl-C.")
@@ -211,6 +202,14 @@ class Demo:
                 time.sleep(_POLL_S)
         except KeyboardInterrupt:
             _print("")
+
+    def _in_vault(self) -> list[OrdinalDay]:
+        if not (self.institute.vault / MARKER).exists():
+            return []
+        return [found.day for found in DayArchive(Vault.open(self.institute.vault)).published()]
+
+    def _missing(self) -> list[OrdinalDay]:
+        return [day for day in (*self.days.past, *self.days.recent) if not self._published(day).is_dir()]
 
     def _published(self, day: OrdinalDay) -> Path:
         return self.institute.vault / "supim" / f"{day.year}" / f"{day.number:03d}"
@@ -249,7 +248,7 @@ def main(arguments: list[str] | None = None) -> int:
     for number in _SIGNALS:
         signal.signal(number, _leave)
     try:
-        return Demo(options.folder, DemoDays.on(datetime.now(ZONE).date())).run(once=options.once)
+        return Demo(options.folder).run(once=options.once)
     except KeyboardInterrupt:
         _print("Stopped early.")
         return _INTERRUPTED

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from tests.site import Institute
 from tests.site.airflow import LocalAirflow
+from tests.site.demo_terminal import shown
 
 DAG = "vm_boot_test"
 VM = "maq1"
@@ -37,9 +38,9 @@ class BootTestDemo:
     def _report(self, state: str, logs: str) -> Iterator[str]:
         mail = [mail for mail in self.institute.mail.mails() if " Boot test " in mail["Subject"]][-1]
         pictures = [part for part in mail.walk() if part.get_content_type() == "image/png"]
-        self.log(f"Its mail: {mail['Subject']}")
+        self.log(f"  mail: {mail['Subject']}")
         for path in sorted((self.institute.vault / "vm" / VM).glob("*.png")):
-            self.log(f"The screenshot of {VM}, booted from its image: {path}")
+            self.log(f"The screenshot of {VM}, booted from its image: {shown(path)}")
         if state != "success":
             yield f"{DAG} is {state}, not success: {logs}"
         if not pictures:

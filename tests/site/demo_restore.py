@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from include.ordinal_day import OrdinalDay
 from tests.site import Institute
 from tests.site.airflow import LocalAirflow
+from tests.site.demo_terminal import shown
 
 DAG = "supim_restore"
 _PATIENCE_S = 120.0
@@ -32,11 +33,11 @@ class RestoreDemo:
         run_id = airflow.trigger(DAG, conf=form)["dag_run_id"]
         run = airflow.wait_for_run(DAG, run_id, _PATIENCE_S)
         subjects = [str(mail["Subject"]) for mail in self.institute.mail.mails()]
-        self.log(f"Its mail: {[subject for subject in subjects if ' Restore ' in subject][-1]}")
+        self.log(f"  mail: {[subject for subject in subjects if ' Restore ' in subject][-1]}")
         restored = into / f"{day.year:04d}" / f"{day.number:03d}"
         if run["state"] != "success":
             yield f"{DAG} is {run['state']}, not success: {airflow.logs}/dag_id={DAG}/run_id={run_id}/"
         if not restored.is_dir():
             yield f"{day} wasn't restored: {restored} is missing."
         else:
-            self.log(f"{day} is restored and verified: {restored}")
+            self.log(f"{day} is restored and verified: {shown(restored)}")

@@ -8,6 +8,7 @@ from include.vault.vault import Vault
 from include.vms.archive import PublishedVm, VmArchive
 from tests.site import Institute
 from tests.site.airflow import LocalAirflow
+from tests.site.demo_terminal import shown
 
 DAG = "vm_weekly"
 VMS = {"maq1": {"vda": "raw", "vdb": "qcow2"}, "maq2": {"vda": "qcow2"}, "maq3": {"vda": "raw"}}
@@ -71,15 +72,15 @@ class WeeklyDemo:
 
     def _report_mail(self) -> None:
         mail = [mail for mail in self.institute.mail.mails() if " VM " in mail["Subject"]][-1]
-        body = mail.get_body(("plain",))
-        self.log(f"--- its mail: {mail['Subject']}\n")
-        print(body.get_content().rstrip() if body else "(it has no text part)", "\n")  # noqa: T201 - a command
+        self.log(f"  mail: {mail['Subject']}")
 
     def _report_vm(self, vm: str, generation: PublishedVm) -> None:
         record = generation.record
         sent, total = (sum(getattr(disk, key) for disk in record.disks) for key in ("sent_bytes", "bytes"))
         down = f"down for {duration(record.downtime_s)}" if record.downtime_s else "not stopped"
-        self.log(f"{vm}: {down}; {size(total)} backed up, {size(sent)} of it sent: {generation.folder}")
+        self.log(
+            f"{vm}: {down}; {size(total)} backed up, {size(sent)} of it sent: {shown(generation.folder)}"
+        )
 
     def _generations(self, vm: str) -> list[PublishedVm]:
         return VmArchive(Vault.open(self.institute.vault)).of(vm)

@@ -1,30 +1,84 @@
-"""The demo chooses sensible days on any date."""
+"""The demo chooses sensible days on any date, and what it prints for a terminal works there."""
 
-from datetime import date
+import subprocess
+from datetime import date, timedelta
+from pathlib import Path
 
 import pytest
 
-from include.ordinal_day import OrdinalDay
-from tests.site.demo import DemoDays
+from include.ordinal_day import OrdinalDay, window
+from tests.dags.documents import shown_of, without_figures
+from tests.site import Institute, demo_terminal
+from tests.site.demo_days import DemoDays
+from tests.site.demo_tour import Tour
+
+TODAY = date(2026, 11, 23)
 
 
-@pytest.mark.parametrize(
-    ("today", "target", "past"),
-    [
-        (date(2026, 11, 23), "2026-325", ("2025-363", "2026-002")),
-        (date(2025, 6, 1), "2025-150", ("2024-364", "2025-002")),  # 2024 was a leap year
-        (date(2026, 1, 1), "2025-364", ("2024-364", "2025-002")),  # last year's end is not over yet
-        (date(2026, 1, 12), "2026-010", ("2024-364", "2025-002")),
-    ],
-)
-def test_the_five_past_days_cross_a_new_year_well_before_today(
-    today: date, target: str, past: tuple[str, str]
-) -> None:
-    """So that every demo crosses a new year."""
+def consecutive(days: list[OrdinalDay]) -> bool:
+    """Return whether no day is left out between the first and the last."""
+    return days == window(days[-1], len(days))
+
+
+@pytest.mark.parametrize("today", [TODAY, date(2025, 3, 1), date(2024, 3, 1), date(2026, 1, 1)])
+def test_the_source_has_every_day_that_the_page_could_ask_for(today: date) -> None:
+    """No gap from the first day in the vault to the newest that is due; the oldest days nobody knows yet."""
     days = DemoDays.on(today)
 
-    assert str(days.target) == target
-    assert (str(days.past[0]), str(days.past[-1])) == past
-    assert len(days.past) == 5
-    assert days.past[-1] < days.recent[0]
-    assert days.recent[-3:] == [days.target - 2, days.target - 1, OrdinalDay.parse(target)]
+    assert consecutive([*days.earlier, *days.past, *days.recent])
+    assert days.target.date == today - timedelta(days=2)
+    assert [len(part) for part in (days.earlier, days.past, days.recent)] == [4, 4, 7]
+
+
+@pytest.mark.parametrize("days_later", [0, 1, 7, 11, 100])
+def test_a_second_demo_leaves_no_gap_after_the_first(days_later: int) -> None:
+    """Its backfill begins where the first demo ended, however long ago that was."""
+    first = DemoDays.on(TODAY)
+    vault = [*first.past, *first.recent]
+
+    second = DemoDays.on(TODAY + timedelta(days=days_later), vault)
+
+    assert consecutive(sorted({*vault, *second.past, *second.recent}))
+    assert second.earlier == first.earlier
+
+
+def test_a_terminal_with_the_environment_finds_the_programs(tmp_path: Path) -> None:
+    """Values come through as they are, and nobody else may read the secrets."""
+    file = demo_terminal.write(tmp_path, {"AIRFLOW_CONN_X": """{"a": "it's $HOME"}"""}, None)
+
+    typed = f". {file}; echo $AIRFLOW_CONN_X; command -v airflow; command -v inpe-backup"
+    done = subprocess.run(["sh", "-ec", typed], capture_output=True, text=True, check=True)
+
+    assert done.stdout.splitlines()[0] == """{"a": "it's $HOME"}"""
+    assert [Path(line).name for line in done.stdout.splitlines()[1:]] == ["airflow", "inpe-backup"]
+    assert file.stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize(("vms", "stops"), [(True, 5), (False, 4)])
+def test_the_tour_has_five_stops_and_fits_a_terminal(tmp_path: Path, *, vms: bool, stops: int) -> None:
+    """Four without a KVM host."""
+    days = DemoDays.on(TODAY)
+    text = Tour(
+        Institute(tmp_path, vms=vms), "http://127.0.0.1:1/plugin/backups", days.earlier, days.target
+    ).text()
+
+    assert f" {stops}. " in text
+    assert f" {stops + 1}. " not in text
+    assert "2026-311 to 2026-314" in text
+
+
+def test_the_readme_shows_what_the_tour_prints(tmp_path: Path) -> None:
+    """Its commands, as they are typed in the project's folder."""
+    institute = Institute(tmp_path, vms=True)
+    days = DemoDays.on(TODAY)
+    data = (
+        institute.vault / "supim" / f"{days.target.year}" / f"{days.target.number}" / "data.dat.2026.1.12.0h"
+    )
+    data.parent.mkdir(parents=True)
+    data.touch()
+
+    printed = without_figures(
+        Tour(institute, "", days.earlier, days.target).text().replace(str(tmp_path), ".demo")
+    )
+
+    assert [line for line in shown_of("make demo") if without_figures(line) not in printed] == []

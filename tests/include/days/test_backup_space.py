@@ -122,9 +122,7 @@ def test_nothing_is_copied_without_enough_space(disk: Disk, size: str, reserve_b
     outcome = disk.do("copy", reserve_bytes=reserve_bytes)
     assert outcome.error == "NoSpaceError"
     assert outcome.message.startswith(f"{disk.rehearsal.vault_root} needs 2.1 MB for the copy and ")
-    assert (
-        " short. Nothing of it was copied. Add space, or lower vaults.main.reserve" in outcome.message
-    )
+    assert " short. Nothing of it was copied. Add space, or lower vaults.main.reserve" in outcome.message
     assert disk.staged == []
     assert disk.do().error == ("NoSpaceError" if reserve_bytes == 0 else "")
 
