@@ -2,6 +2,7 @@
 
 import os
 import shlex
+import shutil
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,7 +18,7 @@ export PATH={path}:"$PATH"
 """
 _VIRSH = """\
 #!/bin/sh
-exec {enter} virsh --connect={uri} "$@"
+exec {enter} {virsh} --connect={uri} "$@"
 """
 
 
@@ -35,7 +36,9 @@ def write(folder: Path, environment: Mapping[str, str], host: KvmHost | None) ->
     programs = folder / "bin"
     programs.mkdir(exist_ok=True)
     if host:
-        _write(programs / "virsh", _VIRSH.format(enter=shlex.join(host.enter()), uri=URI), 0o755)
+        # By its path: this one is first on the PATH there, too.
+        virsh = shutil.which("virsh", path=os.defpath)
+        _write(programs / "virsh", _VIRSH.format(enter=shlex.join(host.enter()), virsh=virsh, uri=URI), 0o755)
     path = os.pathsep.join(map(str, (programs, Path(sys.executable).parent, PROJECT / "bin")))
     exports = "\n".join(f"export {name}={shlex.quote(value)}" for name, value in environment.items())
     file = folder / "env"

@@ -8,7 +8,8 @@ import pytest
 
 from include.ordinal_day import OrdinalDay, window
 from tests.dags.documents import shown_of, without_figures
-from tests.site import Institute, demo_terminal
+from tests.session import needs
+from tests.site import Institute, KvmHost, demo_terminal
 from tests.site.demo_days import DemoDays
 from tests.site.demo_tour import Tour
 
@@ -52,6 +53,25 @@ def test_a_terminal_with_the_environment_finds_the_programs(tmp_path: Path) -> N
     assert done.stdout.splitlines()[0] == """{"a": "it's $HOME"}"""
     assert [Path(line).name for line in done.stdout.splitlines()[1:]] == ["airflow", "inpe-backup"]
     assert file.stat().st_mode & 0o077 == 0
+
+
+class Here(KvmHost):
+    """A host without namespaces."""
+
+    def enter(self) -> list[str]:
+        """Return a prefix that changes nothing."""
+        return ["env"]
+
+
+def test_the_terminals_virsh_doesnt_start_itself(tmp_path: Path) -> None:
+    """Though it comes first on the PATH, and the host has the same PATH."""
+    needs.kvm_host()
+    file = demo_terminal.write(tmp_path, {}, Here(tmp_path / "kvm"))
+
+    typed = f". {file}; virsh --version"
+    done = subprocess.run(["sh", "-ec", typed], capture_output=True, text=True, check=True, timeout=20)
+
+    assert done.stdout[:1].isdigit()
 
 
 @pytest.mark.parametrize(("vms", "stops"), [(True, 5), (False, 4)])
