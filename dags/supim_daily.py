@@ -17,7 +17,7 @@ nothing.
 
 #### When it fails
 
-The mail says what happened; so does the first red line of its log. Fix the cause, then clear the failed
+The mail and the first red line of the task's log say what happened. Fix the cause, then clear the failed
 task **with its downstream tasks**, so that the report is built again. What is copied already is kept.
 
 * `Survey source` or `Copy day`, **can't be reached**: the network or the cluster. It was retried three times.

@@ -16,7 +16,7 @@ target, mails what it would send or refuse, and writes nothing.
 
 #### When it fails
 
-The mail says what happened; so does the first red line of its log. The other days are restored. Fix the
+The mail and the first red line of the task's log say what happened. The other days are restored. Fix the
 cause, then clear the failed task **with its downstream tasks**. What is sent already isn't sent again.
 
 * `Plan restore`, **The form has**: the message lists all its mistakes. Trigger again.

@@ -3,8 +3,8 @@
 Boots VMs from their newest undamaged images to verify that they boot: on their own host, in a temporary VM
 without network, on overlays that are discarded. It waits for the checks that the site file names
 (`boot_test.checks`), takes a screenshot, and measures how long booting takes. Then it reads the whole image
-again, as a scrub does. VMs whose newest image wasn't booted yet come first; then those whose last boot test
-is longest ago. A VM may have settings of its own, or never be booted (`vms.overrides`).
+again, as a scrub does. VMs whose newest image was never booted come first, then those with the oldest boot
+test. A VM may have settings of its own, or never be booted (`vms.overrides`).
 
 **It never** touches a VM or its disks, and never changes or removes an image. Boot tests and VM backups wait
 for each other on a host.

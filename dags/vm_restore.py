@@ -16,7 +16,7 @@ To restore in place, shut the VM down first, and type its name again as **confir
 
 #### When it fails
 
-The mail says what happened; so does the first red line of its log. Fix the cause, then clear `Restore VM`
+The mail and the first red line of the task's log say what happened. Fix the cause, then clear `Restore VM`
 **with its downstream tasks**: it resumes, and sends nothing twice.
 
 * **in place only while it's off**: shut the VM down, or restore beside it.

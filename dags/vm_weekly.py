@@ -3,7 +3,7 @@
 Images each VM of the KVM hosts: stopped, started again within seconds by its own host, and imaged while it
 runs again; only what changed since last week crosses the network. The image is read back from the disk,
 verified by SHA-256 and published; old generations are removed once their successors are verified. One VM of a
-host is down at a time; the next isn't stopped until the last runs and its backup has ended.
+host is down at a time; the next isn't stopped until the previous one runs again and its backup has ended.
 
 **It never** leaves a VM off that was running (a watchdog on the host restarts it, whatever happens to this
 run), starts one that was off, overwrites an image, or removes a VM's newest one. A failed run removes none.
@@ -15,7 +15,7 @@ VM would be down, and touches nothing. VM backups can't be backfilled.
 
 #### When it fails
 
-The mail says what happened; so does the first red line of its log. Fix the cause, then clear the failed
+The mail and the first red line of the task's log say what happened. Fix the cause, then clear the failed
 task **with its downstream tasks**. A VM that this run has imaged already isn't stopped again.
 
 * `Stop, snapshot, start`, **no sign of**, **can't be started**: **look at the VM now**; no other is stopped.

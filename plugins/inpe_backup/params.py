@@ -15,8 +15,8 @@ _DAY = "^[0-9]{4}-[0-9]{3}$"
 _FOLDER = r"^/[^*?\[\\]*$"
 _GENERATION = "^[0-9]{4}(-[0-9]{2}){2}T[0-9]{2}(-[0-9]{2}){2}Z$"
 _MODES = {
-    "beside": "Beside: as a new VM; the original isn't touched",
-    "in place": "In place: over the original, which must be off",
+    "beside": "Beside: as a separate copy, network disconnected; the original isn't touched",
+    "in place": "In place: its current disks are overwritten; it must be off",
 }
 _MORE = "Only when needed"
 
@@ -120,7 +120,7 @@ def vm_restore(site: Site) -> Form:
             None,
             type=_TEXT,
             title="Confirm",
-            description="In place: type the VM's name again, because its disks are replaced by older ones. "
+            description="In place: type the VM's name again, because its current disks are overwritten. "
             "Empty: only for a restore beside it.",
         ),
         "start": Param(

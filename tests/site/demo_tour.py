@@ -76,4 +76,4 @@ class Tour:
         yield "Unmount the cluster's disk. The run fails, and its mail and the page say why and what to do."
         yield f"mv {source} {source}.away"
         yield f"""airflow dags trigger supim_daily --conf '{{"day": "{self.day}"}}'"""
-        yield f"mv {source}.away {source}   # then, on the page, Show the run, Clear: all is well again"
+        yield f"mv {source}.away {source}   # then the second line again: all is well"
