@@ -35,7 +35,9 @@ class Space(Model):
     used_bytes: NonNegativeInt
     free_bytes: NonNegativeInt = Field(description="what the worker's user may still write")
     reserve_bytes: NonNegativeInt = Field(description="what the backup always leaves free")
-    growth_bytes_per_day: int | None = Field(default=None, description="over the last 30 days; None: unknown, or less than a week of them")
+    growth_bytes_per_day: int | None = Field(
+        default=None, description="over the last 30 days; None: less than a week of them, or no copy"
+    )
     added_bytes: NonNegativeInt | None = Field(default=None, description="by this run; None: unknown")
     gone_bytes: NonNegativeInt = Field(default=0, description="freed by this run's removals")
     copied: tuple[CopiedBytes, ...] = Field(default=(), description="by date, of the last 30 days")

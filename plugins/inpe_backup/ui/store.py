@@ -61,22 +61,29 @@ class StatusStore:
     def screen(self, session: Session, vault: str, name: str) -> ScreenPart | None:
         """Return the last screenshot of a VM; None if there is none."""
         self.views(session)
-        recent = [part for _, part in _parts(session, self._screens.get((vault, name), [])) if part]
-        newest = max(recent, key=lambda part: trusted_first(part.taken), default=None)
+        found = [part for _, part in _parts(session, self._screens.get((vault, name), [])) if part]
+        own = [part for part in found if part.vault == vault]
+        newest = max(own, key=lambda part: trusted_first(part.taken), default=None)
         return newest.part if newest and isinstance(newest.part, ScreenPart) else None
 
     def _read(self, session: Session) -> tuple[VaultView, ...]:
-        events, self._screens = _current(session)
+        events, screens = _current(session)
         new = [event for event in events if event not in self._parts]
         read = dict(_parts(session, new))
         self._parts = {event: self._parts.get(event, read.get(event)) for event in events}
-        parts = [self._parts[event] for event in sorted(events)]
-        return fold([part for part in parts if part is not None], self._screens)
+        parts = {event: part for event in sorted(events) if (part := self._parts[event])}
+        vaults = {events[event]: part.vault for event, part in parts.items()}
+        self._screens = {(vaults[name], vm): ids for (name, vm), ids in screens.items() if name in vaults}
+        return fold(parts.values(), self._screens)
 
 
-def _current(session: Session) -> tuple[list[int], dict[tuple[str, str], list[int]]]:
-    """Return the events to fold, and those of screenshots, which are only read on request."""
-    events: list[int] = []
+def _current(session: Session) -> tuple[dict[int, str], dict[tuple[str, str], list[int]]]:
+    """Return the events to fold, and those of screenshots, which are only read on request.
+
+    Returns:
+        The name of each event's vault, as assets have it; and the events of screenshots by vault and VM.
+    """
+    events: dict[int, str] = {}
     screens: dict[tuple[str, str], list[int]] = {}
     for name, event, position in session.execute(_newest_of_each()):
         vault, _, key = name.removeprefix(PREFIX).partition("/")
@@ -84,9 +91,9 @@ def _current(session: Session) -> tuple[list[int], dict[tuple[str, str], list[in
         if position > (_REMEMBERED if kind in _HISTORIES else _RECENT):
             continue
         if kind == "screens":
-            screens.setdefault((_name(vault), _name(rest)), []).append(event)
+            screens.setdefault((vault, _name(rest)), []).append(event)
         else:
-            events.append(event)
+            events[event] = vault
     return events, screens
 
 

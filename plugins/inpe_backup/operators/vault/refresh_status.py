@@ -65,7 +65,7 @@ class RefreshStatusOperator(BackupOperator):
             vault, vault_parts = known, []
         for key, part in [*vault_parts, *run_parts]:
             extra = _extra(vault, taken, part)
-            context["outlet_events"][BACKUP_STATUS].add(status_asset(vault, key), extra=extra)
+            context["outlet_events"][BACKUP_STATUS].add(status_asset(key), extra=extra)
             self.log.info("Published %s.", key)
 
     def _read(self, taken: datetime, years: set[int]) -> tuple[str, list[tuple[str, Model]]]:
