@@ -43,7 +43,7 @@ exit status:
   3  another VM of this host, or another run, is busy; try again later
   4  not possible; nothing was touched, and the message says what prevents it
   5  the guest ignored the shutdown and was left running; should it still shut down, it is started again
-  6  the backup couldn't be begun, or a disk can't be read; the VM is as it was before
+  6  the backup couldn't be started, or a disk can't be read; the VM is as it was before
   7  THE VM ISN'T SEEN TO RUN, or its file systems to be thawed: look at it now
   8  libvirt failed or gave no answer
   9  no backup of the VM is open, or it isn't open any more

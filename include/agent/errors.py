@@ -37,7 +37,7 @@ class StillRunningError(AgentError):
 
 
 class BackupNotBegunError(AgentError):
-    """The backup couldn't be begun, or a disk can't be read; the VM is in the state it was in before."""
+    """The backup couldn't be started, or a disk can't be read; the VM is in the state it was in before."""
 
     status = 6
 

@@ -165,7 +165,7 @@ def _open_backup(state: StateFolder, uuid: str) -> dict[str, Any] | None:
 def _scratch(scratch: str | None, state_root: str) -> dict[str, Any]:
     if scratch and not Path(scratch).is_dir():
         raise UsageError(
-            f"This host has no folder {scratch}. Make it, or name another scratch folder in the site file."
+            f"This host has no folder {scratch}. Create it, or name another scratch folder in the site file."
         )
     folder = Path(scratch or state_root)
     while not folder.exists():  # the state folder is made by the first backup

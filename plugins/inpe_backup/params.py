@@ -87,8 +87,8 @@ def supim_restore(site: Site) -> Form:
             type="string",
             pattern=_FOLDER,
             title="Folder",
-            description="The folder to restore into, such as /data/restored; 2026/268 is made in it. It "
-            "begins with /, its parent folder must exist, and it mustn't be in the vault.",
+            description="The folder to restore into, such as /data/restored; 2026/268 is created in it. It "
+            "begins with /, its parent folder must exist, and it must not be in the vault.",
         ),
         "ssh_conn_id": Param(
             None,

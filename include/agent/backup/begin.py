@@ -95,7 +95,7 @@ class BeginBackup:
         except Exception as error:  # whatever failed, the VM comes first
             self._bring_back(error)
             state = "is off, as before" if self._was == "off" else "runs"
-            message = f"The backup of {self._name} couldn't be begun: {error} The VM {state}."
+            message = f"The backup of {self._name} couldn't be started: {error} The VM {state}."
             raise BackupNotBegunError(message) from error
 
     def _choose_method(self, requested: str) -> str:

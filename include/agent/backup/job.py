@@ -56,7 +56,7 @@ def begin_or_join(state: StateFolder, virsh: Virsh, uuid: str, request: dict[str
         WithheldError: another VM of the host isn't seen to be back: of this run, or of an earlier one.
         NotBackError: this VM isn't seen to be back: in this run, or since an earlier one.
         NotPossibleError: this VM is undefined.
-        LibvirtError: the job left no result; the VM's watchdog makes it run again.
+        LibvirtError: the job left no result; the VM's watchdog starts it again.
     """
     if missing := [key for key in _NEEDED if key not in request]:
         raise UsageError(f"The request lacks {', '.join(missing)}.")
@@ -209,7 +209,7 @@ def _result(folder: VmFolder, job: str) -> dict[str, Any]:
     result = read_json(folder.result)
     if result.pop("job", None) != job:
         raise LibvirtError(
-            "The backup's process left no result; it was killed. The VM's watchdog makes it run again. "
+            "The backup's process left no result; it was killed. The VM's watchdog starts it again. "
             "Try again."
         )
     return {**result, "clock": now()}

@@ -66,7 +66,7 @@ def require_off(virsh: Virsh, uuid: str, name: str) -> None:
     """
     if virsh.is_active(uuid):
         raise DisksChangedError(
-            f"{name} was started while its disks were read. It was let run, and nothing that was read is "
+            f"{name} was started while its disks were read. It was left running, and nothing of it is "
             "published."
         )
 

@@ -126,7 +126,7 @@ def space(folder: VmFolder, scratch: str | None, surveyed: dict[str, Any], metho
     path = scratch or str(folder.path)
     if not os.path.isdir(path):  # noqa: PTH112 - the text may be no path at all
         raise NotPossibleError(
-            f"This host has no folder {path}. Make it, or name another scratch folder in the site file."
+            f"This host has no folder {path}. Create it, or name another scratch folder in the site file."
         )
     folder.new_work_folder(scratch)
     size, allocated = (sum(disk[key] for disk in surveyed["disks"]) for key in ("bytes", "allocated"))

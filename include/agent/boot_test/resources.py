@@ -28,7 +28,7 @@ def scratch_folder(path: str) -> Path:
     """
     if not Path(path).is_dir():
         raise NotPossibleError(
-            f"This host has no folder {path}. Make it, or name another scratch folder in the site file."
+            f"This host has no folder {path}. Create it, or name another scratch folder in the site file."
         )
     return Path(path)
 

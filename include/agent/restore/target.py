@@ -168,7 +168,7 @@ def _not_its_own(restore: RestoreRequest, path: Path) -> NotPossibleError:
 
 def _check_folder(folder: Path) -> None:
     if not folder.is_dir():
-        raise NotPossibleError(f"The host has no folder {folder}. Make it, or choose another one.")
+        raise NotPossibleError(f"The host has no folder {folder}. Create it, or choose another one.")
     if os.statvfs(folder).f_flag & os.ST_RDONLY:
         raise NotPossibleError(f"{folder} is on a file system that is mounted read-only.")
     if not os.access(folder, os.W_OK):

@@ -179,7 +179,7 @@ def test_failures_on_the_host_raise_their_own_errors(kvm: KvmHost) -> None:
         host.begin_backup(uuid(kvm), request.model_copy(update={"scratch": "/no/such/folder"}))
     host.end_backup(uuid(kvm), "fails")
     hasty = {"method": "copy", "watchdog_s": 14}
-    with pytest.raises(VmNotImagedError, match=r"The backup of maq1 couldn't be begun: .*The VM runs"):
+    with pytest.raises(VmNotImagedError, match=r"The backup of maq1 couldn't be started: .*The VM runs"):
         host.begin_backup(uuid(kvm), request.model_copy(update=hasty))
     host.end_backup(uuid(kvm), "fails")
     nobody = HealthChecks(address="127.0.0.1", ports=(1,), timeout_s=1)
