@@ -106,6 +106,8 @@ def _count(outcome: Outcome, number: int) -> str:
 
 def _of_days(report: Report) -> list[str]:
     """Return what became of the run's own day, then of the others."""
+    if not report.day:
+        return ["No day was checked."]
     own = [f"Day {item.name} {_OWN_DAY[item.outcome]}." for item in report.items if item.own]
     others = counts([item for item in report.items if not item.own])
     return [

@@ -16,14 +16,14 @@ class RunFacts(Model):
         started: when it began.
         dry_run: whether it only planned.
         url: its page in the web UI.
-        day: the day that it backs up; for a run that isn't about a day, the day due when it started.
+        day: the day that it backs up; None for a run that isn't about a day, or that was given no valid one.
     """
 
     run_id: str
     started: AwareDatetime
     dry_run: bool
     url: str | None
-    day: Day
+    day: Day | None = None
 
 
 class Results(Protocol):

@@ -61,6 +61,7 @@ print(json.dumps({
             "owners": dag.owner.split(", "),
             "links": dag.owner_links,
             "form": {name: dag.params.get_param(name).dump() for name in dag.params},
+            "schedule": getattr(dag.timetable, "summary", None),
             "catchup": dag.catchup,
             "timeout": dag.dagrun_timeout,
             "stored": len(json.dumps(DagSerialization.to_dict(dag))),
@@ -180,6 +181,13 @@ def test_a_form_changes_nothing_existing_by_default(dags: dict[str, dict[str, An
 
     assert defaults == {"how": "beside", "start": False, "keep_old": True, "confirm": None}
     assert day["overwrite"]["value"] is False
+
+
+def test_every_schedule_says_its_zone(dags: dict[str, dict[str, Any]]) -> None:
+    """30 6 * * * in the web page, whose own times are in the viewer's zone, could be anywhere."""
+    shown = {name: dag["schedule"] for name, dag in dags.items()}
+    assert {name for name, text in shown.items() if not text} == {"supim_restore", "vm_restore", STATUS_ALONE}
+    assert [text for text in shown.values() if text and "America/Sao_Paulo" not in text] == []
 
 
 def test_no_dag_catches_up_or_ends_before_its_report(dags: dict[str, dict[str, Any]]) -> None:

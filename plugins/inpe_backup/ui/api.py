@@ -46,9 +46,9 @@ def one_year(status: Status, year: int) -> list[Json]:
 
 @router.get("/vaults/{vault}/days/{day}")
 def one_day(status: Status, day: str) -> Json:
-    """Return everything that is known of one day."""
+    """Return everything that is known of one day, given as ``2026-268`` or as its date."""
     try:
-        which = OrdinalDay.parse(day)
+        which = OrdinalDay.read(day)
     except InvalidDayError as error:
         raise HTTPException(HTTPStatus.BAD_REQUEST, str(error)) from error
     record, survey = status.view.days.get(which), status.view.surveyed.get(which)

@@ -69,6 +69,15 @@ function dateOf(day) {
   date.setUTCFullYear(+year, 0, +number);
   return date;
 }
+// What a person typed, 2026-268 or 2026-09-25, as 2026-268; null if there is no such day.
+function typedDay(text) {
+  const [, year, month, number] = /^(\d{4})-(\d{2})-(\d{2})$/.exec(text.trim()) || [];
+  if (!year) return dateOf(text.trim()) && text.trim();
+  const date = dateOf(dayName(year, 1)), first = Number(date);
+  date.setUTCMonth(month - 1, +number);
+  const real = date.getUTCMonth() === month - 1 && date.getUTCDate() === +number;
+  return real ? dayName(year, Math.round((date - first) / 864e5) + 1) : null;
+}
 const longDate = (day) => dateOf(day).toLocaleDateString("en-GB", { weekday: "long", day: "numeric", month: "long", year: "numeric", timeZone: "UTC" });
 
 // ---- calendar
@@ -209,19 +218,19 @@ function openForm(which, first = "", last = first) {
 }
 
 function range(form) {
-  const first = dateOf(form.first.value.trim()), last = dateOf(form.last.value.trim());
+  const first = typedDay(form.first.value), last = typedDay(form.last.value);
   if (!first || !last) return null;
-  return { first, last, days: Math.round((last - first) / 864e5) + 1 };
+  return { first, last, days: Math.round((dateOf(last) - dateOf(first)) / 864e5) + 1 };
 }
 
 function preview(box) {
   const form = query(".request", box), chosen = range(form), text = query(".preview", box);
   const dag = box.id === "restore" ? "supim_restore" : "supim_daily";
-  for (const field of [form.first, form.last]) field.setCustomValidity(field.value && !dateOf(field.value.trim()) ? "There is no such day. Write the year and the day of the year, such as 2026-268." : "");
+  for (const field of [form.first, form.last]) field.setCustomValidity(field.value && !typedDay(field.value) ? "There is no such day. Write year and day of the year, such as 2026-268, or the date, such as 2026-09-25." : "");
   if (!chosen) { text.replaceChildren(); return; }
   form.last.setCustomValidity(chosen.days < 1 ? "The last day is before the first." : "");
   if (chosen.days < 1) { text.replaceChildren(); return; }
-  const days = chosen.days === 1 ? form.first.value : `${chosen.days} days, ${form.first.value} to ${form.last.value}`;
+  const days = chosen.days === 1 ? chosen.first : `${chosen.days} days, ${chosen.first} to ${chosen.last}`;
   const sentence = box.id === "restore"
     ? `supim_restore verifies ${days} in the vault, copies what is missing to the folder, and verifies it there.`
     : `${chosen.days === 1 ? "One run" : `${chosen.days} runs`} of supim_daily: ${days}. Missing days are copied from the source and verified; safe days are left alone.`;
@@ -239,8 +248,7 @@ async function post(path, body) {
 }
 
 async function backUp(form) {
-  const { days } = range(form), conf = form.dry_run.checked ? { dry_run: true } : {};
-  const first = form.first.value.trim(), last = form.last.value.trim();
+  const { first, last, days } = range(form), conf = form.dry_run.checked ? { dry_run: true } : {};
   if (days === 1) {
     const run = await post("dags/supim_daily/dagRuns", { logical_date: null, partition_key: first, conf });
     return ["The run has started: ", runLink("supim_daily", run.dag_run_id)];
@@ -251,7 +259,7 @@ async function backUp(form) {
 }
 
 async function restore(form) {
-  const first = form.first.value.trim(), last = form.last.value.trim();
+  const { first, last } = range(form);
   const conf = { day: first, folder: form.folder.value.trim(), pattern: form.pattern.value, overwrite: form.overwrite.checked, dry_run: form.dry_run.checked };
   if (last !== first) conf.last = last;
   if (form.ssh_conn_id.value.trim()) conf.ssh_conn_id = form.ssh_conn_id.value.trim();

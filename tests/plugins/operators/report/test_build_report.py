@@ -1,14 +1,20 @@
 """A report names what a run had no space for, and what it refused, each with the reason."""
 
+import re
 from datetime import UTC, datetime
 from typing import Any
 
+import pytest
+
 from include.config import site_file
 from include.days.plan import DayAction, DayWindow
-from include.report import Report
+from include.ordinal_day import OrdinalDay
+from include.report import Report, headline, render_html, render_text, summary
 from include.report.build import build_report
+from include.results.failure import Failure
 from include.results.states import Kind, Outcome
 from include.results.tasks import RunFacts
+from inpe_backup.operators.report.build_report import BuildReportOperator
 from inpe_backup.xcom import TaskResults
 from tests.include.days.sample_days import DAY, record
 from tests.include.report.daily_runs import plan
@@ -20,10 +26,10 @@ ANOTHER = "6ad32f6c-2b2e-4f1e-9a84-0c5d1a1f0007"
 NEEDS = "The vault needs 1 GB more."
 
 
-def reported(kind: Kind, results: dict[str, Any]) -> Report:
+def reported(kind: Kind, results: dict[str, Any], day: OrdinalDay | None = DAY) -> Report:
     """Return the report of a run whose tasks left these results."""
     site = site_file.load(site_file.DEFAULT_PATH)
-    run = RunFacts(run_id="a run", started=datetime.now(UTC), dry_run=False, url=None, day=str(DAY))
+    run = RunFacts(run_id="a run", started=datetime.now(UTC), dry_run=False, url=None, day=day)
     return build_report(kind, site, run, TaskResults(FakeTask(results).context()), None)
 
 
@@ -84,3 +90,33 @@ def test_a_vm_without_space_is_refused_for_that_reason() -> None:
     report = reported(Kind.VMS, results)
     assert outcomes(report)["maq1"] == (Outcome.NOT_POSSIBLE, NEEDS)
     assert report.needs_action == ()
+
+
+def test_a_run_without_a_valid_day_is_reported_about_no_day() -> None:
+    """Another day, safe or not, has nothing to do with it."""
+    wrong = Failure(task="choose_days", error="InvalidDayError", message="There is no day 366 in 2026.")
+    results = {"choose_days.failure": wrong.model_dump(mode="json")}
+    report = reported(Kind.DAYS, results, day=None)
+
+    assert (report.day, report.items, report.coverage) == (None, (), ())
+    assert report.needs_action == (wrong.message,)
+    assert summary(report) == "SUPIM NOT CHECKED, action needed"
+    assert headline(report) == "No day was checked."
+    assert wrong.message in render_text(report)
+    assert not re.search("[0-9]{4}-[0-9]{3}[^0-9]", render_text(report) + render_html(report))
+
+
+@pytest.mark.parametrize(
+    ("kind", "typed", "day"),
+    [
+        (Kind.DAYS, "2024-366", "2024-366"),
+        (Kind.DAYS, "2024-12-31", "2024-366"),
+        (Kind.DAYS, "2026-366", None),
+        (Kind.RESTORE, "2024-366", None),
+    ],
+)
+def test_a_run_is_about_its_own_day_or_none(kind: Kind, typed: str, day: str | None) -> None:
+    """A wrong day isn't replaced by the day that is due."""
+    operator = BuildReportOperator(task_id="build_report", kind=kind, tasks={})
+    found = operator.day(FakeTask(day=typed).context())
+    assert found == (OrdinalDay.parse(day) if day else None)
