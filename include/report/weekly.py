@@ -47,7 +47,7 @@ def build(site: Site, run: RunFacts, results: Results, vault: Vault | None) -> R
         run_id=run.run_id,
         started=run.started,
         dry_run=run.dry_run,
-        planned=of_all_hosts(lists.values(), refused),
+        planned=[plan for plan in of_all_hosts(lists.values(), refused) if plan.action is not VmAction.SKIP],
         unlisted_hosts={
             host: next(iter(results.failures("list_vms", index=hosts[host])), None)
             for host, plans in lists.items()
@@ -59,6 +59,7 @@ def build(site: Site, run: RunFacts, results: Results, vault: Vault | None) -> R
         removed=None if removed is None else [RemovedGeneration.model_validate(one) for one in removed],
         failures=failures_of(results, "check_free_space", "apply_retention"),
         run_url=run.url,
+        requested=run.requested,
     ).report(vault)
 
 
@@ -84,12 +85,13 @@ class WeeklyRun:
         run_id: the run's id.
         started: when it began.
         dry_run: whether it only planned.
-        planned: the plans for the VMs of all hosts whose VMs could be listed.
+        planned: the plans for the VMs of all hosts whose VMs could be listed, without those not asked for.
         unlisted_hosts: the connections of the other hosts, each with the failure, if known.
         results: what the tasks of each VM left, by the VM's name.
         removed: the generations that retention gave up; None: retention left no result.
         failures: of tasks that work for the whole run.
         run_url: the run's page in the web UI.
+        requested: names or patterns of the VMs that the run was asked for; empty: all.
     """
 
     site: Site
@@ -102,6 +104,7 @@ class WeeklyRun:
     removed: list[RemovedGeneration] | None
     failures: list[Failure]
     run_url: str | None = None
+    requested: tuple[str, ...] = ()
 
     def report(self, vault: Vault | None) -> Report:
         """Return the report; without a vault it leaves out generations and space."""
@@ -112,6 +115,7 @@ class WeeklyRun:
         return Report(
             kind=Kind.VMS,
             title="VM",
+            requested=self.requested,
             institute=self.site.institute.name,
             timezone=self.site.institute.timezone,
             dry_run=self.dry_run,
@@ -177,7 +181,7 @@ class WeeklyRun:
             for plan, item in zip(self.planned, items, strict=True)
             if plan.action is not VmAction.EXCLUDE
         }
-        for name in sorted({*holdings.of, *now}):
+        for name in sorted({*now} if self.requested else {*holdings.of, *now}):
             yield self._calendar.row(
                 name, holdings.of.get(name, ()), now.get(name) or self._now(holdings, name)
             )

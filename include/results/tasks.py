@@ -17,6 +17,7 @@ class RunFacts(Model):
         dry_run: whether it only planned.
         url: its page in the web UI.
         day: the day that it backs up; None for a run that isn't about a day, or that was given no valid one.
+        requested: names or patterns of the VMs that it was asked for; empty: all.
     """
 
     run_id: str
@@ -24,6 +25,7 @@ class RunFacts(Model):
     dry_run: bool
     url: str | None
     day: Day | None = None
+    requested: tuple[str, ...] = ()
 
 
 class Results(Protocol):

@@ -233,11 +233,12 @@ def _of_space(status: VaultStatus) -> Iterator[Alert]:
 
 
 def _of_runs(status: VaultStatus) -> Iterator[Alert]:
-    dags: set[str] = set()
+    seen: set[tuple[str, bool]] = set()
     for run in status.view.runs:
-        if run.dag in dags or run.dry_run:
+        # A run of some VMs says nothing about the others, so that it hides no older run of all.
+        if run.dry_run or seen & {(run.dag, False), (run.dag, run.partial)}:
             continue
-        dags.add(run.dag)
+        seen.add((run.dag, run.partial))
         if not run.good:
             sentence = f"Last run of {run.dag}: {run.line}."
             yield Alert(Urgency.TO_DO, sentence, AlertAction.SHOW_RUN, run.dag, run.run)

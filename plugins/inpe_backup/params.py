@@ -39,10 +39,19 @@ def supim_daily(site: Site) -> Form:
 def vm_weekly() -> Form:
     """Return the form of ``vm_weekly``."""
     return {
+        "vms": Param(
+            None,
+            type=["null", "array"],
+            items={"type": "string"},
+            format=form_checks.VM_PATTERNS,
+            title="VMs",
+            description="Names of VMs to back up now, or patterns such as web*, one in each line. What the "
+            "site file excludes stays excluded. Empty: all VMs.",
+        ),
         "dry_run": _dry_run(
             "mails which VMs would be backed up and how long each would be down, and touches none. "
             "Off: VMs are stopped NOW, one after the other, for some seconds each."
-        )
+        ),
     }
 
 

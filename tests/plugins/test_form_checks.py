@@ -65,6 +65,8 @@ WRONG = {
     "no host": ("supim_restore", "ssh_conn_id", "", "'' should be non-empty"),
     "no files": ("supim_restore", "pattern", "", "'' should be non-empty"),
     "revision 0": ("supim_restore", "revision", 0, "0 is less than the minimum of 1"),
+    "empty line": ("vm_weekly", "vms", ["maq1", " "], "A line is empty. Write a VM's name or a pattern"),
+    "one name": ("vm_weekly", "vms", "maq1", "'maq1' is not of type 'null', 'array'"),
     "a path": ("vm_boot_test", "vm", "../maq1", "'../maq1' can't be a name in the vault."),
     "no VM": ("vm_boot_test", "vm", "", "'' should be non-empty"),
     "hidden": ("vm_restore", "vm", ".maq1", "'.maq1' can't be a name in the vault."),
@@ -86,7 +88,7 @@ def test_a_wrong_value_is_refused(case: str) -> None:
 
     assert str(refused.value).startswith(f"Invalid input for param {field}: ")
     assert message in str(refused.value)
-    by_schema = case in ("no host", "no files", "revision 0", "no VM", "how", "other host")
+    by_schema = case in ("no host", "no files", "revision 0", "no VM", "how", "other host", "one name")
     assert ("in schema" in str(refused.value)) == by_schema
 
 

@@ -188,6 +188,20 @@ def test_only_the_last_run_of_each_dag_makes_alerts() -> None:
     assert (alert.sentence, alert.run) == ("Look at maq2's fan.", new.run)
 
 
+def test_a_run_of_some_vms_hides_no_failed_run_of_all() -> None:
+    """It says nothing about the others; a newer run of all hides both."""
+    of_all = run("vm_weekly", Kind.VMS, "VM FAILED", NOW - timedelta(days=7), good=False)
+    of_some = run("vm_weekly", Kind.VMS, "VM maq1 FAILED", NOW - timedelta(days=2), good=False, partial=True)
+    again = run("vm_weekly", Kind.VMS, "VM maq1 OK", NOW - timedelta(days=1), partial=True)
+    newest = run("vm_weekly", Kind.VMS, "VM OK", NOW)
+    found = [
+        [alert.sentence for alert in vault_status(in_vault(0), *runs).alerts]
+        for runs in ((of_all, of_some), (of_all, of_some, again), (of_all, of_some, again, newest))
+    ]
+    failed = [f"Last run of vm_weekly: {line}." for line in ("VM maq1 FAILED", "VM FAILED")]
+    assert found == [failed, failed[1:], []]
+
+
 def measured(*used: int, every: int = 1) -> VaultView:
     """Return a view with measurements of used space, some days apart, the last one now."""
     times = [NOW - timedelta(days=every * back) for back in reversed(range(len(used)))]

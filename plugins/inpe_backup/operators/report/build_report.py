@@ -46,6 +46,7 @@ class BuildReportOperator(BackupOperator):
             dry_run=context["params"].get("dry_run", False),
             url=context["ti"].log_url.split("/tasks/")[0],
             day=self.day(context),
+            requested=tuple(self.requested_vms(context)) if Kind(self.kind) is Kind.VMS else (),
         )
 
     def day(self, context: Context) -> OrdinalDay | None:

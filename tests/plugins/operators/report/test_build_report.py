@@ -14,11 +14,12 @@ from include.report.build import build_report
 from include.results.failure import Failure
 from include.results.states import Kind, Outcome
 from include.results.tasks import RunFacts
+from include.vms.plan import VmAction
 from inpe_backup.operators.report.build_report import BuildReportOperator
 from inpe_backup.xcom import TaskResults
 from tests.include.days.sample_days import DAY, record
 from tests.include.report.daily_runs import plan
-from tests.include.report.weekly_runs import made, planned
+from tests.include.report.weekly_runs import ended, made, planned
 from tests.include.vms.sample_vms import UUID
 from tests.plugins.operators import FakeTask
 
@@ -26,10 +27,14 @@ ANOTHER = "6ad32f6c-2b2e-4f1e-9a84-0c5d1a1f0007"
 NEEDS = "The vault needs 1 GB more."
 
 
-def reported(kind: Kind, results: dict[str, Any], day: OrdinalDay | None = DAY) -> Report:
+def reported(
+    kind: Kind, results: dict[str, Any], day: OrdinalDay | None = DAY, requested: tuple[str, ...] = ()
+) -> Report:
     """Return the report of a run whose tasks left these results."""
     site = site_file.load(site_file.DEFAULT_PATH)
-    run = RunFacts(run_id="a run", started=datetime.now(UTC), dry_run=False, url=None, day=day)
+    run = RunFacts(
+        run_id="a run", started=datetime.now(UTC), dry_run=False, url=None, day=day, requested=requested
+    )
     return build_report(kind, site, run, TaskResults(FakeTask(results).context()), None)
 
 
@@ -120,3 +125,27 @@ def test_a_run_is_about_its_own_day_or_none(kind: Kind, typed: str, day: str | N
     operator = BuildReportOperator(task_id="build_report", kind=kind, tasks={})
     found = operator.day(FakeTask(day=typed).context())
     assert found == (OrdinalDay.parse(day) if day else None)
+
+
+def test_a_run_of_some_vms_reports_only_those() -> None:
+    """The others are neither missing nor in the subject, which names what was asked for."""
+    plans = [planned("maq1"), planned("maq2", VmAction.SKIP), planned("maq3", VmAction.SKIP)]
+    results = {
+        "list_vms_0": [plan.model_dump(mode="json") for plan in plans],
+        "check_free_space": [{"vm": {"name": "maq1", "uuid": UUID}}],
+        "publish_image_0": made(vm="maq1").model_dump(mode="json"),
+        "end_backup_0": ended().model_dump(mode="json"),
+        "apply_retention": [],
+    }
+    report = reported(Kind.VMS, results, requested=("maq1",))
+    assert list(outcomes(report)) == ["maq1"]
+    assert summary(report).startswith("VM maq1 OK · 1 imaged")
+    assert headline(report) == "Only maq1 was asked for. maq1 was imaged and verified."
+    assert "maq2" not in render_text(report)
+
+
+def test_a_subject_names_few_of_many_vms() -> None:
+    """It stays one short line."""
+    names = ("maq1", "maq2", "web*", "db", "tape")
+    report = reported(Kind.VMS, {"list_vms_0": [], "check_free_space": []}, requested=names)
+    assert report.name == "VM maq1, maq2, web* and 2 more"
