@@ -19,7 +19,7 @@ from tests.sample_status import NOW, day, published, rules, run, vm
 DUE = OrdinalDay.of(NOW.date()) - 2
 
 
-def vault_status(*parts: Part, now: datetime = NOW, paused: tuple[str, ...] = ()) -> VaultStatus:
+def vault_status(*parts: Part, now: datetime = NOW, **paused: int) -> VaultStatus:
     """Return the status of a vault of which some parts were published."""
     [view] = fold(published(part, NOW) for part in (rules(keep_days_at_source=90), *parts))
     return VaultStatus(view, now, years(view, now), vm_statuses(view, now), forecast(view), paused)
@@ -81,8 +81,28 @@ def test_an_old_status_is_the_first_alert_and_the_headline() -> None:
 
 def test_a_paused_dag_is_an_alert() -> None:
     """Its schedule does not run."""
-    [alert] = vault_status(in_vault(0), paused=("supim_daily",)).alerts
+    [alert] = vault_status(in_vault(0), supim_daily=0).alerts
     assert alert.sentence == "supim_daily is paused and does not run on its schedule."
+
+
+@pytest.mark.parametrize(
+    ("waiting", "sentence"),
+    [
+        (1, "vm_restore is paused. Its run waits until you switch it on."),
+        (3, "vm_restore is paused. Its 3 runs wait until you switch it on."),
+    ],
+)
+def test_a_run_of_a_paused_dag_waits_until_it_is_switched_on(waiting: int, sentence: str) -> None:
+    """Nothing else is wrong with it."""
+    [alert] = vault_status(in_vault(0), vm_restore=waiting).alerts
+    assert (alert.sentence, alert.subject) == (sentence, "vm_restore")
+
+
+def test_who_has_triggered_vault_status_isnt_asked_to() -> None:
+    """Its run waits."""
+    first, second = vault_status(in_vault(0, 1), now=NOW + timedelta(days=3), vault_status=1).alerts[:2]
+    assert first.sentence == "This status is 3 days old."
+    assert second.sentence == "vault_status is paused. Its run waits until you switch it on."
 
 
 @pytest.mark.parametrize(

@@ -234,9 +234,12 @@ function preview(box) {
   const sentence = box.id === "restore"
     ? `supim_restore verifies ${days} in the vault, copies what is missing to the folder, and verifies it there.`
     : `${chosen.days === 1 ? "One run" : `${chosen.days} runs`} of supim_daily: ${days}. Missing days are copied from the source and verified; safe days are left alone.`;
-  const paused = page().dataset.paused.split(" ").includes(dag) ? ` ${dag} is paused: the run waits until you unpause it.` : "";
-  text.replaceChildren(form.dry_run.checked ? `Dry run. ${sentence} Nothing is changed.` : sentence, paused ? make("b", { class: "warn" }, paused) : "");
+  text.replaceChildren(form.dry_run.checked ? `Dry run. ${sentence} Nothing is changed.` : sentence, isPaused(dag) ? make("b", { class: "warn" }, ` ${waits(dag)}.`) : "");
 }
+
+const isPaused = (dag) => page().dataset.paused.split(" ").includes(dag);
+const waits = (dag) => `${dag} is paused. It waits until you switch it on`;
+const started = (dag, what) => (isPaused(dag) ? `${waits(dag)}: ` : `${what} has started: `);
 
 async function post(path, body) {
   const response = await fetch(`../api/v2/${path}`, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
@@ -251,11 +254,11 @@ async function backUp(form) {
   const { first, last, days } = range(form), conf = form.dry_run.checked ? { dry_run: true } : {};
   if (days === 1) {
     const run = await post("dags/supim_daily/dagRuns", { logical_date: null, partition_key: first, conf });
-    return ["The run has started: ", runLink("supim_daily", run.dag_run_id)];
+    return [started("supim_daily", "The run"), runLink("supim_daily", run.dag_run_id)];
   }
   const midnight = (day) => `${dateOf(day).toISOString().slice(0, 10)}T00:00:00Z`;
   await post("backfills", { dag_id: "supim_daily", from_date: midnight(first), to_date: midnight(last), dag_run_conf: conf, reprocess_behavior: "completed", max_active_runs: 4 });
-  return [`The backfill of ${days} days has started: `, make("a", { href: "../dags/supim_daily/backfills", "data-out": "" }, "its runs")];
+  return [started("supim_daily", `The backfill of ${days} days`), make("a", { href: "../dags/supim_daily/backfills", "data-out": "" }, "its runs")];
 }
 
 async function restore(form) {
@@ -264,7 +267,7 @@ async function restore(form) {
   if (last !== first) conf.last = last;
   if (form.ssh_conn_id.value.trim()) conf.ssh_conn_id = form.ssh_conn_id.value.trim();
   const run = await post("dags/supim_restore/dagRuns", { logical_date: null, conf });
-  return ["The run has started: ", runLink("supim_restore", run.dag_run_id)];
+  return [started("supim_restore", "The run"), runLink("supim_restore", run.dag_run_id)];
 }
 
 async function submit(event) {
@@ -273,7 +276,8 @@ async function submit(event) {
   button.disabled = true;
   result.replaceChildren("Starting …");
   try {
-    result.replaceChildren(...await (box.id === "restore" ? restore(form) : backUp(form)), ". This page updates itself.");
+    const sent = await (box.id === "restore" ? restore(form) : backUp(form));
+    result.replaceChildren(...sent, isPaused(box.id === "restore" ? "supim_restore" : "supim_daily") ? "." : ". This page updates itself.");
   } catch (error) {
     result.replaceChildren(error.message);
     button.disabled = false;
