@@ -25,6 +25,7 @@ from include.report.coverage import CALENDAR_DAYS, coverage, years
 from include.results.failure import Failure
 from include.results.item import Item
 from include.results.states import Kind, Outcome, State
+from include.results.task_labels import task_label
 from include.results.tasks import Results, RunFacts, failures_of
 from include.status.space import space_now
 from include.vault.vault import Vault
@@ -219,7 +220,7 @@ class DailyRun:
             return "Not started: an earlier task of the run failed."
         return (
             "Its tasks left no result; they were killed or never started. Check their logs, then clear "
-            "copy_day."
+            f"{task_label('copy_day')}."
         )
 
 

@@ -13,6 +13,7 @@ from include.report.vm_item import VmCase, VmResult, is_of_end_backup
 from include.results.failure import Failure
 from include.results.item import Item
 from include.results.states import Kind, Outcome, State, WeekState
+from include.results.task_labels import task_label
 from include.results.tasks import Results, RunFacts, failures_of
 from include.status.space import Space, space_now
 from include.text import size, visible
@@ -32,7 +33,7 @@ SHOWN_VMS, SHOWN_IMAGES = 8, 12
 _STEPS = ("begin_backup", "transfer_image", "verify_image", "publish_image", "end_backup")
 _NOT_LISTED = (
     "Its VMs were not listed: the task left no result; it was killed or never started. Check the log of "
-    "list_vms, then clear it."
+    f"{task_label('list_vms')}, then clear it."
 )
 
 

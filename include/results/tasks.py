@@ -6,6 +6,7 @@ from pydantic import AwareDatetime
 
 from include.models import Day, Model
 from include.results.failure import Failure
+from include.results.task_labels import task_label
 
 
 class RunFacts(Model):
@@ -53,7 +54,7 @@ def failures_of(results: Results, needed: str, *others: str) -> list[Failure]:
     if failures or results.result(needed) is not None:
         return failures
     message = (
-        f"The task {results.task_id(needed)} left no result; it was killed or never started. "
+        f"The task {task_label(results.task_id(needed))} left no result; it was killed or never started. "
         "Check its log, then clear it."
     )
     return [Failure(task=needed, error="BackupError", message=message)]
