@@ -19,7 +19,7 @@ target, mails what it would send or refuse, and writes nothing.
 The mail and the first red line of the task's log say what happened. The other days are restored. Fix the
 cause, then clear the failed task **with its downstream tasks**. What is sent already isn't sent again.
 
-* `Plan restore`, **The form has**: the message lists all its mistakes. Trigger again.
+* `Plan restore`, **The form has**: fields that don't fit together; the message lists them. Trigger again.
 * `Plan restore`, **must pin the server's host key**, **another host key**: correct the connection.
 * `Restore day`, **has something else under names of**: other files are in the way; nothing of that day was
   written. Name another folder, or switch **overwrite** on.

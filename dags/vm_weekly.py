@@ -10,8 +10,9 @@ run), starts one that was off, overwrites an image, or removes a VM's newest one
 
 #### By hand
 
-**Trigger** images all VMs **now**. With **dry run** it lists them, mails what it would do and how long each
-VM would be down, and touches nothing. VM backups can't be backfilled.
+**Trigger** images all VMs **now**, or those in the field **VMs**: names or patterns, such as `web*`, one in a
+line. With **dry run** it lists them, mails what it would do and how long each VM would be down, and touches
+nothing. VM backups can't be backfilled.
 
 #### When it fails
 
@@ -23,7 +24,7 @@ task **with its downstream tasks**. A VM that this run has imaged already isn't 
   host starts it again if it goes down late. Shut it down by hand once, or set `on_timeout: destroy`.
 * `Stop, snapshot, start`, **can't be backed up**: the message says why, such as a disk that can't be read.
 * `List VMs`, **matches no VM**: `vms.hosts` in the site file. Other hosts' VMs are imaged.
-* `Check free space`: the vault needs more; the message says how much. No VM was stopped.
+* `Check free space`: the vault needs more, as the message says, or **VMs** names none. No VM was stopped.
 * `Transfer image`, **No backup of this VM is open**, **was started**: clear `Stop, snapshot, start`.
 * `Check result` alone: it only repeats the report; the cause is there.
 """
@@ -72,7 +73,6 @@ with DAG(
         trigger_rule="all_done",  # a host that can't be reached doesn't stop the backup of other hosts' VMs
         list_task="list_vms",
     )
-
     retention = ApplyRetentionOperator(
         task_id="apply_retention",
         task_display_name="Apply retention",

@@ -12,6 +12,10 @@ def _day(value: object) -> object:
     return OrdinalDay.parse(value) if isinstance(value, str) else value
 
 
+def _typed_day(value: object) -> object:
+    return OrdinalDay.read(value) if isinstance(value, str) else value
+
+
 def _known_zone(name: str) -> str:
     try:
         return ZoneInfo(name).key
@@ -26,6 +30,9 @@ ZoneName = Annotated[str, AfterValidator(_known_zone)]
 
 Day = Annotated[OrdinalDay, BeforeValidator(_day), PlainSerializer(str)]
 """An ordinal day; in JSON ``"2026-268"``."""
+
+TypedDay = Annotated[OrdinalDay, BeforeValidator(_typed_day), PlainSerializer(str)]
+"""A day as a person types it: also as a date, ``"2026-09-25"``."""
 
 
 class Model(BaseModel):

@@ -1,7 +1,7 @@
 """Ordinal dates, which the institute calls "Julian days".
 
 They are written ``2026-268`` (ISO 8601 ordinal date: year, day of the year from 001 to 366). The Julian Day
-Number of astronomy is something else.
+Number of astronomy is something else. People may also type the calendar date, ``2026-09-25``.
 """
 
 import calendar
@@ -15,6 +15,7 @@ from typing import Self
 from include.errors import InvalidDayError
 
 _WRITTEN = re.compile(r"([0-9]{4})-([0-9]{3})")
+_DATE = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})")
 _FIELD = re.compile(r"\{(year|day)(?:(?<=year):04d|(?<=day):0[1-3]d)?\}")  # no more digits than a day has
 
 
@@ -57,6 +58,22 @@ class OrdinalDay:
         return cls(int(written[1]), int(written[2]))
 
     @classmethod
+    def read(cls, text: str) -> Self:
+        """Read what a person typed: ``2026-268``, or the date, ``2026-09-25``.
+
+        Raises:
+            InvalidDayError: the text has another form, or the calendar has no such day.
+        """
+        if dated := _DATE.fullmatch(text):
+            return cls.of(_calendar_date(*map(int, dated.groups())))
+        if _WRITTEN.fullmatch(text):
+            return cls.parse(text)
+        raise InvalidDayError(
+            f"{text!r} is not a day. Write year and day of the year, such as 2026-268, or the date, such as "
+            "2026-09-25."
+        )
+
+    @classmethod
     def of(cls, moment: date) -> Self:
         """Return the day of a date, or of an aware datetime in its own zone."""
         return cls(moment.year, moment.timetuple().tm_yday)
@@ -77,6 +94,23 @@ class OrdinalDay:
 
     def __str__(self) -> str:
         return f"{self.year:04d}-{self.number:03d}"
+
+
+def _calendar_date(year: int, month: int, day: int) -> date:
+    try:
+        return date(year, month, day)
+    except ValueError as wrong:
+        raise InvalidDayError(
+            f"There is no {year:04d}-{month:02d}-{day:02d}: {_what_is_wrong(year, month)}"
+        ) from wrong
+
+
+def _what_is_wrong(year: int, month: int) -> str:
+    if not date.min.year <= year <= date.max.year:
+        return "years go from 1 to 9999."
+    if not 1 <= month <= 12:  # noqa: PLR2004 - months of a year
+        return "months go from 01 to 12."
+    return f"its month has the days 01 to {calendar.monthrange(year, month)[1]}."
 
 
 def days_in(year: int) -> int:

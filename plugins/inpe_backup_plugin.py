@@ -4,16 +4,19 @@ from typing import Any
 
 from airflow.plugins_manager import AirflowPlugin
 
-from inpe_backup import run_note
+from inpe_backup import form_checks, run_note, run_partition
+from inpe_backup.cron_timetable import ZonedCronTimetable
 from inpe_backup.timetable import OrdinalDayTimetable
+
+form_checks.register()
 
 
 class InpeBackupPlugin(AirflowPlugin):
     """The project's additions to Airflow."""
 
     name = "inpe_backup"
-    timetables = [OrdinalDayTimetable]  # noqa: RUF012 - as the base class declares it
-    listeners = [run_note]  # noqa: RUF012 - the same
+    timetables = [OrdinalDayTimetable, ZonedCronTimetable]  # noqa: RUF012 - as the base class declares it
+    listeners = [run_note, run_partition]  # noqa: RUF012 - the same
     external_views = [  # noqa: RUF012 - as above
         {
             "name": "Backups",

@@ -21,7 +21,7 @@ the DAG supim_restore."""
 def add(commands: Commands) -> None:
     """Add the command."""
     parser = commands.add_parser("restore-day", help="restore a day to a folder", description=_DESCRIPTION)
-    parser.add_argument("day", metavar="DAY", help="year and day of the year, such as 2026-268")
+    parser.add_argument("day", metavar="DAY", help="such as 2026-268 or 2026-09-25")
     terminal.add_target(parser, "the folder that contains the years")
     parser.add_argument(
         "--revision", type=int, metavar="N", help="restore this revision (default: newest undamaged)"

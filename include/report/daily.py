@@ -1,7 +1,7 @@
 """The report of a daily run: what was planned, what was done, and what the vault holds."""
 
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -25,7 +25,8 @@ from include.report.coverage import CALENDAR_DAYS, coverage, years
 from include.results.failure import Failure
 from include.results.item import Item
 from include.results.states import Kind, Outcome, State
-from include.results.tasks import Results, RunFacts
+from include.results.task_labels import task_label
+from include.results.tasks import Results, RunFacts, failures_of
 from include.status.space import space_now
 from include.vault.vault import Vault
 
@@ -46,6 +47,8 @@ class DayResult(Model):
 
 def build(site: Site, run: RunFacts, results: Results, vault: Vault | None) -> Report:
     """Build the report of a daily run from what its tasks left; see ``build.py``."""
+    if run.day is None:
+        return _without_day(site, run, failures_of(results, "choose_days"))
     window, days = results.result("choose_days"), results.result("check_free_space") or ()
     copied = {OrdinalDay.parse(day): _day_result(results, index, day) for index, day in enumerate(days)}
     return DailyRun(
@@ -60,6 +63,22 @@ def build(site: Site, run: RunFacts, results: Results, vault: Vault | None) -> R
         failures=results.failures("choose_days", "survey_source", "plan_days", "check_free_space"),
         run_url=run.url,
     ).report(vault)
+
+
+def _without_day(site: Site, run: RunFacts, failures: Sequence[Failure]) -> Report:
+    """Return the report of a run that was given no valid day: it was about none."""
+    return Report(
+        kind=Kind.DAYS,
+        title="SUPIM",
+        institute=site.institute.name,
+        timezone=site.institute.timezone,
+        dry_run=run.dry_run,
+        started=run.started,
+        finished=datetime.now(UTC),
+        needs_action=tuple(failure.message for failure in failures),
+        archive=site.vault.path,
+        run_url=run.url,
+    )
 
 
 def no_space(results: Results) -> dict[OrdinalDay, DayResult]:
@@ -201,7 +220,7 @@ class DailyRun:
             return "Not started: an earlier task of the run failed."
         return (
             "Its tasks left no result; they were killed or never started. Check their logs, then clear "
-            "copy_day."
+            f"{task_label('copy_day')}."
         )
 
 

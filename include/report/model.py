@@ -21,6 +21,8 @@ from include.results.item import Item
 from include.results.states import Coverage, Kind, Text, WeekState
 from include.status.space import Space
 
+_NAMED = 3  # requested VMs in a subject
+
 
 class CoveredDay(Model):
     """One cell of the coverage calendar."""
@@ -52,6 +54,9 @@ class Report(Model):
     institute: Text
     timezone: ZoneName = Field(description="the time zone of the times in the report")
     day: Day | None = Field(default=None, description="the day that the run backs up, if any")
+    requested: tuple[Text, ...] = Field(
+        default=(), description="names or patterns of the VMs that the run was asked for; empty: all"
+    )
     dry_run: bool = False
     started: AwareDatetime
     finished: AwareDatetime
@@ -82,8 +87,10 @@ class Report(Model):
 
     @property
     def name(self) -> str:
-        """The subject of the report: ``SUPIM 2026-268``, or ``VM``."""
-        return f"{self.title} {self.day}" if self.day else self.title
+        """The subject of the report: ``SUPIM 2026-268``, ``VM``, or of some VMs ``VM maq1, web*``."""
+        more = len(self.requested) - _NAMED
+        some = ", ".join(self.requested[:_NAMED]) + (f" and {more} more" if more > 0 else "")
+        return " ".join(filter(None, [self.title, str(self.day or ""), some]))
 
     @property
     def own_date(self) -> date:

@@ -106,6 +106,8 @@ def _count(outcome: Outcome, number: int) -> str:
 
 def _of_days(report: Report) -> list[str]:
     """Return what became of the run's own day, then of the others."""
+    if not report.day:
+        return ["No day was checked."]
     own = [f"Day {item.name} {_OWN_DAY[item.outcome]}." for item in report.items if item.own]
     others = counts([item for item in report.items if not item.own])
     return [
@@ -120,6 +122,7 @@ def _of_vms(report: Report) -> list[str]:
     own = [item for item in report.items if item.own and item.outcome is not Outcome.NOT_LISTED]
     return [
         *([f"{alarm(report)}. Check this now, before anything else."] if alarm(report) else []),
+        *_asked_for(report.requested),
         *([f"The VMs of {_joined(hosts)} could not be listed."] if hosts else []),
         *([f"On the other hosts: {', '.join(counts(own))}."] if own and hosts else []),
         *(_all(own, "VM") if not hosts else []),
@@ -146,6 +149,11 @@ def _all(own: Sequence[Item], noun: str) -> list[str]:
     if len(own) == 1:
         return [f"{own[0].name} was {done}."]
     return [f"All {len(own)} {noun}s were {done}."]
+
+
+def _asked_for(names: Sequence[str]) -> list[str]:
+    verb = "was" if len(names) == 1 else "were"
+    return [f"Only {_joined(names)} {verb} asked for."] if names else []
 
 
 def _joined(names: Sequence[str]) -> str:

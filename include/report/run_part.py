@@ -36,6 +36,7 @@ def run_part(report: Report, *, dag: str, run: str) -> RunPart:
         line=summary(report),
         good=is_good(report),
         dry_run=report.dry_run,
+        partial=bool(report.requested),
         started=report.started,
         finished=report.finished,
         items=len(report.items),

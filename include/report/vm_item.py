@@ -18,6 +18,7 @@ from include.report.alarm import what_to_do
 from include.results.failure import Failure
 from include.results.item import Downtime, Item
 from include.results.states import Outcome, State
+from include.results.task_labels import task_label
 from include.text import duration
 from include.vms.left_out import LeftOut
 from include.vms.models import BegunBackup, EndedBackup
@@ -46,7 +47,8 @@ _OUTCOMES = {
     TooLateError.__name__: Outcome.TOO_LATE,
 }
 _NO_RESULT = (
-    "Its tasks left no result; they were killed or never started. Check their logs, then clear begin_backup."
+    "Its tasks left no result; they were killed or never started. Check their logs, then clear "
+    f"{task_label('begin_backup')}."
 )
 
 
@@ -115,9 +117,9 @@ class VmCase:
             )
         if self._may_be_open:
             yield (
-                f"The backup of {self.name} may still be open on {host}: end_backup did not confirm its end. "
-                "The watchdog there still restarts the VM, but the snapshot takes up space. Clear end_backup "
-                "now, or the next run ends the backup."
+                f"The backup of {self.name} may still be open on {host}: {task_label('end_backup')} did not "
+                "confirm its end. The watchdog there still restarts the VM, but the snapshot takes up space. "
+                "Clear that task now, or the next run ends the backup."
             )
 
     @property

@@ -13,6 +13,7 @@ from include.report.vm_item import VmCase, VmResult, is_of_end_backup
 from include.results.failure import Failure
 from include.results.item import Item
 from include.results.states import Kind, Outcome, State, WeekState
+from include.results.task_labels import task_label
 from include.results.tasks import Results, RunFacts, failures_of
 from include.status.space import Space, space_now
 from include.text import size, visible
@@ -32,7 +33,7 @@ SHOWN_VMS, SHOWN_IMAGES = 8, 12
 _STEPS = ("begin_backup", "transfer_image", "verify_image", "publish_image", "end_backup")
 _NOT_LISTED = (
     "Its VMs were not listed: the task left no result; it was killed or never started. Check the log of "
-    "list_vms, then clear it."
+    f"{task_label('list_vms')}, then clear it."
 )
 
 
@@ -47,7 +48,7 @@ def build(site: Site, run: RunFacts, results: Results, vault: Vault | None) -> R
         run_id=run.run_id,
         started=run.started,
         dry_run=run.dry_run,
-        planned=of_all_hosts(lists.values(), refused),
+        planned=[plan for plan in of_all_hosts(lists.values(), refused) if plan.action is not VmAction.SKIP],
         unlisted_hosts={
             host: next(iter(results.failures("list_vms", index=hosts[host])), None)
             for host, plans in lists.items()
@@ -59,6 +60,7 @@ def build(site: Site, run: RunFacts, results: Results, vault: Vault | None) -> R
         removed=None if removed is None else [RemovedGeneration.model_validate(one) for one in removed],
         failures=failures_of(results, "check_free_space", "apply_retention"),
         run_url=run.url,
+        requested=run.requested,
     ).report(vault)
 
 
@@ -84,12 +86,13 @@ class WeeklyRun:
         run_id: the run's id.
         started: when it began.
         dry_run: whether it only planned.
-        planned: the plans for the VMs of all hosts whose VMs could be listed.
+        planned: the plans for the VMs of all hosts whose VMs could be listed, without those not asked for.
         unlisted_hosts: the connections of the other hosts, each with the failure, if known.
         results: what the tasks of each VM left, by the VM's name.
         removed: the generations that retention gave up; None: retention left no result.
         failures: of tasks that work for the whole run.
         run_url: the run's page in the web UI.
+        requested: names or patterns of the VMs that the run was asked for; empty: all.
     """
 
     site: Site
@@ -102,6 +105,7 @@ class WeeklyRun:
     removed: list[RemovedGeneration] | None
     failures: list[Failure]
     run_url: str | None = None
+    requested: tuple[str, ...] = ()
 
     def report(self, vault: Vault | None) -> Report:
         """Return the report; without a vault it leaves out generations and space."""
@@ -112,6 +116,7 @@ class WeeklyRun:
         return Report(
             kind=Kind.VMS,
             title="VM",
+            requested=self.requested,
             institute=self.site.institute.name,
             timezone=self.site.institute.timezone,
             dry_run=self.dry_run,
@@ -177,7 +182,7 @@ class WeeklyRun:
             for plan, item in zip(self.planned, items, strict=True)
             if plan.action is not VmAction.EXCLUDE
         }
-        for name in sorted({*holdings.of, *now}):
+        for name in sorted({*now} if self.requested else {*holdings.of, *now}):
             yield self._calendar.row(
                 name, holdings.of.get(name, ()), now.get(name) or self._now(holdings, name)
             )

@@ -2,24 +2,20 @@
 
 from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, TypeAdapter, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
-from include.config.section import AbsolutePath
+from include.config.section import AbsolutePath, without_wildcards
 from include.errors import ConfigError
-from include.models import Day, Model
+from include.models import Model, TypedDay
 from include.ordinal_day import OrdinalDay
-from include.remote.rsync import WILDCARDS
 from include.restore.selection import EVERYTHING
 from include.text import counted, visible
 
 MOST_DAYS = 1000  # Airflow maps a task at most 1,024 times (core.max_map_length)
 
-
-def _no_wildcards(path: str) -> str:
-    if WILDCARDS & set(path):
-        raise ValueError(f"{path!r} must not contain * ? [ or backslash: rsync would expand them.")
-    return path
+Folder = Annotated[AbsolutePath, AfterValidator(without_wildcards)]
+"""A folder that rsync can write to."""
 
 
 class DayRestoreRequest(Model):
@@ -36,11 +32,11 @@ class DayRestoreRequest(Model):
         dry_run: whether to write nothing.
     """
 
-    day: Day
-    last: Day | None = None
+    day: TypedDay
+    last: TypedDay | None = None
     revision: Annotated[int, Field(ge=1)] | None = None
     ssh_conn_id: Annotated[str, Field(min_length=1)] | None = None
-    folder: Annotated[AbsolutePath, AfterValidator(_no_wildcards)]
+    folder: Folder
     pattern: Annotated[str, Field(min_length=1)] = EVERYTHING
     overwrite: bool = False
     dry_run: bool = False
@@ -70,6 +66,18 @@ class DayRestoreRequest(Model):
                 f"The form has {counted(wrong.error_count(), 'mistake')}. {mistakes}. Nothing was restored."
             ) from wrong
 
+    @staticmethod
+    def require_folder(path: str) -> None:
+        """Check a folder alone.
+
+        Raises:
+            ConfigError: no day can be restored there.
+        """
+        try:
+            TypeAdapter(Folder).validate_python(path)
+        except ValidationError as wrong:
+            raise ConfigError(f"{'; '.join(map(_reason, wrong.errors()))}.") from wrong
+
     @property
     def days(self) -> list[OrdinalDay]:
         """All days to restore, oldest first."""
@@ -82,4 +90,8 @@ class DayRestoreRequest(Model):
 
 def _mistake(error: ErrorDetails) -> str:
     where = ".".join(map(str, error["loc"])) or "the form"
-    return visible(f"{where}: {error['msg'].removeprefix('Value error, ').rstrip('.')}")
+    return f"{visible(where)}: {_reason(error)}"
+
+
+def _reason(error: ErrorDetails) -> str:
+    return visible(error["msg"].removeprefix("Value error, ").rstrip("."))

@@ -70,11 +70,9 @@ class VmRestoreRequest(Model):
         if not self.in_place and self.restored_name == self.vm:
             raise ConfigError(f"A VM beside {self.vm} needs another name. Set new_name.")
         if not self.in_place:
-            _require_vm_name(self.restored_name)
-        if self.folder is not None and not _is_plain(self.folder):
-            raise ConfigError(
-                f"{shown(self.folder)} isn't a plain absolute path. Use one such as /vms/restored."
-            )
+            require_vm_name(self.restored_name)
+        if self.folder is not None:
+            require_plain_folder(self.folder)
 
 
 def _restored_name(vm: str) -> str:
@@ -82,7 +80,7 @@ def _restored_name(vm: str) -> str:
     return os.fsencode(vm)[:longest].decode(errors="ignore") + _RESTORED
 
 
-def _require_vm_name(name: str) -> None:
+def require_vm_name(name: str) -> None:
     """Check that libvirt and the vault can both have a VM of a name.
 
     Raises:
@@ -93,6 +91,16 @@ def _require_vm_name(name: str) -> None:
         if fits and folder_name(name):
             return
     raise ConfigError(_UNFIT.format(shown(name), LONGEST_NAME))
+
+
+def require_plain_folder(folder: str) -> None:
+    """Check that a folder is an absolute path without ``.`` and ``..``.
+
+    Raises:
+        ConfigError: it isn't.
+    """
+    if not _is_plain(folder):
+        raise ConfigError(f"{shown(folder)} isn't a plain absolute path. Use one such as /vms/restored.")
 
 
 def _is_plain(folder: str) -> bool:

@@ -6,6 +6,7 @@ from pydantic import AwareDatetime
 
 from include.models import Day, Model
 from include.results.failure import Failure
+from include.results.task_labels import task_label
 
 
 class RunFacts(Model):
@@ -16,14 +17,16 @@ class RunFacts(Model):
         started: when it began.
         dry_run: whether it only planned.
         url: its page in the web UI.
-        day: the day that it backs up; for a run that isn't about a day, the day due when it started.
+        day: the day that it backs up; None for a run that isn't about a day, or that was given no valid one.
+        requested: names or patterns of the VMs that it was asked for; empty: all.
     """
 
     run_id: str
     started: AwareDatetime
     dry_run: bool
     url: str | None
-    day: Day
+    day: Day | None = None
+    requested: tuple[str, ...] = ()
 
 
 class Results(Protocol):
@@ -51,7 +54,7 @@ def failures_of(results: Results, needed: str, *others: str) -> list[Failure]:
     if failures or results.result(needed) is not None:
         return failures
     message = (
-        f"The task {results.task_id(needed)} left no result; it was killed or never started. "
+        f"The task {task_label(results.task_id(needed))} left no result; it was killed or never started. "
         "Check its log, then clear it."
     )
     return [Failure(task=needed, error="BackupError", message=message)]

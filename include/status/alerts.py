@@ -70,7 +70,7 @@ class VaultStatus:
         calendar: the vault's days, by year.
         vms: its VMs.
         forecast: of its space.
-        paused: scheduled DAGs that are paused.
+        paused: how many runs wait for each paused DAG; 0 for one that is missed only by its schedule.
     """
 
     view: VaultView
@@ -78,7 +78,7 @@ class VaultStatus:
     calendar: list[Year]
     vms: list[VmStatus]
     forecast: Forecast
-    paused: Sequence[str] = ()
+    paused: Mapping[str, int] = field(default_factory=dict)
     alerts: list[Alert] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -135,11 +135,19 @@ _REASONS = {
 def _of_view(status: VaultStatus) -> Iterator[Alert]:
     if status.view.stale(status.now):
         old = counted(max(status.view.age(status.now).days, 1), "day")
-        sentence = f"This status is {old} old. Run vault_status to read the vault again."
+        sentence = f"This status is {old} old."
+        if not status.paused.get("vault_status"):
+            sentence += " Run vault_status to read the vault again."
         yield Alert(Urgency.URGENT, sentence, AlertAction.SHOW_DAG, "vault_status")
-    for dag in status.paused:
-        sentence = f"{dag} is paused and does not run on its schedule."
-        yield Alert(Urgency.TO_DO, sentence, AlertAction.SHOW_DAG, dag)
+    for dag, waiting in status.paused.items():
+        yield Alert(Urgency.TO_DO, _paused(dag, waiting), AlertAction.SHOW_DAG, dag)
+
+
+def _paused(dag: str, waiting: int) -> str:
+    if not waiting:
+        return f"{dag} is paused and does not run on its schedule."
+    runs = "Its run waits" if waiting == 1 else f"Its {waiting:,} runs wait"
+    return f"{dag} is paused. {runs} until you switch it on."
 
 
 def _of_days(status: VaultStatus) -> Iterator[Alert]:
@@ -232,11 +240,12 @@ def _of_space(status: VaultStatus) -> Iterator[Alert]:
 
 
 def _of_runs(status: VaultStatus) -> Iterator[Alert]:
-    dags: set[str] = set()
+    seen: set[tuple[str, bool]] = set()
     for run in status.view.runs:
-        if run.dag in dags or run.dry_run:
+        # A run of some VMs says nothing about the others, so that it hides no older run of all.
+        if run.dry_run or seen & {(run.dag, False), (run.dag, run.partial)}:
             continue
-        dags.add(run.dag)
+        seen.add((run.dag, run.partial))
         if not run.good:
             sentence = f"Last run of {run.dag}: {run.line}."
             yield Alert(Urgency.TO_DO, sentence, AlertAction.SHOW_RUN, run.dag, run.run)

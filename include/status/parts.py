@@ -185,6 +185,7 @@ class RunPart(Model):
         about: the kind of run.
         line: its report's subject, without the prefix.
         good: whether its result is green.
+        partial: whether it was asked for some VMs only.
         items: how many items it had.
         troubled: the items that aren't safe after it.
         needs_action: what somebody has to do, as sentences.
@@ -196,6 +197,7 @@ class RunPart(Model):
     about: Kind
     line: Text
     good: bool
+    partial: bool = False
     dry_run: bool = False
     started: AwareDatetime
     finished: AwareDatetime

@@ -17,6 +17,7 @@ from include.agent.durable_files import write_json
 from include.errors import BackupError, VaultError, VmNotImagedError
 from include.names import named
 from include.remote.ssh import connected
+from include.results.task_labels import task_label
 from include.text import counted
 from include.vault.files import sync
 from include.vault.free_space import FreeSpace
@@ -132,7 +133,8 @@ class VmBackup:
                 publication.publish(staged)
             if not (published := self._published()):
                 raise VmNotImagedError(
-                    f"{begun.vm} has no verified images in the vault. Clear its task begin_backup."
+                    f"{begun.vm} has no verified images in the vault. Clear its task "
+                    f"{task_label('begin_backup')}."
                 )
             if staged.run in (self.run, None):
                 staged.clear()

@@ -19,6 +19,7 @@ from include.names import named
 from include.remote import stream
 from include.remote.program import parsed
 from include.remote.stream import LONGEST_LINE, Stream
+from include.results.task_labels import task_label
 from include.vms.chunks import CHUNK_BYTES
 from include.vms.host import refusal
 from include.vms.models import BegunBackup
@@ -169,7 +170,7 @@ def _header(answer: dict[str, Any], begun: BegunBackup) -> ImageHeader:
     if sent != [(disk.name, disk.bytes) for disk in begun.disks]:
         raise VmNotImagedError(
             f"{begun.vm}: its host sends {named(name for name, _ in sent)}, with other names or sizes than "
-            "when the backup began. Nothing was copied. Clear the VM's task begin_backup."
+            f"when the backup began. Nothing was copied. Clear the VM's task {task_label('begin_backup')}."
         )
     if DEFINITION not in header.files:
         raise VmNotImagedError(f"{begun.vm}: its host sends no definition of it ({DEFINITION}).")

@@ -15,6 +15,7 @@ from include.vms.archive import folder_name
 from include.vms.left_out import LeftOut
 from include.vms.models import HostSurvey, Method, Vm, VmDisk
 
+_LISTED = 100  # names in a message
 FILES = 16  # inodes: more than a generation uses
 _MARGIN = 10  # a tenth more: whole chunks are written, and the VM still writes until its backup begins
 _SAVED = (
@@ -38,6 +39,7 @@ class VmAction(StrEnum):
     IMAGE = "image"
     REFUSE = "refuse"  # somebody must fix it
     EXCLUDE = "exclude"  # by the site file
+    SKIP = "skip"  # this run was asked for other VMs
 
 
 class VmPlan(Model):
@@ -78,15 +80,53 @@ class VmPlan(Model):
         return sum(min(disk.bytes, disk.allocated + disk.allocated // _MARGIN) for disk in self.disks)
 
 
-def decide(section: VmsSection, host: HostSection, survey: HostSurvey) -> list[VmPlan]:
+def decide(
+    section: VmsSection, host: HostSection, survey: HostSurvey, requested: Sequence[str] = ()
+) -> list[VmPlan]:
     """Decide about each VM of a host that the site file's patterns match, in the order of their names.
 
+    Args:
+        section: the site file's section.
+        host: the host in it.
+        survey: what the host has.
+        requested: names or patterns of the VMs that the run was asked for; empty: all.
+
     Raises:
-        ConfigError: a pattern matches no VM.
+        ConfigError: a pattern of the site file matches no VM.
     """
     _require_matches(host, survey.vms)
     selected = [vm for vm in survey.vms if _matches(vm.name, host.vms)]
-    return [_planned(section, host, survey, vm) for vm in sorted(selected, key=lambda vm: vm.name)]
+    plans = [_planned(section, host, survey, vm) for vm in sorted(selected, key=lambda vm: vm.name)]
+    return [plan if not requested or _matches(plan.name, requested) else _skipped(plan) for plan in plans]
+
+
+def _skipped(plan: VmPlan) -> VmPlan:
+    return plan.model_copy(update={"action": VmAction.SKIP, "reason": "This run was asked for other VMs."})
+
+
+def require_requested(
+    plans: Iterable[VmPlan], requested: Sequence[str], unlisted: Sequence[str] = ()
+) -> None:
+    """Require that each name or pattern that a run was asked for matches a VM that may be backed up.
+
+    Args:
+        plans: those of all hosts.
+        requested: names or patterns; empty: all VMs.
+        unlisted: the connections of hosts whose VMs couldn't be listed.
+
+    Raises:
+        ConfigError: one matches none; the message lists the VMs that there are.
+    """
+    allowed = {plan.name for plan in plans if plan.action is not VmAction.EXCLUDE}
+    excluded = {plan.name for plan in plans} - allowed
+    wrong = [pattern for pattern in requested if not any(matches(name, pattern) for name in allowed)]
+    if not wrong:
+        return
+    if out := sorted(name for name in excluded if _matches(name, wrong)):
+        raise ConfigError(f"The site file excludes {named(out)} (vms.hosts, exclude). No VM was stopped.")
+    found = f"There are {named(sorted(allowed), _LISTED)}." if allowed else "There is none."
+    hosts = f" The VMs of {', '.join(unlisted)} could not be listed." if unlisted else ""
+    raise ConfigError(f"{named(wrong)} matches no VM. {found}{hosts} No VM was stopped.")
 
 
 def require_scratch(survey: HostSurvey, planned: Iterable[VmPlan]) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from include.errors import VaultError
 from include.models import Model
+from include.results.task_labels import task_label
 from include.vault.clock import is_ahead
 from include.vault.files import FILE_MODE, sync
 from include.vault.sha256sums import format_sums
@@ -50,7 +51,7 @@ def publish(staged: StagedVm) -> PublishedVm:
     if is_ahead(record.instant):
         raise VaultError(
             f"{record.vm}: its image is dated {record.instant:%Y-%m-%d %H:%M} UTC, which is in the future. "
-            "Nothing was published. Set this machine's clock, then clear publish_image."
+            f"Nothing was published. Set this machine's clock, then clear {task_label('publish_image')}."
         )
     target = PublishedVm(record.vm, to_the_second(record.instant), staged.vault_root)
     if os.path.lexists(target.folder):

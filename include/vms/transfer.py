@@ -14,6 +14,7 @@ from pydantic import NonNegativeFloat
 from include.agent.backup.send import FILES
 from include.errors import VmNotImagedError
 from include.models import Model
+from include.results.task_labels import task_label
 from include.vms.archive import PublishedVm, StagedVm
 from include.vms.chunks import CHUNK_BYTES, Chunks
 from include.vms.image_stream import Frame, ImageSource, open_stream
@@ -87,7 +88,7 @@ def _overwrite(image: int, index: int, frame: Frame, chunks: Chunks) -> None:
     if hashlib.sha256(data).digest() != chunks.digest(index):
         raise VmNotImagedError(
             f"Checksum mismatch: chunk {index:,} has changed on the host since the first transfer. "
-            "Nothing was published. Clear the VM's task begin_backup."
+            f"Nothing was published. Clear the VM's task {task_label('begin_backup')}."
         )
     write(image, data, index * CHUNK_BYTES)
 

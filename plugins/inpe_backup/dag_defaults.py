@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import BaseOperator, CronTriggerTimetable
+from airflow.sdk import BaseOperator
 
 from include.config.site_file import Site
+from inpe_backup.cron_timetable import ZonedCronTimetable
 from inpe_backup.operators.backup_operator import RETRY_TRANSIENT_ERRORS
 from inpe_backup.operators.report.check_result import CheckResultOperator
 from inpe_backup.operators.report.email_report import EmailReportOperator
@@ -20,9 +21,9 @@ MANUAL: Any = ["manual"]
 NO_BACKFILL: Any = ["scheduled", "manual"]
 
 
-def cron_schedule(site: Site, cron: str) -> CronTriggerTimetable:
+def cron_schedule(site: Site, cron: str) -> ZonedCronTimetable:
     """Return a schedule in the institute's time zone; a DAG that is switched on waits for its next turn."""
-    return CronTriggerTimetable(cron, timezone=site.institute.timezone, run_immediately=timedelta(0))
+    return ZonedCronTimetable(cron, timezone=site.institute.timezone, run_immediately=timedelta(0))
 
 
 def default_args(site: Site, retry_delay_s: float) -> dict[str, Any]:

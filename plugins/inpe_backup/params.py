@@ -1,19 +1,19 @@
 """The forms of Airflow's *Trigger* page, one function per DAG.
 
-The page itself checks only required fields, choices and lengths; Airflow checks patterns when the form is
-sent; the run's first task checks the rest against the vault and the host.
+The page itself checks only required fields, choices and lengths; Airflow checks formats (``form_checks.py``)
+when the form is sent, and creates no run if one is wrong; the run's first task checks what takes several
+fields, the vault or the host.
 """
 
 from airflow.sdk import Param
 
 from include.config.site_file import Site
+from inpe_backup import form_checks
 
 Form = dict[str, Param]
 
 _TEXT, _NUMBER = ["null", "string"], ["null", "integer"]
-_DAY = "^[0-9]{4}-[0-9]{3}$"
-_FOLDER = r"^/[^*?\[\\]*$"
-_GENERATION = "^[0-9]{4}(-[0-9]{2}){2}T[0-9]{2}(-[0-9]{2}){2}Z$"
+_DAY = "year and day of the year, such as 2026-268, or the date, such as 2026-09-25"
 _MODES = {
     "beside": "Beside: as a separate copy, network disconnected; the original isn't touched",
     "in place": "In place: its current disks are overwritten; it must be off",
@@ -28,10 +28,9 @@ def supim_daily(site: Site) -> Form:
         "day": Param(
             None,
             type=_TEXT,
-            pattern=_DAY,
+            format=form_checks.DAY,
             title="Day",
-            description=f"Year and day of the year, such as 2026-268. Empty: {newest}. A partition key "
-            "(Advanced Options) takes precedence.",
+            description=f"The {_DAY}. Empty: {newest}. A partition key (Advanced Options) takes precedence.",
         ),
         "dry_run": _dry_run("surveys the source, plans, mails what would be copied, and changes nothing."),
     }
@@ -40,10 +39,19 @@ def supim_daily(site: Site) -> Form:
 def vm_weekly() -> Form:
     """Return the form of ``vm_weekly``."""
     return {
+        "vms": Param(
+            None,
+            type=["null", "array"],
+            items={"type": "string"},
+            format=form_checks.VM_PATTERNS,
+            title="VMs",
+            description="Names of VMs to back up now, or patterns such as web*, one in each line. What the "
+            "site file excludes stays excluded. Empty: all VMs.",
+        ),
         "dry_run": _dry_run(
             "mails which VMs would be backed up and how long each would be down, and touches none. "
             "Off: VMs are stopped NOW, one after the other, for some seconds each."
-        )
+        ),
     }
 
 
@@ -58,6 +66,8 @@ def vm_boot_test() -> Form:
         "vm": Param(
             None,
             type=_TEXT,
+            minLength=1,
+            format=form_checks.VM,
             title="VM",
             description="A VM's name in the vault, such as maq1; it's booted even if its image was before. "
             "Empty: the VMs whose turn it is.",
@@ -72,20 +82,20 @@ def supim_restore(site: Site) -> Form:
     return {
         "day": Param(
             type="string",
-            pattern=_DAY,
+            format=form_checks.DAY,
             title="Day",
-            description="Year and day of the year, such as 2026-268. For several days: the first.",
+            description=f"The {_DAY}. For several days: the first.",
         ),
         "last": Param(
             None,
             type=_TEXT,
-            pattern=_DAY,
+            format=form_checks.DAY,
             title="Last day",
-            description="For several days: the last, such as 2026-270. Empty: one day only.",
+            description="For several days: the last, such as 2026-270 or 2026-09-27. Empty: one day only.",
         ),
         "folder": Param(
             type="string",
-            pattern=_FOLDER,
+            format=form_checks.DAY_FOLDER,
             title="Folder",
             description="The folder to restore into, such as /data/restored; 2026/268 is created in it. It "
             "begins with /, its parent folder must exist, and it must not be in the vault.",
@@ -93,6 +103,7 @@ def supim_restore(site: Site) -> Form:
         "ssh_conn_id": Param(
             None,
             type=_TEXT,
+            minLength=1,
             examples=hosts,
             title="Host",
             description="The SSH connection (Admin, Connections) of the host to restore to; it must pin the "
@@ -107,7 +118,11 @@ def vm_restore(site: Site) -> Form:
     """Return the form of ``vm_restore``."""
     return {
         "vm": Param(
-            type="string", minLength=1, title="VM", description="The VM's name in the vault, such as maq1."
+            type="string",
+            minLength=1,
+            format=form_checks.VM,
+            title="VM",
+            description="The VM's name in the vault, such as maq1.",
         ),
         "how": Param(
             "beside",
@@ -167,10 +182,12 @@ def _more_for_days() -> Form:
 
 
 def _more_for_a_vm(site: Site) -> Form:
+    hosts = [host.ssh_conn_id for host in site.vms.hosts]
     return {
         "new_name": Param(
             None,
             type=_TEXT,
+            format=form_checks.NEW_VM,
             section=_MORE,
             title="New name",
             description="Beside: the new VM's name. Empty: the original's name and -restored.",
@@ -186,7 +203,7 @@ def _more_for_a_vm(site: Site) -> Form:
         "generation": Param(
             None,
             type=_TEXT,
-            pattern=_GENERATION,
+            format=form_checks.GENERATION,
             section=_MORE,
             title="Generation",
             description="The image's folder in the vault, such as 2026-11-22T05-00-03Z. "
@@ -195,7 +212,8 @@ def _more_for_a_vm(site: Site) -> Form:
         "host": Param(
             None,
             type=_TEXT,
-            examples=[host.ssh_conn_id for host in site.vms.hosts],
+            enum=[None, *hosts],
+            values_display={"None": "The host that it was backed up from", **{host: host for host in hosts}},
             section=_MORE,
             title="Host",
             description="The SSH connection (Admin, Connections) of the KVM host to restore to. "
@@ -204,6 +222,7 @@ def _more_for_a_vm(site: Site) -> Form:
         "folder": Param(
             None,
             type=_TEXT,
+            format=form_checks.VM_FOLDER,
             section=_MORE,
             title="Folder",
             description="The folder for its disks on the host, such as /vms; it begins with /. "

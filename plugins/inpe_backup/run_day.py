@@ -16,8 +16,8 @@ def day_at(moment: datetime, *, zone: tzinfo, lag_days: int) -> OrdinalDay:
 def day_of_run(context: Mapping[str, Any], *, timezone: str, lag_days: int) -> OrdinalDay:
     """Return the day of a task's run, from the first of these that is set.
 
-    The run's partition key; the param ``day``; the logical date (``airflow dags test DAG 2026-09-25``);
-    else, as in a scheduled run, ``lag_days`` before the run's ``run_after``.
+    The run's partition key; the param ``day``, also as a date; the logical date (``airflow dags test DAG
+    2026-09-25``); else, as in a scheduled run, ``lag_days`` before the run's ``run_after``.
 
     Args:
         context: Airflow's task context.
@@ -27,9 +27,10 @@ def day_of_run(context: Mapping[str, Any], *, timezone: str, lag_days: int) -> O
     Raises:
         InvalidDayError: the key or the param isn't a day.
     """
-    for written in (context.get("partition_key"), context.get("params", {}).get("day")):
-        if written is not None:
-            return OrdinalDay.parse(str(written))
+    if (key := context.get("partition_key")) is not None:
+        return OrdinalDay.parse(str(key))
+    if (typed := context.get("params", {}).get("day")) is not None:
+        return OrdinalDay.read(str(typed))
     zone = ZoneInfo(timezone)
     logical_date = context.get("logical_date")
     if logical_date is not None:

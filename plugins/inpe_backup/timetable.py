@@ -7,7 +7,7 @@ lag changed or days were backfilled in between.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, time, timedelta
 from typing import Any, Self
 
@@ -19,7 +19,7 @@ from pendulum import DateTime
 
 from include.errors import InvalidDayError
 from include.ordinal_day import OrdinalDay
-from inpe_backup.run_day import day_at
+from inpe_backup.run_day import day_at, day_of_run
 
 _DAILY = re.compile(r"([0-9]{1,2}) ([0-9]{1,2}) \* \* \*")
 
@@ -57,8 +57,12 @@ class OrdinalDayTimetable(CronPartitionTimetable):
 
     @property
     def summary(self) -> str:
-        """The schedule as the DAG's header shows it, for example ``30 6 * * * (day - 2)``."""
-        return f"{self._expression} (day - {self._lag_days})"
+        """The schedule as the DAG's header shows it: ``30 6 * * * America/Sao_Paulo (day - 2)``."""
+        return f"{self._expression} {self._timezone.name} (day - {self._lag_days})"
+
+    def day_of(self, run: Mapping[str, Any]) -> OrdinalDay:
+        """Return the day of a run, described as for :func:`day_of_run`."""
+        return day_of_run(run, timezone=self._timezone.name, lag_days=self._lag_days)
 
     def next_dagrun_info_v2(
         self, *, last_dagrun_info: DagRunInfo | None, restriction: TimeRestriction

@@ -11,8 +11,11 @@ from typing import Any
 
 import pytest
 
+from include.results.task_labels import task_label
+
 ROOT = Path(__file__).parents[2]
 FILES = sorted((ROOT / "dags").glob("*.py"))
+CODE = sorted(path for room in ("include", "plugins") for path in (ROOT / room).rglob("*.py"))
 FILE_LINES = 120
 SENTENCE = re.compile(r"[A-Z][A-Za-z', ]+")
 STATUS_ALONE = "vault_status"
@@ -61,6 +64,7 @@ print(json.dumps({
             "owners": dag.owner.split(", "),
             "links": dag.owner_links,
             "form": {name: dag.params.get_param(name).dump() for name in dag.params},
+            "schedule": getattr(dag.timetable, "summary", None),
             "catchup": dag.catchup,
             "timeout": dag.dagrun_timeout,
             "stored": len(json.dumps(DagSerialization.to_dict(dag))),
@@ -160,6 +164,30 @@ def test_every_name_in_the_web_page_is_readable(dags: dict[str, dict[str, Any]])
             assert task["which"], task_id
 
 
+def test_a_task_has_one_name_for_people(dags: dict[str, dict[str, Any]]) -> None:
+    """The label that the web page shows is the one in messages, which name no id."""
+    shown = {task: about["shown"] for dag in dags.values() for task, about in dag["tasks"].items()}
+    labels = {task.rpartition(".")[2]: label for task, label in shown.items()}
+    ids = re.compile(rf"\b({'|'.join(labels)})\b")
+    messages = [(file, text) for file in CODE for text in _sentences(file)]
+    pages = [file.read_text("utf-8") for file in (ROOT / "docs").glob("*.md")]
+    named = [(name, before) for page in pages for before, name in re.findall(r"(.*)`(\w+)`", page)]
+
+    assert {task: task_label(task) for task in shown} == {task: f'"{label}"' for task, label in shown.items()}
+    assert [(file.name, text) for file, text in messages if ids.search(text)] == []
+    assert [
+        name for name, before in named if name in labels and not before.endswith(f"{labels[name]} (")
+    ] == []
+
+
+def _sentences(file: Path) -> list[str]:
+    """Return the strings of a module that have a space in them, without docstrings."""
+    nodes = list(ast.walk(ast.parse(file.read_text("utf-8"))))
+    docs = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}
+    strings = [node.value for node in nodes if isinstance(node, ast.Constant) and id(node) not in docs]
+    return [text for text in strings if isinstance(text, str) and " " in text]
+
+
 def test_every_field_of_a_form_explains_itself(dags: dict[str, dict[str, Any]]) -> None:
     """A title and full sentences; an optional field says what empty means, a switch what it does."""
     for dag_id, dag in dags.items():
@@ -180,6 +208,13 @@ def test_a_form_changes_nothing_existing_by_default(dags: dict[str, dict[str, An
 
     assert defaults == {"how": "beside", "start": False, "keep_old": True, "confirm": None}
     assert day["overwrite"]["value"] is False
+
+
+def test_every_schedule_says_its_zone(dags: dict[str, dict[str, Any]]) -> None:
+    """30 6 * * * in the web page, whose own times are in the viewer's zone, could be anywhere."""
+    shown = {name: dag["schedule"] for name, dag in dags.items()}
+    assert {name for name, text in shown.items() if not text} == {"supim_restore", "vm_restore", STATUS_ALONE}
+    assert [text for text in shown.values() if text and "America/Sao_Paulo" not in text] == []
 
 
 def test_no_dag_catches_up_or_ends_before_its_report(dags: dict[str, dict[str, Any]]) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from include.report.inline_pictures import content_id
-from tests.dags import DAG, GREEN, RED, Daily, Run, contents, snapshot, text_of
+from tests.dags import DAG, GREEN, Daily, Run, contents, snapshot, text_of
 from tests.dags.status_events import day_events
 from tests.site import RECIPIENT
 from tests.site.airflow_api import ApiError
@@ -25,9 +25,9 @@ def by_key(daily: Daily) -> Run:
 
 @pytest.fixture(scope="module")
 def by_field(daily: Daily) -> Run:
-    """A run of 2024-061 by the field *day*."""
+    """A run of 2024-061 by the field *day*, as a date."""
     daily.write("2024-061")
-    return daily.start(day="2024-061")
+    return daily.start(day="2024-03-01")
 
 
 @pytest.fixture(scope="module")
@@ -114,8 +114,9 @@ def test_the_note_of_a_run_is_the_subject_of_its_mail(by_key: Run) -> None:
 
 
 def test_a_day_given_in_the_field_day_is_backed_up(daily: Daily, by_field: Run) -> None:
-    """Not every way to start a run has a key."""
+    """Not every way to start a run has a key; once the run has started, it carries one."""
     assert by_field.end() == GREEN
+    assert by_field.day == "2024-061"
     assert daily.revisions("2024-061")
     assert "SUPIM 2024-061 OK · 1 copied" in by_field.mail["Subject"]
 
@@ -205,20 +206,23 @@ def test_a_key_that_is_no_day_is_refused_with_an_explanation(daily: Daily, key: 
     assert len(daily.runs("manual")) == before
 
 
-def test_a_malformed_field_day_is_refused(daily: Daily) -> None:
-    """The form checks its pattern."""
+@pytest.mark.parametrize(
+    ("day", "message"),
+    [
+        ("2026-366", "There is no day 366 in 2026; its days go from 1 to 365."),
+        ("2026-02-29", "There is no 2026-02-29: its month has the days 01 to 28."),
+        ("2026-68", "'2026-68' is not a day. Write year and day of the year"),
+    ],
+)
+def test_a_field_day_that_is_no_day_is_refused_with_an_explanation(
+    daily: Daily, day: str, message: str
+) -> None:
+    """As a key is: at once, before a run is created; the schema isn't part of the message."""
+    before = len(daily.runs("manual"))
     with pytest.raises(ApiError) as refused:
-        daily.start(day="2026-68")
+        daily.start(day=day)
 
     assert refused.value.status == 400
-
-
-@pytest.mark.slow
-def test_a_field_day_that_is_no_calendar_day_fails_the_run(daily: Daily) -> None:
-    """The form accepts day 366 of any year; the first task doesn't, and the mail says why."""
-    run = daily.run(day="2026-366")
-
-    assert run.end() == RED
-    assert run.states()["choose_days"] == RED
-    assert "There is no day 366 in 2026" in run.log("choose_days")
-    assert "There is no day 366 in 2026" in run.mail_text
+    assert f"Invalid input for param day: {message}" in refused.value.body
+    assert "schema" not in refused.value.body
+    assert len(daily.runs("manual")) == before

@@ -14,6 +14,7 @@ from tests.site.browser import Browser
 pytestmark = pytest.mark.worker_group("days")
 
 DAY = "2011-300"
+DATE = "2011-10-27"
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +42,7 @@ def test_a_day_is_restored_from_the_form(page: Page, restores: Daily, form: Trig
     """It requires only day and folder; the run's page shows the result."""
     folder = target(restores, "from the form")
     assert not form.can_be_sent()
-    form.fill("Day", DAY)
+    form.fill("Day", DATE)
     form.fill("Folder", str(folder))
     run = form.send()
 
@@ -51,24 +52,26 @@ def test_a_day_is_restored_from_the_form(page: Page, restores: Daily, form: Trig
 
 
 @pytest.mark.slow
-def test_a_malformed_day_is_refused_at_once(form: TriggerForm) -> None:
-    """The page names the field and its value; the field's description shows the format."""
-    form.fill("Day", "2011-66")
+def test_a_wrong_day_is_refused_at_once(form: TriggerForm) -> None:
+    """The page names the field and what is wrong; the field's description shows both forms."""
+    form.fill("Day", "2011-366")
     form.fill("Folder", "/tmp/nowhere")
 
-    assert "Invalid input for param day: '2011-66'" in form.refused()
-    assert "such as 2026-268" in form.field_text("Day")
+    refused = form.refused()
+    assert "Invalid input for param day: There is no day 366 in 2011; its days go from 1 to 365." in refused
+    assert "such as 2026-268, or the date, such as 2026-09-25" in form.field_text("Day")
 
 
 @pytest.mark.slow
 def test_a_mistake_that_the_form_cant_detect_is_in_the_mail(page: Page, form: TriggerForm) -> None:
-    """The run fails."""
-    form.fill("Day", "2011-366")
+    """Each field is right, and the run fails."""
+    form.fill("Day", "2011-300")
+    form.fill("Last day", "2011-10-26")
     form.fill("Folder", "/tmp/nowhere")
     run = form.send()
 
     assert run.end() == RED
-    assert "There is no day 366 in 2011; its days go from 1 to 365" in run.mail_text
+    assert "the last day, 2011-299, is before the first, 2011-300" in run.mail_text
     assert run.subject in see(page, run)
 
 

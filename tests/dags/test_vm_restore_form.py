@@ -8,6 +8,7 @@ from playwright.sync_api import Page
 from tests.dags import GREEN, RED
 from tests.dags.test_vm_restore import DAG, content
 from tests.dags.trigger_form import MORE, TriggerForm, see
+from tests.dags.weekly_runs import DAG as WEEKLY
 from tests.dags.weekly_runs import Weekly
 from tests.site.browser import Browser
 
@@ -76,3 +77,16 @@ def test_a_restore_in_place_must_be_confirmed(page: Page, restores: Weekly, form
     assert done.end() == GREEN, done.states()
     assert content(restores, str(disk)) == restores.generations("maq2")[-1].image("vda").read_bytes()
     assert f"{disk}.before-restore-" in done.mail_text
+
+
+def test_some_vms_are_named_in_the_form_of_vm_weekly(page: Page, restores: Weekly) -> None:
+    """One in each line; here in a dry run, which plans those alone."""
+    restores.airflow.unpause(WEEKLY)
+    form = TriggerForm(page, restores.airflow, restores.institute, WEEKLY)
+    form.fill("VMs", "maq2")
+    form.switch("Dry run")
+    run = form.send()
+
+    assert run.end() == GREEN, run.states()
+    assert run.info["conf"] == {"vms": ["maq2"], "dry_run": True}
+    assert run.subject.startswith("VM maq2 DRY RUN · 1 would be imaged")

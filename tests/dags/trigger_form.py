@@ -34,8 +34,8 @@ class TriggerForm:
         self._dialog.get_by_role("button", name=title).click()
 
     def fill(self, title: str, text: str) -> None:
-        """Fill in a field."""
-        self._field(title).locator("input").fill(text)
+        """Fill in a field, of one line or of several."""
+        self._field(title).locator("input, textarea").first.fill(text)
 
     def choose(self, title: str, text: str) -> None:
         """Choose an option that contains a text."""

@@ -138,6 +138,38 @@ def test_any_text_is_a_day_or_refused(text: str) -> None:
         assert isinstance(refused, BackupError)  # noqa: PT017 - either outcome is right
 
 
+HOW = "Write year and day of the year, such as 2026-268, or the date, such as 2026-09-25."
+
+
+@given(DATES)
+def test_a_day_may_be_typed_as_date_or_ordinal(then: date) -> None:
+    """In both forms it's the same day."""
+    assert OrdinalDay.read(f"{then:%Y-%m-%d}") == OrdinalDay.read(f"{then:%Y-%j}") == OrdinalDay.of(then)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("2026-366", "There is no day 366 in 2026; its days go from 1 to 365."),
+        ("2026-02-29", "There is no 2026-02-29: its month has the days 01 to 28."),
+        ("2026-13-01", "There is no 2026-13-01: months go from 01 to 12."),
+        ("0000-01-01", "There is no 0000-01-01: years go from 1 to 9999."),
+        *(
+            (
+                text,
+                f"{text!r} is not a day. {HOW}",
+            )
+            for text in ("", "x", "2026-68", "2026-9-25", "25.09.2026", "2026-268\n", "٢٠٢٦-٠٩-٢٥")
+        ),
+    ],
+)
+def test_what_a_person_typed_wrong_is_refused_with_both_forms(text: str, message: str) -> None:
+    """The message says what is wrong, or how to write a day."""
+    with pytest.raises(InvalidDayError) as refused:
+        OrdinalDay.read(text)
+    assert str(refused.value) == message
+
+
 @pytest.mark.parametrize(("last", "days"), [("9999-365", 1), ("0001-001", -1), ("2026-268", 10**9)])
 def test_the_calendar_has_ends(last: str, days: int) -> None:
     """Days beyond them are refused like any other impossible day."""

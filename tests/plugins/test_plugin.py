@@ -67,14 +67,17 @@ def test_the_plugin_loads_without_an_error(loaded: dict[str, Any]) -> None:
     assert loaded["errors"] == {}
 
 
-def test_the_plugin_registers_the_timetable_under_one_name(loaded: dict[str, Any]) -> None:
+def test_the_plugin_registers_each_timetable_under_one_name(loaded: dict[str, Any]) -> None:
     """Serialized DAGs contain this name; a second name would be a second class."""
-    assert loaded["timetables"] == ["inpe_backup.timetable.OrdinalDayTimetable"]
+    assert loaded["timetables"] == [
+        "inpe_backup.timetable.OrdinalDayTimetable",
+        "inpe_backup.cron_timetable.ZonedCronTimetable",
+    ]
 
 
-def test_the_plugin_registers_the_listener_for_run_notes(loaded: dict[str, Any]) -> None:
-    """The scheduler calls it at the end of a run."""
-    assert loaded["listeners"] == ["inpe_backup.run_note"]
+def test_the_plugin_registers_the_listeners_for_runs(loaded: dict[str, Any]) -> None:
+    """The scheduler calls them at the start and at the end of a run."""
+    assert loaded["listeners"] == ["inpe_backup.run_note", "inpe_backup.run_partition"]
 
 
 def test_airflow_doesnt_load_the_packages_files_as_plugins(loaded: dict[str, Any]) -> None:
@@ -86,7 +89,7 @@ def test_a_dag_is_stored_and_read_back_with_its_schedule(loaded: dict[str, Any])
     """As by the scheduler and the API server, which never read the DAG file."""
     assert loaded["stored"]["__type"] == "inpe_backup.timetable.OrdinalDayTimetable"
     assert loaded["stored"]["__var"]["lag_days"] == 2
-    assert loaded["summary"] == "30 6 * * * (day - 2)"
+    assert loaded["summary"] == "30 6 * * * America/Sao_Paulo (day - 2)"
     assert loaded["first"] == "2026-268"
 
 

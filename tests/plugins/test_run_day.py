@@ -38,6 +38,13 @@ def test_the_param_day_comes_next() -> None:
     assert day(params={"day": "2026-200"}, logical_date=datetime(2026, 9, 1, tzinfo=UTC)) == "2026-200"
 
 
+def test_the_param_day_may_be_a_date() -> None:
+    """A partition key may not: the timetable writes it in one form."""
+    assert day(params={"day": "2026-07-19"}) == "2026-200"
+    with pytest.raises(InvalidDayError):
+        day(key="2026-07-19")
+
+
 def test_a_logical_date_stands_for_its_day_in_the_institutes_zone() -> None:
     """At 02:00 UTC it's still the day before in São Paulo."""
     assert day(logical_date=datetime(2026, 9, 25, 2, 0, tzinfo=UTC)) == "2026-267"

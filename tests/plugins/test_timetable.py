@@ -224,7 +224,7 @@ def test_a_timetable_is_restored_from_its_serialized_form() -> None:
 
 def test_a_timetable_describes_itself() -> None:
     """In the DAG's header and its tooltip."""
-    assert timetable().summary == "30 6 * * * (day - 2)"
+    assert timetable().summary == "30 6 * * * America/Sao_Paulo (day - 2)"
     assert timetable().description == "At 06:30, America/Sao_Paulo time, for the day 2 days before"
 
 

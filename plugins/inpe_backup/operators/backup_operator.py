@@ -72,6 +72,11 @@ class BackupOperator(BaseOperator):
         site = site_file.current()
         return day_of_run(dict(context), timezone=site.institute.timezone, lag_days=site.supim.lag_days)
 
+    @staticmethod
+    def requested_vms(context: Context) -> list[str]:
+        """Return the names or patterns of the VMs that the run was asked for; none: all."""
+        return [pattern.strip() for pattern in context["params"].get("vms") or ()]
+
     def vault(self) -> Vault:
         """Open the site's vault."""
         return Vault.open(Path(site_file.current().vault.path))

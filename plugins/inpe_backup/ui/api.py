@@ -13,7 +13,7 @@ from include.status.alerts import VaultStatus
 from include.status.day_status import CalendarDay, calendar_day
 from include.status.vm_status import VmStatus
 from inpe_backup.ui import store
-from inpe_backup.ui.dependencies import Dags, Status, Views, vault_status
+from inpe_backup.ui.dependencies import Dags, Status, Views, Waiting, vault_status
 
 router = APIRouter(prefix="/api/v1")
 
@@ -27,9 +27,9 @@ def news(session: SessionDep) -> Json:
 
 
 @router.get("/vaults")
-def vaults(views: Views, dags: Dags) -> list[Json]:
+def vaults(views: Views, dags: Dags, waiting: Waiting) -> list[Json]:
     """Return the status of each vault."""
-    return [_vault(vault_status(view, dags)) for view in views]
+    return [_vault(vault_status(view, dags, waiting)) for view in views]
 
 
 @router.get("/vaults/{vault}")
@@ -46,9 +46,9 @@ def one_year(status: Status, year: int) -> list[Json]:
 
 @router.get("/vaults/{vault}/days/{day}")
 def one_day(status: Status, day: str) -> Json:
-    """Return everything that is known of one day."""
+    """Return everything that is known of one day, given as ``2026-268`` or as its date."""
     try:
-        which = OrdinalDay.parse(day)
+        which = OrdinalDay.read(day)
     except InvalidDayError as error:
         raise HTTPException(HTTPStatus.BAD_REQUEST, str(error)) from error
     record, survey = status.view.days.get(which), status.view.surveyed.get(which)

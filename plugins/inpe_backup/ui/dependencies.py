@@ -35,18 +35,27 @@ def dags_of(session: SessionDep) -> Mapping[str, DagModel]:
     return store.dags(session)
 
 
+def waiting_of(session: SessionDep) -> Mapping[str, int]:
+    """Return how many runs wait for each of the project's DAGs that is paused."""
+    return store.waiting(session)
+
+
 Views = Annotated[tuple[VaultView, ...], Depends(views_of)]
 Dags = Annotated[Mapping[str, DagModel], Depends(dags_of)]
+Waiting = Annotated[Mapping[str, int], Depends(waiting_of)]
 
 
-def vault_status(view: VaultView, dags: Mapping[str, DagModel], now: datetime | None = None) -> VaultStatus:
+def vault_status(
+    view: VaultView, dags: Mapping[str, DagModel], waiting: Mapping[str, int], now: datetime | None = None
+) -> VaultStatus:
     """Return the status of a vault at an instant, by default now."""
     now = now or datetime.now(UTC)
-    paused = [
+    missed = [
         name
         for name in _SCHEDULED
         if name in dags and dags[name].is_paused and (name != "vm_weekly" or view.vms)
     ]
+    paused = dict.fromkeys(missed, 0) | dict(waiting)
     return VaultStatus(view, now, years(view, now), vm_statuses(view, now), forecast(view), paused)
 
 
@@ -65,9 +74,9 @@ def view_of(vault: str, views: Views) -> VaultView:
 View = Annotated[VaultView, Depends(view_of)]
 
 
-def status_of(view: View, dags: Dags) -> VaultStatus:
+def status_of(view: View, dags: Dags, waiting: Waiting) -> VaultStatus:
     """Return the status of the vault in the path."""
-    return vault_status(view, dags)
+    return vault_status(view, dags, waiting)
 
 
 Status = Annotated[VaultStatus, Depends(status_of)]

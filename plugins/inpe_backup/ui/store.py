@@ -7,6 +7,7 @@ from urllib.parse import unquote_to_bytes
 
 from airflow.models.asset import AssetEvent, AssetModel
 from airflow.models.dag import DagModel
+from airflow.models.dagrun import DagRun
 from airflow.models.xcom import XComModel
 from pydantic import ValidationError
 from sqlalchemy import Select, func, select
@@ -19,6 +20,9 @@ from include.text import visible
 from include.vault.clock import trusted_first
 
 PREFIX = "backup_status/"
+_DAGS = (
+    "supim_daily", "vm_weekly", "supim_restore", "vm_restore", "vm_boot_test", "vault_scrub", "vault_status",
+)  # fmt: skip
 _HISTORIES = ("source", "runs", "vault")
 _REMEMBERED = 400  # events of each history
 _RECENT = 3  # events of each other part: the last one may have been read earlier than the one before it
@@ -144,5 +148,11 @@ def report(session: Session, dag: str, run: str) -> Report | None:
 
 def dags(session: Session) -> Mapping[str, DagModel]:
     """Return the project's DAGs, as Airflow knows them."""
-    names = ("supim_daily", "vm_weekly", "vault_scrub", "vm_boot_test", "supim_restore", "vault_status")
-    return {dag.dag_id: dag for dag in session.scalars(select(DagModel).where(DagModel.dag_id.in_(names)))}
+    return {dag.dag_id: dag for dag in session.scalars(select(DagModel).where(DagModel.dag_id.in_(_DAGS)))}
+
+
+def waiting(session: Session) -> Mapping[str, int]:
+    """Return how many queued runs each of the project's paused DAGs has."""
+    paused = select(DagModel.dag_id).where(DagModel.dag_id.in_(_DAGS), DagModel.is_paused)
+    queued = select(DagRun.dag_id, func.count()).where(DagRun.state == "queued", DagRun.dag_id.in_(paused))
+    return dict(session.execute(queued.group_by(DagRun.dag_id)).tuples().all())

@@ -37,8 +37,8 @@ def test_a_day_is_restored_into_its_year(vault: Vault, capsys: pytest.CaptureFix
 
 
 def test_a_dry_run_writes_nothing(vault: Vault, capsys: pytest.CaptureFixture[str]) -> None:
-    """It prints what would be restored."""
-    assert restore(vault, "--dry-run", "--pattern", "sub/*") == 0
+    """It prints what would be restored; the day may be given as a date."""
+    assert restore(vault, "--dry-run", "--pattern", "sub/*", day="2026-09-25") == 0
     assert list(vault.root.with_name("target").iterdir()) == []
     assert "2026-268 would be restored. " in capsys.readouterr().out
 

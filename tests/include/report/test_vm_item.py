@@ -26,7 +26,8 @@ from tests.include.vms.sample_vms import UUID, lay
 
 ANOTHER = "6ad32f6c-2b2e-4f1e-9a84-0c5d1a1f0007"
 NO_RESULT = (
-    "Its tasks left no result; they were killed or never started. Check their logs, then clear begin_backup."
+    "Its tasks left no result; they were killed or never started. Check their logs, then clear "
+    '"Stop, snapshot, start".'
 )
 
 
@@ -266,7 +267,7 @@ def test_a_backup_that_may_still_be_open_needs_action(
 ) -> None:
     """The watchdog restarts the VM, but the snapshot takes up space."""
     report = of_maq1(vault, result)
-    expected = "The backup of maq1 may still be open on kvm_host: end_backup did not confirm its end. "
+    expected = 'The backup of maq1 may still be open on kvm_host: "End backup job" did not confirm its end. '
     assert [sentence.startswith(expected) for sentence in report.needs_action] == [True] * may_be_open
 
 

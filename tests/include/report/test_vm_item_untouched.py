@@ -26,7 +26,8 @@ from tests.include.vms.sample_vms import UUID
 
 ANOTHER = "6ad32f6c-2b2e-4f1e-9a84-0c5d1a1f0007"
 NO_RESULT = (
-    "Its tasks left no result; they were killed or never started. Check their logs, then clear begin_backup."
+    "Its tasks left no result; they were killed or never started. Check their logs, then clear "
+    '"Stop, snapshot, start".'
 )
 
 

@@ -129,7 +129,7 @@ def test_an_image_counts_if_its_task_was_killed_after_publishing(
             None,
             (
                 "Its VMs were not listed: the task left no result; it was killed or never started. Check the "
-                "log of list_vms, then clear it."
+                'log of "List VMs", then clear it.'
             ),
         ),
     ],

@@ -89,6 +89,14 @@ def test_a_dry_runs_weeks_show_what_it_would_image(vault: Vault) -> None:
     }
 
 
+def test_a_run_of_some_vms_shows_only_their_weeks(vault: Vault) -> None:
+    """No other VM was to be imaged, so none is missing."""
+    for vm in ("maq1", "maq2"):
+        lay(vault, vm, STARTED - WEEK)
+    report = reported(vault, planned("maq1"), results={"maq1": done()}, requested=("maq1",))
+    assert list(weeks(report)) == ["maq1"]
+
+
 def test_a_generation_dated_in_the_future_hides_no_missing_week(vault: Vault) -> None:
     """A clock was wrong: somebody must look."""
     lay(vault, "maq1", STARTED - 2 * WEEK)

@@ -23,6 +23,11 @@ def test_a_range_may_cross_the_end_of_a_leap_year() -> None:
     assert days("9999-365", None) == ["9999-365"]
 
 
+def test_a_day_may_be_given_as_date_or_ordinal() -> None:
+    """Each of both, in either form."""
+    assert days("2026-12-31", "2027-002") == ["2026-365", "2027-001", "2027-002"]
+
+
 def test_a_run_takes_at_most_a_thousand_days() -> None:
     """A little fewer than Airflow maps a task at most."""
     assert len(days("2020-001", "2022-269")) == 1000
@@ -34,11 +39,12 @@ def test_a_run_takes_at_most_a_thousand_days() -> None:
 
 WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "no such day": ({"day": "2026-366"}, "day: There is no day 366 in 2026"),
-    "a date": ({"day": "2026-09-25"}, "is not a day. Write year and day of the year"),
+    "no such date": ({"day": "2026-02-30"}, "There is no 2026-02-30: its month has the days 01 to 28"),
+    "no day at all": ({"day": "2026-9-25"}, "is not a day. Write year and day of the year"),
     "backwards": ({"last": "2026-267"}, "the last day, 2026-267, is before the first, 2026-268"),
     "a relative folder": ({"folder": "data"}, "folder: 'data' must be an absolute path"),
     "a parent folder": ({"folder": "/data/../etc"}, "must be an absolute path without '..'"),
-    "wildcards": ({"folder": "/data/*"}, "must not contain * ? [ or backslash"),
+    "wildcards": ({"folder": "/data/*"}, "must not contain * ? [ or a backslash"),
     "no folder": ({"folder": None}, "folder: "),
     "revision 0": ({"revision": 0}, "revision: "),
     "no pattern": ({"pattern": ""}, "pattern: "),

@@ -19,7 +19,7 @@ from tests.sample_status import NOW, day, published, rules, run, vm
 DUE = OrdinalDay.of(NOW.date()) - 2
 
 
-def vault_status(*parts: Part, now: datetime = NOW, paused: tuple[str, ...] = ()) -> VaultStatus:
+def vault_status(*parts: Part, now: datetime = NOW, **paused: int) -> VaultStatus:
     """Return the status of a vault of which some parts were published."""
     [view] = fold(published(part, NOW) for part in (rules(keep_days_at_source=90), *parts))
     return VaultStatus(view, now, years(view, now), vm_statuses(view, now), forecast(view), paused)
@@ -81,8 +81,28 @@ def test_an_old_status_is_the_first_alert_and_the_headline() -> None:
 
 def test_a_paused_dag_is_an_alert() -> None:
     """Its schedule does not run."""
-    [alert] = vault_status(in_vault(0), paused=("supim_daily",)).alerts
+    [alert] = vault_status(in_vault(0), supim_daily=0).alerts
     assert alert.sentence == "supim_daily is paused and does not run on its schedule."
+
+
+@pytest.mark.parametrize(
+    ("waiting", "sentence"),
+    [
+        (1, "vm_restore is paused. Its run waits until you switch it on."),
+        (3, "vm_restore is paused. Its 3 runs wait until you switch it on."),
+    ],
+)
+def test_a_run_of_a_paused_dag_waits_until_it_is_switched_on(waiting: int, sentence: str) -> None:
+    """Nothing else is wrong with it."""
+    [alert] = vault_status(in_vault(0), vm_restore=waiting).alerts
+    assert (alert.sentence, alert.subject) == (sentence, "vm_restore")
+
+
+def test_who_has_triggered_vault_status_isnt_asked_to() -> None:
+    """Its run waits."""
+    first, second = vault_status(in_vault(0, 1), now=NOW + timedelta(days=3), vault_status=1).alerts[:2]
+    assert first.sentence == "This status is 3 days old."
+    assert second.sentence == "vault_status is paused. Its run waits until you switch it on."
 
 
 @pytest.mark.parametrize(
@@ -186,6 +206,20 @@ def test_only_the_last_run_of_each_dag_makes_alerts() -> None:
     new = run("vm_weekly", Kind.VMS, "VM OK", NOW, needs_action=("Look at maq2's fan.",))
     [alert] = vault_status(in_vault(0), old, new).alerts
     assert (alert.sentence, alert.run) == ("Look at maq2's fan.", new.run)
+
+
+def test_a_run_of_some_vms_hides_no_failed_run_of_all() -> None:
+    """It says nothing about the others; a newer run of all hides both."""
+    of_all = run("vm_weekly", Kind.VMS, "VM FAILED", NOW - timedelta(days=7), good=False)
+    of_some = run("vm_weekly", Kind.VMS, "VM maq1 FAILED", NOW - timedelta(days=2), good=False, partial=True)
+    again = run("vm_weekly", Kind.VMS, "VM maq1 OK", NOW - timedelta(days=1), partial=True)
+    newest = run("vm_weekly", Kind.VMS, "VM OK", NOW)
+    found = [
+        [alert.sentence for alert in vault_status(in_vault(0), *runs).alerts]
+        for runs in ((of_all, of_some), (of_all, of_some, again), (of_all, of_some, again, newest))
+    ]
+    failed = [f"Last run of vm_weekly: {line}." for line in ("VM maq1 FAILED", "VM FAILED")]
+    assert found == [failed, failed[1:], []]
 
 
 def measured(*used: int, every: int = 1) -> VaultView:

@@ -185,7 +185,7 @@ def test_nothing_unverified_is_published(vault: Vault, disks: Path) -> None:
     backup = backup_of(vault, disks)
     begun = backup.begin_backup(REQUEST)
     backup.transfer(begun)
-    with pytest.raises(VmNotImagedError, match="Clear its task begin_backup"):
+    with pytest.raises(VmNotImagedError, match='Clear its task "Stop, snapshot, start"'):
         backup.publish(begun)
     assert published(vault) == []
 

@@ -8,7 +8,7 @@ from include.config.vms import HostSection, VmsSection
 from include.errors import ConfigError, NoSpaceError
 from include.vms.left_out import LeftOut
 from include.vms.models import HostSurvey, Vm
-from include.vms.plan import VmAction, VmPlan, decide, of_all_hosts, require_scratch
+from include.vms.plan import VmAction, VmPlan, decide, of_all_hosts, require_requested, require_scratch
 from tests.include.vms.sample_vms import UUID
 
 MIB = 1 << 20
@@ -62,6 +62,34 @@ def test_vms_are_chosen_by_patterns_in_the_order_of_their_names() -> None:
     found = survey(*(vm(name) for name in ("maq10", "maq2", "other", "maq1", "MAQ3", "x-maq")))
     assert [one.name for one in decided(found, "maq?", "x*")] == ["maq1", "maq2", "x-maq"]
     assert [one.name for one in decided(found, "maq[12]", "maq1*")] == ["maq1", "maq10", "maq2"]
+
+
+def test_a_run_may_be_asked_for_some_vms() -> None:
+    """By name or pattern; the site file's exclusions hold, and the others are skipped, fit or not."""
+    found = survey(vm("db"), vm("web1"), vm("web2"), vm("web3"), vm("tape", state="paused"))
+    plans = decide(section(), host(exclude=("web2",)), found, ["web*", "db"])
+    assert {plan.name: plan.action for plan in plans} == {
+        "db": VmAction.IMAGE,
+        "tape": VmAction.SKIP,
+        "web1": VmAction.IMAGE,
+        "web2": VmAction.EXCLUDE,
+        "web3": VmAction.IMAGE,
+    }
+
+
+def test_what_a_run_was_asked_for_must_match_a_vm() -> None:
+    """The message lists the VMs that there are, and the hosts that may have others."""
+    plans = decided(survey(vm("db"), vm("web1"), vm("web2")), exclude=("web2",))
+    require_requested(plans, ["web*", "db"])
+    require_requested(plans, [])
+    with pytest.raises(
+        ConfigError, match=r"'maq9', 'x\*' matches no VM\. There are 'db', 'web1'\. No VM was stopped\."
+    ):
+        require_requested(plans, ["maq9", "db", "x*"])
+    with pytest.raises(ConfigError, match=r"There are .*\. The VMs of kvm_2 could not be listed\. No VM"):
+        require_requested(plans, ["maq9"], ["kvm_2"])
+    with pytest.raises(ConfigError, match="The site file excludes 'web2'"):
+        require_requested(plans, ["web2"])
 
 
 @pytest.mark.parametrize(("backup", "method"), [(True, "cold"), (False, "copy")])

@@ -11,7 +11,8 @@ class FakeTask:
 
     Args:
         results: what other tasks returned, by their ids; a mapped one's by id and index, as ``list_vms_0``;
-            what one left under another key by id and key, as ``check_free_space.refused``.
+            what one left under another key by id and key, as ``check_free_space.refused``; one that left a
+            ``failure`` failed.
         params: the run's params.
     """
 
@@ -24,6 +25,7 @@ class FakeTask:
     def context(self, **fields: object) -> Any:  # noqa: ANN401 - Airflow's is a TypedDict with 40 keys
         """Return the context for a task's ``work``."""
         states = dict.fromkeys(self.results, "success")
+        states |= {left.removesuffix(".failure"): "failed" for left in states if left.endswith(".failure")}
         task_instance = SimpleNamespace(
             xcom_push=self.left.__setitem__,
             xcom_pull=self._pull,

@@ -52,6 +52,13 @@ def test_the_whole_page_works_below_the_path(airflow: LocalAirflow, browser: Bro
     form = frame.get_by_role("dialog", name="Back up days")
     form.get_by_label("Dry run").check()
     form.get_by_role("button", name="Back up", exact=True).click()
+    expect(form.get_by_role("alert")).to_contain_text(
+        "supim_daily is paused. It waits until you switch it on: "
+    )
+    expect(form.get_by_role("alert")).not_to_contain_text("started")
     form.get_by_role("link").click()
     expect(page).to_have_url(re.compile(f"^{airflow.url}/dags/supim_daily/runs/manual"))
+    page.goto(f"{airflow.url}/backups/")
+    waits = "supim_daily is paused. Its run waits until you switch it on."
+    expect(page.get_by_role("listitem").filter(has_text="supim_daily is paused")).to_contain_text(waits)
     assert not_found == []

@@ -7,12 +7,12 @@ from airflow.sdk import Context
 
 from include.config import site_file
 from include.errors import InvalidDayError, VaultError
+from include.ordinal_day import OrdinalDay
 from include.report import subject
 from include.results.states import Kind
 from include.results.tasks import RunFacts
 from include.vault.vault import Vault
 from inpe_backup.operators.backup_operator import BackupOperator
-from inpe_backup.run_day import day_at
 from inpe_backup.xcom import TaskResults
 
 
@@ -45,16 +45,16 @@ class BuildReportOperator(BackupOperator):
             started=run.start_date or run.run_after,
             dry_run=context["params"].get("dry_run", False),
             url=context["ti"].log_url.split("/tasks/")[0],
-            day=str(self._day(context)),
+            day=self.day(context),
+            requested=tuple(self.requested_vms(context)) if Kind(self.kind) is Kind.VMS else (),
         )
 
-    def _day(self, context: Context) -> Any:
+    def day(self, context: Context) -> OrdinalDay | None:
+        """Return the day that the run is about; None if it's about none, or was given no valid one."""
         try:
-            return self.own_day(context)
-        except InvalidDayError:  # the first task reports it; the report still needs a day
-            site = site_file.current()
-            run_after, zone = context["dag_run"].run_after, site.institute.zone
-            return day_at(run_after, zone=zone, lag_days=site.supim.lag_days)
+            return self.own_day(context) if Kind(self.kind) is Kind.DAYS else None
+        except InvalidDayError:  # the first task reports it, and the report is about no day
+            return None
 
     def _vault(self) -> Vault | None:
         try:

@@ -6,6 +6,7 @@ from airflow.sdk import Context
 
 from include.config import site_file
 from include.models import Model
+from include.results.task_labels import task_label
 from include.text import counted
 from include.vms.backup import VmBackup
 from include.vms.models import BackupRequest
@@ -50,7 +51,7 @@ class BeginBackupOperator(VmOperator):
 
     def _require_in_time(self, context: Context) -> None:
         if self.vm["deadline"] and deadline_counts(context):
-            advice = "Clear its task begin_backup to back it up now, or wait for the next run."
+            advice = f"Clear its task {task_label(self.task_id)} to back it up now, or wait for the next run."
             require_in_time(context, f"{self.vm['name']} wasn't stopped. {advice}")
 
     def resume(self, context: Context, event: object) -> Any:  # noqa: ARG002 - Airflow's signature

@@ -11,6 +11,7 @@ from include.config import site_file
 from include.errors import ConfigError, VaultError
 from include.results.item import Item
 from include.results.states import Outcome, State
+from include.results.task_labels import task_label
 from include.vms.archive import VmArchive
 from inpe_backup.connections import kvm_host
 from inpe_backup.operators.backup_operator import BackupOperator
@@ -44,12 +45,14 @@ class BootVmOperator(BackupOperator):
                 break
         else:
             raise VaultError(
-                f"The image {due.generation} of {due.name} was removed meanwhile. Clear plan_boot_tests, too."
+                f"The image {due.generation} of {due.name} was removed meanwhile. Clear "
+                f"{task_label('plan_boot_tests')}, too."
             )
         settings, run = site_file.current().boot_test_of(due.name), context["dag_run"].run_id
         if settings is None:
             raise ConfigError(
-                f"The site file now excludes {due.name} from boot tests. Clear plan_boot_tests, too."
+                f"The site file now excludes {due.name} from boot tests. Clear "
+                f"{task_label('plan_boot_tests')}, too."
             )
         return BootTest(archive, generation, settings, kvm_host, run, self.log_line)
 

@@ -10,7 +10,7 @@ from include.errors import ConfigError, HostError
 from include.vault.free_space import SpaceNeed
 from include.vms.archive import VmArchive
 from include.vms.lanes import in_lanes
-from include.vms.plan import FILES, VmAction, VmPlan, of_all_hosts
+from include.vms.plan import FILES, VmAction, VmPlan, of_all_hosts, require_requested
 from inpe_backup.operators.free_space_operator import FreeSpaceOperator
 from inpe_backup.start_deadline import deadline_counts
 from inpe_backup.xcom import TaskResults
@@ -42,10 +42,13 @@ class CheckFreeSpaceForVmsOperator(FreeSpaceOperator):
         if not hosts:
             raise ConfigError("The site file names no KVM host: vms.hosts is empty.")
         results = TaskResults(context)
-        lists = [results.result(self.list_task, index) for index in range(len(hosts))]
-        if all(plans is None for plans in lists):
+        lists = {host.ssh_conn_id: results.result(self.list_task, i) for i, host in enumerate(hosts)}
+        unlisted = [host for host, plans in lists.items() if plans is None]
+        if len(unlisted) == len(hosts):
             raise HostError("No KVM host could list its VMs. No VM was stopped.")
-        return of_all_hosts(lists)
+        plans = of_all_hosts(lists.values())
+        require_requested(plans, self.requested_vms(context), unlisted)
+        return plans
 
 
 def _space_need(plan: VmPlan, archive: VmArchive, run: str) -> SpaceNeed:

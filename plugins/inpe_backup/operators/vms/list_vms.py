@@ -23,7 +23,7 @@ class ListVmsOperator(AgentCommandOperator):
         section = site_file.current().vms
         host = section.host(str(self.ssh_conn_id))
         survey = self.ask(HostSurvey, "survey", *([f"--scratch={host.scratch}"] if host.scratch else []))
-        plans = decide(section, host, survey)
+        plans = decide(section, host, survey, self.requested_vms(context))
         for plan in plans:
             self.log.info("%s: %s. %s", plan.name, plan.action, plan.reason)
             for one in plan.left_out if plan.action is VmAction.IMAGE else ():

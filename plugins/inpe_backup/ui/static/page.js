@@ -69,6 +69,15 @@ function dateOf(day) {
   date.setUTCFullYear(+year, 0, +number);
   return date;
 }
+// What a person typed, 2026-268 or 2026-09-25, as 2026-268; null if there is no such day.
+function typedDay(text) {
+  const [, year, month, number] = /^(\d{4})-(\d{2})-(\d{2})$/.exec(text.trim()) || [];
+  if (!year) return dateOf(text.trim()) && text.trim();
+  const date = dateOf(dayName(year, 1)), first = Number(date);
+  date.setUTCMonth(month - 1, +number);
+  const real = date.getUTCMonth() === month - 1 && date.getUTCDate() === +number;
+  return real ? dayName(year, Math.round((date - first) / 864e5) + 1) : null;
+}
 const longDate = (day) => dateOf(day).toLocaleDateString("en-GB", { weekday: "long", day: "numeric", month: "long", year: "numeric", timeZone: "UTC" });
 
 // ---- calendar
@@ -209,25 +218,28 @@ function openForm(which, first = "", last = first) {
 }
 
 function range(form) {
-  const first = dateOf(form.first.value.trim()), last = dateOf(form.last.value.trim());
+  const first = typedDay(form.first.value), last = typedDay(form.last.value);
   if (!first || !last) return null;
-  return { first, last, days: Math.round((last - first) / 864e5) + 1 };
+  return { first, last, days: Math.round((dateOf(last) - dateOf(first)) / 864e5) + 1 };
 }
 
 function preview(box) {
   const form = query(".request", box), chosen = range(form), text = query(".preview", box);
   const dag = box.id === "restore" ? "supim_restore" : "supim_daily";
-  for (const field of [form.first, form.last]) field.setCustomValidity(field.value && !dateOf(field.value.trim()) ? "There is no such day. Write the year and the day of the year, such as 2026-268." : "");
+  for (const field of [form.first, form.last]) field.setCustomValidity(field.value && !typedDay(field.value) ? "There is no such day. Write year and day of the year, such as 2026-268, or the date, such as 2026-09-25." : "");
   if (!chosen) { text.replaceChildren(); return; }
   form.last.setCustomValidity(chosen.days < 1 ? "The last day is before the first." : "");
   if (chosen.days < 1) { text.replaceChildren(); return; }
-  const days = chosen.days === 1 ? form.first.value : `${chosen.days} days, ${form.first.value} to ${form.last.value}`;
+  const days = chosen.days === 1 ? chosen.first : `${chosen.days} days, ${chosen.first} to ${chosen.last}`;
   const sentence = box.id === "restore"
     ? `supim_restore verifies ${days} in the vault, copies what is missing to the folder, and verifies it there.`
     : `${chosen.days === 1 ? "One run" : `${chosen.days} runs`} of supim_daily: ${days}. Missing days are copied from the source and verified; safe days are left alone.`;
-  const paused = page().dataset.paused.split(" ").includes(dag) ? ` ${dag} is paused: the run waits until you unpause it.` : "";
-  text.replaceChildren(form.dry_run.checked ? `Dry run. ${sentence} Nothing is changed.` : sentence, paused ? make("b", { class: "warn" }, paused) : "");
+  text.replaceChildren(form.dry_run.checked ? `Dry run. ${sentence} Nothing is changed.` : sentence, isPaused(dag) ? make("b", { class: "warn" }, ` ${waits(dag)}.`) : "");
 }
+
+const isPaused = (dag) => page().dataset.paused.split(" ").includes(dag);
+const waits = (dag) => `${dag} is paused. It waits until you switch it on`;
+const started = (dag, what) => (isPaused(dag) ? `${waits(dag)}: ` : `${what} has started: `);
 
 async function post(path, body) {
   const response = await fetch(`../api/v2/${path}`, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
@@ -239,24 +251,23 @@ async function post(path, body) {
 }
 
 async function backUp(form) {
-  const { days } = range(form), conf = form.dry_run.checked ? { dry_run: true } : {};
-  const first = form.first.value.trim(), last = form.last.value.trim();
+  const { first, last, days } = range(form), conf = form.dry_run.checked ? { dry_run: true } : {};
   if (days === 1) {
     const run = await post("dags/supim_daily/dagRuns", { logical_date: null, partition_key: first, conf });
-    return ["The run has started: ", runLink("supim_daily", run.dag_run_id)];
+    return [started("supim_daily", "The run"), runLink("supim_daily", run.dag_run_id)];
   }
   const midnight = (day) => `${dateOf(day).toISOString().slice(0, 10)}T00:00:00Z`;
   await post("backfills", { dag_id: "supim_daily", from_date: midnight(first), to_date: midnight(last), dag_run_conf: conf, reprocess_behavior: "completed", max_active_runs: 4 });
-  return [`The backfill of ${days} days has started: `, make("a", { href: "../dags/supim_daily/backfills", "data-out": "" }, "its runs")];
+  return [started("supim_daily", `The backfill of ${days} days`), make("a", { href: "../dags/supim_daily/backfills", "data-out": "" }, "its runs")];
 }
 
 async function restore(form) {
-  const first = form.first.value.trim(), last = form.last.value.trim();
+  const { first, last } = range(form);
   const conf = { day: first, folder: form.folder.value.trim(), pattern: form.pattern.value, overwrite: form.overwrite.checked, dry_run: form.dry_run.checked };
   if (last !== first) conf.last = last;
   if (form.ssh_conn_id.value.trim()) conf.ssh_conn_id = form.ssh_conn_id.value.trim();
   const run = await post("dags/supim_restore/dagRuns", { logical_date: null, conf });
-  return ["The run has started: ", runLink("supim_restore", run.dag_run_id)];
+  return [started("supim_restore", "The run"), runLink("supim_restore", run.dag_run_id)];
 }
 
 async function submit(event) {
@@ -265,7 +276,8 @@ async function submit(event) {
   button.disabled = true;
   result.replaceChildren("Starting …");
   try {
-    result.replaceChildren(...await (box.id === "restore" ? restore(form) : backUp(form)), ". This page updates itself.");
+    const sent = await (box.id === "restore" ? restore(form) : backUp(form));
+    result.replaceChildren(...sent, isPaused(box.id === "restore" ? "supim_restore" : "supim_daily") ? "." : ". This page updates itself.");
   } catch (error) {
     result.replaceChildren(error.message);
     button.disabled = false;

@@ -1,18 +1,25 @@
 """A report names what a run had no space for, and what it refused, each with the reason."""
 
+import re
 from datetime import UTC, datetime
 from typing import Any
 
+import pytest
+
 from include.config import site_file
 from include.days.plan import DayAction, DayWindow
-from include.report import Report
+from include.ordinal_day import OrdinalDay
+from include.report import Report, headline, render_html, render_text, summary
 from include.report.build import build_report
+from include.results.failure import Failure
 from include.results.states import Kind, Outcome
 from include.results.tasks import RunFacts
+from include.vms.plan import VmAction
+from inpe_backup.operators.report.build_report import BuildReportOperator
 from inpe_backup.xcom import TaskResults
 from tests.include.days.sample_days import DAY, record
 from tests.include.report.daily_runs import plan
-from tests.include.report.weekly_runs import made, planned
+from tests.include.report.weekly_runs import ended, made, planned
 from tests.include.vms.sample_vms import UUID
 from tests.plugins.operators import FakeTask
 
@@ -20,10 +27,14 @@ ANOTHER = "6ad32f6c-2b2e-4f1e-9a84-0c5d1a1f0007"
 NEEDS = "The vault needs 1 GB more."
 
 
-def reported(kind: Kind, results: dict[str, Any]) -> Report:
+def reported(
+    kind: Kind, results: dict[str, Any], day: OrdinalDay | None = DAY, requested: tuple[str, ...] = ()
+) -> Report:
     """Return the report of a run whose tasks left these results."""
     site = site_file.load(site_file.DEFAULT_PATH)
-    run = RunFacts(run_id="a run", started=datetime.now(UTC), dry_run=False, url=None, day=str(DAY))
+    run = RunFacts(
+        run_id="a run", started=datetime.now(UTC), dry_run=False, url=None, day=day, requested=requested
+    )
     return build_report(kind, site, run, TaskResults(FakeTask(results).context()), None)
 
 
@@ -84,3 +95,57 @@ def test_a_vm_without_space_is_refused_for_that_reason() -> None:
     report = reported(Kind.VMS, results)
     assert outcomes(report)["maq1"] == (Outcome.NOT_POSSIBLE, NEEDS)
     assert report.needs_action == ()
+
+
+def test_a_run_without_a_valid_day_is_reported_about_no_day() -> None:
+    """Another day, safe or not, has nothing to do with it."""
+    wrong = Failure(task="choose_days", error="InvalidDayError", message="There is no day 366 in 2026.")
+    results = {"choose_days.failure": wrong.model_dump(mode="json")}
+    report = reported(Kind.DAYS, results, day=None)
+
+    assert (report.day, report.items, report.coverage) == (None, (), ())
+    assert report.needs_action == (wrong.message,)
+    assert summary(report) == "SUPIM NOT CHECKED, action needed"
+    assert headline(report) == "No day was checked."
+    assert wrong.message in render_text(report)
+    assert not re.search("[0-9]{4}-[0-9]{3}[^0-9]", render_text(report) + render_html(report))
+
+
+@pytest.mark.parametrize(
+    ("kind", "typed", "day"),
+    [
+        (Kind.DAYS, "2024-366", "2024-366"),
+        (Kind.DAYS, "2024-12-31", "2024-366"),
+        (Kind.DAYS, "2026-366", None),
+        (Kind.RESTORE, "2024-366", None),
+    ],
+)
+def test_a_run_is_about_its_own_day_or_none(kind: Kind, typed: str, day: str | None) -> None:
+    """A wrong day isn't replaced by the day that is due."""
+    operator = BuildReportOperator(task_id="build_report", kind=kind, tasks={})
+    found = operator.day(FakeTask(day=typed).context())
+    assert found == (OrdinalDay.parse(day) if day else None)
+
+
+def test_a_run_of_some_vms_reports_only_those() -> None:
+    """The others are neither missing nor in the subject, which names what was asked for."""
+    plans = [planned("maq1"), planned("maq2", VmAction.SKIP), planned("maq3", VmAction.SKIP)]
+    results = {
+        "list_vms_0": [plan.model_dump(mode="json") for plan in plans],
+        "check_free_space": [{"vm": {"name": "maq1", "uuid": UUID}}],
+        "publish_image_0": made(vm="maq1").model_dump(mode="json"),
+        "end_backup_0": ended().model_dump(mode="json"),
+        "apply_retention": [],
+    }
+    report = reported(Kind.VMS, results, requested=("maq1",))
+    assert list(outcomes(report)) == ["maq1"]
+    assert summary(report).startswith("VM maq1 OK · 1 imaged")
+    assert headline(report) == "Only maq1 was asked for. maq1 was imaged and verified."
+    assert "maq2" not in render_text(report)
+
+
+def test_a_subject_names_few_of_many_vms() -> None:
+    """It stays one short line."""
+    names = ("maq1", "maq2", "web*", "db", "tape")
+    report = reported(Kind.VMS, {"list_vms_0": [], "check_free_space": []}, requested=names)
+    assert report.name == "VM maq1, maq2, web* and 2 more"

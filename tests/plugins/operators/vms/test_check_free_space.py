@@ -9,10 +9,11 @@ import pytest
 import yaml
 
 from include.config import site_file
-from include.errors import NoSpaceError
+from include.errors import ConfigError, NoSpaceError
 from include.vault.free_space import FreeSpace
 from include.vault.vault import Vault
 from include.vms.archive import VmArchive
+from include.vms.plan import VmAction
 from inpe_backup.operators.vms.check_free_space import CheckFreeSpaceForVmsOperator
 from inpe_backup.xcom import REFUSED
 from tests.include.report.weekly_runs import planned
@@ -51,9 +52,9 @@ def vault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Vault:
     return vault
 
 
-def listed(*names: str, host: str = "kvm_host") -> list[dict[str, Any]]:
+def listed(*names: str, host: str = "kvm_host", action: VmAction = VmAction.IMAGE) -> list[dict[str, Any]]:
     """Return what ``list_vms`` returns for a host."""
-    return [planned(name, host=host).model_dump(mode="json") for name in names]
+    return [planned(name, action, host=host).model_dump(mode="json") for name in names]
 
 
 def check(task: FakeTask) -> list[str]:
@@ -106,3 +107,21 @@ def test_what_was_received_before_isnt_needed_again(vault: Vault, free: Any) -> 
     staged.data.mkdir(parents=True)
     (staged.data / "vda.img").write_bytes(b"x" * 5000)
     assert check(FakeTask({"list_vms_0": listed("maq1")})) == ["maq1"]
+
+
+def test_only_the_vms_that_were_asked_for_get_space_and_a_turn(vault: Vault, free: Any) -> None:  # noqa: ANN401
+    """The others needn't fit."""
+    free(vault.root, 10 * GB)
+    skipped = listed("maq1", "maq3", action=VmAction.SKIP)
+    task = FakeTask({"list_vms_0": [*skipped, *listed("maq2")], "list_vms_1": []}, vms=["maq2"])
+    assert check(task) == ["maq2"]
+    assert task.left == {}
+
+
+def test_a_pattern_that_no_host_matches_stops_no_vm(vault: Vault, free: Any) -> None:  # noqa: ANN401
+    """One that a VM of another host matches is right; spaces around it don't count."""
+    free(vault.root, 100 * GB)
+    lists = {"list_vms_0": listed("maq1"), "list_vms_1": listed("web1", host="kvm_2")}
+    assert check(FakeTask(lists, vms=["maq1 ", "web*"])) == ["maq1", "web1"]
+    with pytest.raises(ConfigError, match=r"'maq9' matches no VM\. There are 'maq1', 'web1'\. No VM"):
+        check(FakeTask(lists, vms=["maq1", "maq9"]))

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import pytest
 import yaml
@@ -33,6 +33,11 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     site_file.current.cache_clear()
 
 
+def context_of(task: ListVmsOperator, run: object, max_tries: int = 0, **params: object) -> Any:  # noqa: ANN401 - Airflow's is a TypedDict with 40 keys
+    """Return the context of the task in a run."""
+    return {"dag_run": run, "ti": SimpleNamespace(max_tries=max_tries), "task": task, "params": params}
+
+
 def test_the_log_names_what_wont_be_in_an_image(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -45,7 +50,7 @@ def test_the_log_names_what_wont_be_in_an_image(
     )
     run = SimpleNamespace(run_type="manual", run_after=datetime.now(UTC))
     task = ListVmsOperator(task_id="list_vms", ssh_conn_id="kvm_host")
-    planned, _ = task.work(cast("Any", {"dag_run": run, "ti": SimpleNamespace(max_tries=0), "task": task}))
+    planned, _ = task.work(context_of(task, run))
     assert planned["left_out"] == [{"name": "", "reason": "", **usb}]
     logged = capsys.readouterr().out
     assert "maq1: not in the image: USB device of the host (046d:0825)." in logged
@@ -56,9 +61,8 @@ def error_of(run_type: str, late: timedelta, max_tries: int = 3) -> str:
     """Run the task that much late, and return its error message."""
     run = SimpleNamespace(run_type=run_type, run_after=datetime.now(UTC) - late)
     task = ListVmsOperator(task_id="list_vms", ssh_conn_id="kvm_host", retries=3)
-    context: Any = {"dag_run": run, "ti": SimpleNamespace(max_tries=max_tries), "task": task}
     with pytest.raises(BackupError) as failed:
-        task.work(context)
+        task.work(context_of(task, run, max_tries))
     return str(failed.value)
 
 
@@ -82,3 +86,16 @@ def test_a_scheduled_run_that_starts_too_late_stops_no_vm() -> None:
 def test_other_runs_are_never_too_late(run_type: str, late: timedelta, max_tries: int) -> None:
     """In time, cleared by a person, or started by hand."""
     assert error_of(run_type, late, max_tries) == "The site file has no host kvm_host under vms.hosts."
+
+
+def test_vms_that_werent_asked_for_are_listed_as_skipped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Later tasks need all names, for the message about one that matches none."""
+    site = {**SITE, "vms": {"hosts": [{"vms": ["*"]}]}}
+    (tmp_path / "site.yaml").write_text(yaml.safe_dump(site), encoding="utf-8")
+    monkeypatch.setattr(ListVmsOperator, "ask", lambda *_: survey(*map(vm, ("maq1", "maq2"))))
+    run = SimpleNamespace(run_type="manual", run_after=datetime.now(UTC))
+    task = ListVmsOperator(task_id="list_vms", ssh_conn_id="kvm_host")
+    plans = task.work(context_of(task, run, vms=["maq2"]))
+    assert [(plan["name"], plan["action"]) for plan in plans] == [("maq1", "skip"), ("maq2", "image")]
