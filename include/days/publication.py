@@ -12,7 +12,7 @@ from include.days.published import PublishedDay
 from include.days.record import DayRecord
 from include.days.staged import StagedDay
 from include.vault.files import FILE_MODE, FOLDER_MODE, sync
-from include.vault.sha256sums import format_sums
+from include.vault.sha256sums import format_sizes, format_sums
 from include.vault.vault import Vault
 
 NO_HARD_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV)
@@ -23,7 +23,7 @@ def publish(vault: Vault, staged: StagedDay, draft: DayRecord, verified: Manifes
     """Publish a verified copy as the day's next revision.
 
     Link files that the revision before has too, if the file system can; make everything read-only, write the
-    checksum list and the record, flush to disk, and rename the folder last.
+    lists of checksums and sizes and the record, flush to disk, and rename the folder last.
 
     Args:
         vault: the vault.
@@ -38,19 +38,21 @@ def publish(vault: Vault, staged: StagedDay, draft: DayRecord, verified: Manifes
     target = DayArchive(vault).next_revision(staged.day)
     staged.publishing.touch()
     fsync(staged.folder)  # before anything is shared with a published day
-    sums, record = staged.folder / "sums", staged.folder / "record"
-    for sidecar in (sums, record):
+    sums, sizes, record = (staged.folder / name for name in ("sums", "sizes", "record"))
+    for sidecar in (sums, sizes, record):
         sidecar.unlink(missing_ok=True)  # an earlier try may have left it read-only
     sums.write_bytes(format_sums(verified.sums))
+    sizes.write_bytes(format_sizes(verified.sizes))
     if before and not before[-1].damage:  # the intact files of a damaged revision may decay next
         _link_unchanged(before[-1].folder.resolve(), staged.data, verified)
     _make_read_only(staged.data, verified)
     record.write_text(draft.model_copy(update={"revision": target.revision}).model_dump_json(indent=1) + "\n")
-    for sidecar in (sums, record):
+    for sidecar in (sums, sizes, record):
         sidecar.chmod(FILE_MODE)
     target.year_folder.mkdir(parents=True, exist_ok=True)
     sync(staged.folder)
     sums.replace(target.sums)
+    sizes.replace(target.sizes)
     record.replace(target.record_file)
     fsync(target.year_folder)
     staged.data.rename(target.folder)

@@ -49,7 +49,9 @@ def test_a_verified_copy_becomes_the_day(vault: Vault) -> None:
     assert {name: (day.folder / name).read_bytes() for name in CONTENTS} == CONTENTS
     assert verified(day)
     assert day.record == record()
-    assert sorted(path.name for path in day.year_folder.iterdir()) == ["268", "268.json", "268.sha256"]
+    assert sorted(path.name for path in day.year_folder.iterdir()) == [
+        "268", "268.json", "268.sha256", "268.sizes",
+    ]  # fmt: skip
     assert not DayArchive(vault).staged(DAY).folder.exists()
 
 
@@ -59,7 +61,9 @@ def test_everything_published_is_read_only(vault: Vault) -> None:
     modes = dict(below(day.folder))
     assert {mode for path, mode in modes.items() if path.is_file()} == {FILE_MODE}
     assert {mode for path, mode in modes.items() if path.is_dir()} == {FOLDER_MODE}
-    assert {sidecar.stat().st_mode & 0o7777 for sidecar in (day.sums, day.record_file)} == {FILE_MODE}
+    assert {sidecar.stat().st_mode & 0o7777 for sidecar in (day.sums, day.sizes, day.record_file)} == {
+        FILE_MODE
+    }
     mistake = "import sys, shutil; shutil.rmtree(sys.argv[1], ignore_errors=True)"
     python(mistake, str(day.folder), prefix=plain_user())
     assert verified(day)
