@@ -7,6 +7,7 @@ from typing import Any
 
 from include.cli import terminal
 from include.cli.terminal import Commands
+from include.days.record import RevisionCause
 from include.scrub.backups import BackupStatus, in_vault, statuses
 from include.text import size
 
@@ -48,8 +49,10 @@ def _row(status: BackupStatus) -> tuple[str, ...]:
 def _description(status: BackupStatus) -> str:
     if status.unchecked:
         return f"NOT CHECKED. {status.unchecked}"
+    cause = f"; {status.cause}" if status.cause and status.cause is not RevisionCause.FIRST else ""
     if not status.damage:
-        return "intact, but dated in the future: a clock was wrong" if status.backup.is_ahead else "intact"
+        ahead = ", but dated in the future: a clock was wrong" if status.backup.is_ahead else ""
+        return f"intact{ahead}{cause}"
     replaced = f"; replaced by {status.replaced_by}, which is intact" if status.replaced_by else ""
     return f"DAMAGED{replaced}. {status.damage}"
 
@@ -63,4 +66,5 @@ def _as_json(status: BackupStatus) -> dict[str, Any]:
         "damage": status.damage,
         "unchecked": status.unchecked or None,
         "replaced_by": status.replaced_by,
+        "cause": status.cause,
     }

@@ -49,6 +49,7 @@ _PLURALS = {Outcome.NEW_REVISION: "new revisions", Outcome.NOT_LISTED: "hosts no
 _OWN_DAY = {
     Outcome.COPIED: "was copied and verified",
     Outcome.NEW_REVISION: "changed at the source; the new version was copied and verified as a new revision",
+    Outcome.FETCHED_AGAIN: "was damaged or lost in the vault; it was fetched again as a new revision",
     Outcome.ALREADY_SAFE: "was already safe",
     Outcome.MISSING: "is missing at the source",
     Outcome.INCOMPLETE: "is not complete at the source, so it was not copied",

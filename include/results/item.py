@@ -60,6 +60,7 @@ class Item(Model):
     verified: AwareDatetime | None = Field(default=None, description="of the oldest: when it was verified")
     verification: Text | None = Field(default=None, description="what was compared, and when")
     revision: Annotated[int, Field(ge=1)] = Field(default=1, description="2 and up: a later version")
+    revision_cause: Text | None = Field(default=None, description="why the revision was made")
     downtime: Downtime | None = Field(default=None, description="of a VM")
     sent_bytes: NonNegativeInt | None = Field(default=None, description="bytes sent over the network")
     evidence: Text | None = Field(default=None, description="how consistent a VM's image is, in sentences")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from include.days.archive import DayArchive
 from include.days.published import PublishedDay
+from include.days.record import DayRecord, RevisionCause
 from include.scrub.finding import missing
 from include.vault.vault import Vault
 from include.vault.verification_log import VerificationLog
@@ -82,6 +83,7 @@ class BackupStatus:
         replaced_by: the name of a newer, intact version; only set if this one is damaged.
         unreported: whether it is damaged, and no scrub has recorded that yet.
         unchecked: why its quick check wasn't possible, as a sentence; empty if it passed or wasn't made.
+        cause: why a revision of a day was made; None for a VM, or if its record can't be read.
     """
 
     backup: Backup
@@ -91,6 +93,7 @@ class BackupStatus:
     replaced_by: str | None = None
     unreported: bool = False
     unchecked: str = ""
+    cause: RevisionCause | None = None
 
 
 def in_vault(vault: Vault) -> list[Backup]:
@@ -145,7 +148,11 @@ def _recorded_status(backup: Backup) -> BackupStatus:
     scrub = backup.verification_log.last("scrub")
     passed = scrub is not None and scrub.result == "passed"
     return BackupStatus(
-        backup, scrub.when if scrub and passed else record.verifications[-1].when, damage, record.bytes
+        backup,
+        scrub.when if scrub and passed else record.verifications[-1].when,
+        damage,
+        record.bytes,
+        cause=record.cause if isinstance(record, DayRecord) else None,
     )
 
 

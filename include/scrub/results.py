@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, tzinfo
 from typing import Self
 
-from include.days.record import DayRecord
+from include.days.record import DayRecord, RevisionCause
 from include.models import Model
 from include.names import named
 from include.ordinal_day import OrdinalDay
@@ -174,13 +174,19 @@ def _of_bad(result: ScrubResult, fetched: Refetched | None) -> Item:
     return _item(
         result.name,
         Outcome.FETCHED_AGAIN,
-        f"It was damaged: {result.how} It was fetched again from the source, as revision {newer.revision}.",
+        f"It was damaged: {result.how} {_fetched(newer)}",
         revision=newer.revision,
+        revision_cause=newer.cause,
         files=newer.files,
         size_bytes=newer.bytes,
         seconds=newer.copy_seconds,
         verification=newer.verifications[-1].how,
     )
+
+
+def _fetched(newer: DayRecord) -> str:
+    changed = " Its data had changed there." if newer.cause is RevisionCause.DAMAGED_AND_CHANGED else ""
+    return f"It was fetched again from the source, as revision {newer.revision}.{changed}"
 
 
 def _item(name: str, outcome: Outcome, reason: str, **fields: object) -> Item:

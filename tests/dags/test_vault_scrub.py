@@ -109,12 +109,14 @@ def test_a_damaged_day_is_fetched_again_and_leads_the_mail(scrubs: Scrubs) -> No
     assert "'2026-102' isn't what was published" in lead
     assert f"1 file is not as published: '{damaged.name}'" in run.mail_text
     assert "as revision 2" in run.mail_text
+    assert "revision 2: the published copy was damaged" in run.mail_text
     assert (
         "TEC of 2026-102 at 15:00 UTC (12:00 in America/Sao_Paulo), drawn from the published" in run.mail_text
     )
     assert revisions[1].picture.is_file()
     [event] = day_events(run)
     assert (event["partition_key"], event["extra"]["revision"]) == ("2026-102", 2)
+    assert event["extra"]["cause"] == "the published copy was damaged"
 
 
 @pytest.mark.slow

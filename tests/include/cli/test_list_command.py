@@ -48,6 +48,15 @@ def test_each_backup_has_a_line(vault: Vault, capsys: pytest.CaptureFixture[str]
     assert lines[0].split() == ["backup", "size", "last", "verified", "(UTC)", "status"]
 
 
+def test_a_revision_has_why_it_was_made(vault: Vault, capsys: pytest.CaptureFixture[str]) -> None:
+    """It didn't change at the source if it was fetched again after damage."""
+    sample_days.lay(vault, revision=2)
+    sample_days.lay(vault, revision=3, cause="the published copy was damaged")
+    _, lines = run_list(capsys, vault)
+    assert lines[2].endswith("intact; changed at the source")
+    assert lines[3].endswith("intact; the published copy was damaged")
+
+
 def test_a_generation_dated_in_the_future_says_so(vault: Vault, capsys: pytest.CaptureFixture[str]) -> None:
     """It is intact, but isn't what its name says."""
     sample_vms.lay_ahead(vault)
@@ -94,6 +103,7 @@ def test_json_has_the_same_content(vault: Vault, capsys: pytest.CaptureFixture[s
         "damage": None,
         "unchecked": None,
         "replaced_by": None,
+        "cause": None,
     }
 
 

@@ -2,6 +2,7 @@
 
 from zoneinfo import ZoneInfo
 
+from include.days.record import RevisionCause
 from include.results.item import Item
 from include.results.states import Outcome, State
 from include.scrub.plan import NOT_DUE, NotRead, ScrubBatch
@@ -56,10 +57,14 @@ def test_each_damaged_backup_is_an_item_before_all_others() -> None:
 def test_a_day_that_was_fetched_again_passes() -> None:
     """It has a new revision. A person must still check the disk."""
     scrubbed = ScrubbedBatch.of(BATCH, [reading(result="failed"), reading("2026-269")])
-    day, rest = report(scrubbed, fetched=Refetched(record=record(revision=2)))
+    day, rest = report(
+        scrubbed, fetched=Refetched(record=record(revision=2, cause=RevisionCause.DAMAGED_AND_CHANGED))
+    )
     assert (day.name, day.outcome, day.state) == ("2026-268", Outcome.FETCHED_AGAIN, State.PASSED)
     assert (day.revision, day.size_bytes) == (2, 412_000_000)
     assert "It was damaged: 1 file is missing: 'a'. It was fetched again" in day.reason
+    assert day.reason.endswith("as revision 2. Its data had changed there.")
+    assert day.revision_cause == "the published copy was damaged, and the source had changed"
     assert rest.reason.startswith("Every byte of 1 backup read")
     assert needs_action([scrubbed])
 
