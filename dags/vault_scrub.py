@@ -1,8 +1,9 @@
 """### Scrub the vault, every week.
 
-Reads the backups in the vault again, so that every byte is verified at least once in `scrub.max_age_days`:
-each file of a day and each chunk of an image, from the disk itself, the oldest verification first, at the
-lowest priority and at most `scrub.max_read_mb_s`. The result is recorded beside each backup. A damaged day is
+Checks the names, kinds and sizes of all files of all backups each time, and reads at once what differs.
+Reads backups again, so that every byte is verified at least once in `scrub.max_age_days`: each file of a day
+and each chunk of an image, from the disk itself, the oldest verification first, at the lowest priority and at
+most `scrub.max_read_mb_s`. The result is recorded beside each backup. A damaged day is
 fetched again from the source, as a new revision; a damaged image stays until a newer one is verified.
 
 **It never** changes or removes a backup, and never delays the backup of a day or a VM. If `vm_weekly` is to
@@ -11,8 +12,9 @@ good run.
 
 #### By hand
 
-**Trigger** reads now everything that is due before the next scrub. With **dry run** it mails what that is,
-and reads nothing. Without Airflow: `bin/inpe-backup verify`.
+**Trigger** reads now everything that is due before the next scrub, or the backup that you name (`all` is one
+of the names). With **dry run** it mails what that is, and reads nothing. Without Airflow:
+`bin/inpe-backup verify`, and `verify --quick` for names and sizes only.
 
 #### When it fails
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from PIL import Image, ImageDraw
 
+from include.days.record import RevisionCause
 from include.days.source import SourceState
 from include.ordinal_day import OrdinalDay
 from include.results.states import Kind, Outcome, State
@@ -71,6 +72,7 @@ def day(
     return DayStatus(
         day=which,
         revision=revision,
+        cause=RevisionCause.FIRST if revision == 1 else RevisionCause.CHANGED,
         files=48,
         bytes=412_000_000 + which.number * 1000,
         copied=copied,

@@ -38,6 +38,7 @@ ELSEWHERE = {
             "vms/restore_models"
         ),
     ),
+    "tests/include/cli/test_verify_command.py": ("names typed at a terminal", "scrub/selection"),
     "tests/include/cli/test_terminal.py": ("commands typed at a terminal", "cli/__main__ cli/init_command"),
     "tests/include/restore/test_vm_folder.py": ("the command, typed", "cli/restore_vm_command"),
     "tests/include/config/test_site_file.py": (

@@ -7,6 +7,7 @@ from typing import Any
 
 from include.cli import terminal
 from include.cli.terminal import Commands
+from include.days.record import RevisionCause
 from include.scrub.backups import BackupStatus, in_vault, statuses
 from include.text import size
 
@@ -26,10 +27,13 @@ def add(commands: Commands) -> None:
 
 def run(options: Namespace) -> int:
     """Print the backups; the status is DAMAGED if one is damaged and no newer version replaces it."""
-    found = statuses(in_vault(terminal.vault(options)))
+    vault = terminal.vault(options)
+    found = statuses(in_vault(vault))
     if options.json:
-        terminal.print_line(json.dumps([_as_json(status) for status in found]))
+        backups = [_as_json(status) for status in found]
+        terminal.print_line(json.dumps({"vault": str(vault.root), "backups": backups}))
     else:
+        terminal.print_vault(vault)
         terminal.print_table([("backup", "size", "last verified (UTC)", "status"), *map(_row, found)])
     if not found:
         terminal.print_error("The vault has no backups. Is it the right vault?")
@@ -43,8 +47,12 @@ def _row(status: BackupStatus) -> tuple[str, ...]:
 
 
 def _description(status: BackupStatus) -> str:
+    if status.unchecked:
+        return f"NOT CHECKED. {status.unchecked}"
+    cause = f"; {status.cause}" if status.cause and status.cause is not RevisionCause.FIRST else ""
     if not status.damage:
-        return "intact, but dated in the future: a clock was wrong" if status.backup.is_ahead else "intact"
+        ahead = ", but dated in the future: a clock was wrong" if status.backup.is_ahead else ""
+        return f"intact{ahead}{cause}"
     replaced = f"; replaced by {status.replaced_by}, which is intact" if status.replaced_by else ""
     return f"DAMAGED{replaced}. {status.damage}"
 
@@ -56,5 +64,7 @@ def _as_json(status: BackupStatus) -> dict[str, Any]:
         "bytes": status.bytes,
         "verified": status.verified.isoformat() if status.verified else None,
         "damage": status.damage,
+        "unchecked": status.unchecked or None,
         "replaced_by": status.replaced_by,
+        "cause": status.cause,
     }

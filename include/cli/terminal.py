@@ -89,6 +89,11 @@ def stop_printing() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
+def print_vault(vault: Vault) -> None:
+    """Print which vault a command is about."""
+    print_line(f"Vault: {vault.root}")
+
+
 def print_error(line: str) -> None:
     """Print a line to standard error, with control characters escaped."""
     print(visible(line), file=sys.stderr, flush=True)  # noqa: T201 - a command prints

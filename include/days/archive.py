@@ -2,6 +2,7 @@
 
     <vault>/supim/2026/268/           the day, read-only, as at the source
                   2026/268.sha256     `cd 268 && sha256sum -c ../268.sha256`
+                  2026/268.sizes      the size of each file, in bytes
                   2026/268.json       its record
                   2026/268.verifications  its scrubs (vault/verification_log.py)
                   2026/268.png        a map drawn from it (report/pictures/)
@@ -25,7 +26,7 @@ from include.ordinal_day import OrdinalDay
 from include.vault.clock import is_old
 from include.vault.vault import Vault
 
-_BESIDE = (".json", ".sha256", ".verifications")
+_BESIDE = (".json", ".sha256", ".sizes", ".verifications")
 _REVISION = re.compile(r"(?P<day>[0-9]{3})(?:\.r(?P<revision>[2-9]|[1-9][0-9]+))?")
 
 

@@ -18,7 +18,7 @@ from include.days import folder_scan, publication, supim
 from include.days.archive import DayArchive
 from include.days.manifest import Manifest, differing
 from include.days.published import PublishedDay
-from include.days.record import DayRecord, Origin
+from include.days.record import DayRecord, Origin, RevisionCause
 from include.days.source import Source, SourceState, SurveyedDay
 from include.days.staged import StagedDay
 from include.errors import (
@@ -240,6 +240,7 @@ class DayBackup:
         return DayRecord(
             day=self.day,
             revision=DayArchive(self.vault).next_revision(self.day).revision,
+            cause=RevisionCause.FIRST,  # publication finds both out
             origin=Origin(
                 ssh_conn_id=self.source.transport.ssh_conn_id, folder=self.source.path(copied["folder"])
             ),

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import posixpath
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from functools import cached_property
@@ -106,15 +106,19 @@ class Manifest:
     @property
     def structure(self) -> str:
         """SHA-256 over the folders, and the links with their targets, which a checksum list doesn't cover."""
-        structure = [
+        return structure_of(
             (entry.path, entry.kind, entry.target) for entry in self.entries if entry.kind in _STRUCTURE
-        ]
-        return hashlib.sha256(json.dumps(structure).encode()).hexdigest()
+        )
 
     @property
     def sums(self) -> list[tuple[str, str]]:
         """Each regular file's path and SHA-256, if the manifest has them."""
         return [(entry.path, str(entry.sha256)) for entry in self.files]
+
+    @property
+    def sizes(self) -> list[tuple[str, int]]:
+        """Each regular file's path and size in bytes."""
+        return [(entry.path, entry.size) for entry in self.files]
 
     @property
     def content(self) -> dict[str, tuple[object, ...]]:
@@ -130,6 +134,11 @@ class Manifest:
         if self.excluded:
             sentences.append(f"Left out by name (exclude in the site file): {named(self.excluded)}.")
         return sentences
+
+
+def structure_of(entries: Iterable[tuple[str, str, str | None]]) -> str:
+    """Return SHA-256 over the path, kind and target of folders and links, which are sorted by path."""
+    return hashlib.sha256(json.dumps(list(entries)).encode()).hexdigest()
 
 
 def _entry(fields: Sequence[Any]) -> ManifestEntry:

@@ -2,6 +2,8 @@
 
 import errno
 import os
+from collections.abc import Sequence
+from dataclasses import replace
 from filecmp import cmp
 from pathlib import Path
 
@@ -9,10 +11,11 @@ from include.agent.durable_files import fsync
 from include.days.archive import DayArchive
 from include.days.manifest import Manifest
 from include.days.published import PublishedDay
-from include.days.record import DayRecord
+from include.days.record import DayRecord, RevisionCause
 from include.days.staged import StagedDay
-from include.vault.files import FILE_MODE, FOLDER_MODE, sync
-from include.vault.sha256sums import format_sums
+from include.errors import BackupError
+from include.vault.files import FILE_MODE, FOLDER_MODE, read_whole, sync
+from include.vault.sha256sums import format_sizes, format_sums, parse_sums
 from include.vault.vault import Vault
 
 NO_HARD_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV)
@@ -23,12 +26,12 @@ def publish(vault: Vault, staged: StagedDay, draft: DayRecord, verified: Manifes
     """Publish a verified copy as the day's next revision.
 
     Link files that the revision before has too, if the file system can; make everything read-only, write the
-    checksum list and the record, flush to disk, and rename the folder last.
+    lists of checksums and sizes and the record, flush to disk, and rename the folder last.
 
     Args:
         vault: the vault.
         staged: the verified copy; the caller has locked its day.
-        draft: the record, without its revision.
+        draft: the record; its revision and the cause of it are found here.
         verified: the copy's manifest, with the verified hashes.
 
     Raises:
@@ -38,19 +41,22 @@ def publish(vault: Vault, staged: StagedDay, draft: DayRecord, verified: Manifes
     target = DayArchive(vault).next_revision(staged.day)
     staged.publishing.touch()
     fsync(staged.folder)  # before anything is shared with a published day
-    sums, record = staged.folder / "sums", staged.folder / "record"
-    for sidecar in (sums, record):
+    sums, sizes, record = (staged.folder / name for name in ("sums", "sizes", "record"))
+    for sidecar in (sums, sizes, record):
         sidecar.unlink(missing_ok=True)  # an earlier try may have left it read-only
     sums.write_bytes(format_sums(verified.sums))
+    sizes.write_bytes(format_sizes(verified.sizes))
     if before and not before[-1].damage:  # the intact files of a damaged revision may decay next
         _link_unchanged(before[-1].folder.resolve(), staged.data, verified)
     _make_read_only(staged.data, verified)
-    record.write_text(draft.model_copy(update={"revision": target.revision}).model_dump_json(indent=1) + "\n")
-    for sidecar in (sums, record):
+    made = {"revision": target.revision, "cause": _cause(before, target, verified)}
+    record.write_text(draft.model_copy(update=made).model_dump_json(indent=1) + "\n")
+    for sidecar in (sums, sizes, record):
         sidecar.chmod(FILE_MODE)
     target.year_folder.mkdir(parents=True, exist_ok=True)
     sync(staged.folder)
     sums.replace(target.sums)
+    sizes.replace(target.sizes)
     record.replace(target.record_file)
     fsync(target.year_folder)
     staged.data.rename(target.folder)
@@ -61,6 +67,27 @@ def publish(vault: Vault, staged: StagedDay, draft: DayRecord, verified: Manifes
 def seal(published: PublishedDay) -> None:
     """Make the day's own folder read-only, after the rename, which needs it writable."""
     published.folder.chmod(FOLDER_MODE)
+
+
+def _cause(before: Sequence[PublishedDay], target: PublishedDay, verified: Manifest) -> RevisionCause:
+    """Return why a revision is made: what became of the one before it."""
+    if target.revision == 1:
+        return RevisionCause.FIRST
+    last = before[-1] if before and before[-1].revision == target.revision - 1 else None
+    if last and not last.damage:
+        return RevisionCause.CHANGED
+    if not last:
+        folder = replace(target, revision=target.revision - 1).folder
+        return RevisionCause.DAMAGED if os.path.lexists(folder) else RevisionCause.LOST
+    return RevisionCause.DAMAGED_AND_CHANGED if _differ(last, verified) else RevisionCause.DAMAGED
+
+
+def _differ(damaged: PublishedDay, verified: Manifest) -> bool:
+    """Return whether the source is known to have other data than a damaged revision was published with."""
+    try:
+        return parse_sums(read_whole(damaged.sums)) != dict(verified.sums)
+    except (BackupError, OSError, ValueError):
+        return False
 
 
 def _link_unchanged(before: Path, data: Path, verified: Manifest) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from include.days.record import DayRecord
 from include.errors import VaultError
 from include.ordinal_day import OrdinalDay
+from include.vault.files import read_whole
 from include.vault.verification_log import VerificationLog
 
 
@@ -31,6 +32,11 @@ class PublishedDay:
     def sums(self) -> Path:
         """The checksum list of its files."""
         return self.year_folder / f"{self.name}.sha256"
+
+    @property
+    def sizes(self) -> Path:
+        """The list of its files' sizes, which a scrub compares each time."""
+        return self.year_folder / f"{self.name}.sizes"
 
     @property
     def record_file(self) -> Path:
@@ -67,7 +73,7 @@ class PublishedDay:
             VaultError: the record is missing or damaged.
         """
         try:
-            return DayRecord.model_validate_json(self.record_file.read_bytes())
+            return DayRecord.model_validate_json(read_whole(self.record_file))
         except (OSError, ValueError) as damaged:
             raise VaultError(f"The record {self.record_file} can't be read: {damaged}") from damaged
 

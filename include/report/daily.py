@@ -9,7 +9,7 @@ from include.config.site_file import Site
 from include.days.archive import DayArchive
 from include.days.plan import DayAction, DayPlan, DayWindow
 from include.days.published import PublishedDay
-from include.days.record import DayRecord
+from include.days.record import DayRecord, RevisionCause
 from include.days.source import SourceState
 from include.errors import (
     DayIncompleteError,
@@ -22,6 +22,7 @@ from include.models import Model
 from include.ordinal_day import OrdinalDay, window
 from include.report import Report
 from include.report.coverage import CALENDAR_DAYS, coverage, years
+from include.report.overdue import scrub_overdue
 from include.results.failure import Failure
 from include.results.item import Item
 from include.results.states import Kind, Outcome, State
@@ -31,6 +32,7 @@ from include.status.space import space_now
 from include.vault.vault import Vault
 
 UNFINISHED_AFTER_S = 2 * 24 * 3600.0
+RECENT_DAYS = 366  # those of which a report looks whether a scrub has verified them
 
 
 class DayResult(Model):
@@ -152,12 +154,20 @@ class DailyRun:
                 *(failure.message for failure in self.failures),
                 *self._lasting_gaps(),
                 *damaged,
+                *self._scrub_overdue(published),
                 *(_unfinished(vault) if vault else ()),
             ),
             archive=self.site.vault.path,
             verification_command=_verification_command(published, self.own) if published else None,
             run_url=self.run_url,
         )
+
+    def _scrub_overdue(self, published: Mapping[OrdinalDay, PublishedDay]) -> list[str]:
+        """Return what no scrub has verified in time; only a scheduled run looks, once a day."""
+        if not self.window or len(self.window.responsible_for) == 1:
+            return []
+        recent = window(self.own, RECENT_DAYS)
+        return scrub_overdue((published[day] for day in recent if day in published), self.site, self.started)
 
     @property
     def _newest_due(self) -> OrdinalDay:
@@ -250,6 +260,7 @@ def _safe(plan: DayPlan, record: DayRecord | None, *, own: bool) -> Item:
         size_bytes=record.bytes if record else None,
         verification=_verification(record) if record else None,
         revision=record.revision if record else 1,
+        revision_cause=record.cause if record else None,
     )
 
 
@@ -258,7 +269,7 @@ def _copied(plan: DayPlan, record: DayRecord, *, own: bool) -> Item:
         name=str(plan.day),
         own=own,
         state=State.PASSED,
-        outcome=Outcome.NEW_REVISION if record.revision > 1 else Outcome.COPIED,
+        outcome=_outcome(record.cause),
         reason="The day became complete while the run waited."
         if plan.action is DayAction.WAIT
         else plan.reason,
@@ -267,8 +278,15 @@ def _copied(plan: DayPlan, record: DayRecord, *, own: bool) -> Item:
         seconds=record.copy_seconds + record.verifications[-1].seconds,
         verification=_verification(record),
         revision=record.revision,
+        revision_cause=record.cause,
         warnings=tuple(record.warnings),
     )
+
+
+def _outcome(cause: RevisionCause) -> Outcome:
+    if cause.repairs:
+        return Outcome.FETCHED_AGAIN
+    return Outcome.COPIED if cause is RevisionCause.FIRST else Outcome.NEW_REVISION
 
 
 def _verification(record: DayRecord) -> str:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 
 from include.report.model import Report
 from include.results.item import Item
@@ -39,6 +40,7 @@ _COUNTED = {
     Outcome.WOULD_COPY: "would be copied",
     Outcome.WOULD_IMAGE: "would be imaged",
     Outcome.ALREADY_SAFE: "already safe",
+    Outcome.NOT_READ: "not read",
     Outcome.EXCLUDED: "excluded",
 }
 
@@ -47,6 +49,7 @@ _PLURALS = {Outcome.NEW_REVISION: "new revisions", Outcome.NOT_LISTED: "hosts no
 _OWN_DAY = {
     Outcome.COPIED: "was copied and verified",
     Outcome.NEW_REVISION: "changed at the source; the new version was copied and verified as a new revision",
+    Outcome.FETCHED_AGAIN: "was damaged or lost in the vault; it was fetched again as a new revision",
     Outcome.ALREADY_SAFE: "was already safe",
     Outcome.MISSING: "is missing at the source",
     Outcome.INCOMPLETE: "is not complete at the source, so it was not copied",
@@ -95,8 +98,32 @@ def headline(report: Report) -> list[str]:
 
 def counts(items: Iterable[Item]) -> list[str]:
     """Return how many items have each outcome: ``["1 missing", "2 already safe"]``."""
-    numbers = Counter(item.outcome for item in items)
+    numbers = Counter[Outcome]()
+    for item in items:
+        numbers[item.outcome] += item.backups
     return [_count(outcome, numbers[outcome]) for outcome in _COUNTED if numbers[outcome]]
+
+
+def in_subject(report: Report) -> list[str]:
+    """Return what the subject counts."""
+    if not (rest := nothing_due(report)):
+        return counts(report.items)
+    backups = counted(rest.backups, "backup")
+    oldest = f", oldest verification {_day_of(rest.verified, report)}" if rest.verified else ""
+    return ["nothing due, nothing read", f"{backups}{oldest}"]
+
+
+def nothing_due(report: Report) -> Item | None:
+    """Return the item of all backups if a scrub read none of them; else None."""
+    only = report.items[0] if len(report.items) == 1 else None
+    return only if only and only.outcome is Outcome.NOT_READ else None
+
+
+def _day_of(when: datetime, report: Report) -> str:
+    """Return a date in the report's zone, with its year only if that isn't the run's."""
+    local, finished = when.astimezone(report.zone), report.finished.astimezone(report.zone)
+    year = "" if local.year == finished.year else f" {local.year}"
+    return f"{local.day} {local:%b}{year}"
 
 
 def _count(outcome: Outcome, number: int) -> str:
@@ -131,6 +158,8 @@ def _of_vms(report: Report) -> list[str]:
 
 def _of_backups(report: Report) -> list[str]:
     """Return what became of the backups that were scrubbed, restored or booted."""
+    if nothing_due(report):
+        return ["Nothing was due, and nothing was read."]
     return _all([item for item in report.items if item.own], noun(report))
 
 
@@ -144,11 +173,12 @@ def _all(own: Sequence[Item], noun: str) -> list[str]:
     outcomes = {item.outcome for item in own}
     if not own:
         return [f"No {noun} was checked."]
+    number = sum(item.backups for item in own)
     if len(outcomes) > 1 or not (done := _DONE.get(next(iter(outcomes)))):
-        return [f"Of {counted(len(own), noun)}: {', '.join(counts(own))}."]
-    if len(own) == 1:
+        return [f"Of {counted(number, noun)}: {', '.join(counts(own))}."]
+    if number == 1:
         return [f"{own[0].name} was {done}."]
-    return [f"All {len(own)} {noun}s were {done}."]
+    return [f"All {number:,} {noun}s were {done}."]
 
 
 def _asked_for(names: Sequence[str]) -> list[str]:

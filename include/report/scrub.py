@@ -25,7 +25,8 @@ def build(site: Site, run: RunFacts, results: Results, vault: Vault | None) -> R
     found = {batch.name: results.result("scrub_backups", index) for index, batch in enumerate(batches)}
     scrubbed = [ScrubbedBatch.model_validate(batch) for batch in found.values() if batch]
     lost = {batch.name: results.failures("scrub_backups", index=index) for index, batch in enumerate(batches)}
-    reported = items(scrubbed, _refetched(results), _not_refetched(results.failures(*_FETCH)))
+    not_refetched = _not_refetched(results.failures(*_FETCH))
+    reported = items(scrubbed, _refetched(results), not_refetched, site.institute.zone)
     return PlannedRun(
         site=site,
         kind=Kind.SCRUB,

@@ -81,7 +81,7 @@ def summary(report: Report) -> str:
     amount, down = processed_bytes(report), longest_downtime(report)
     amounts = [size(amount)] if amount else []
     amounts += [down] if down and not report.dry_run else []
-    return " · ".join([result, *phrases.counts(report.items), *amounts])
+    return " · ".join([result, *phrases.in_subject(report), *amounts])
 
 
 def headline(report: Report) -> str:

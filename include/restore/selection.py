@@ -12,6 +12,7 @@ from include.days.published import PublishedDay
 from include.errors import BackupError, DayNotVerifiedError, NotInVaultError, VaultError
 from include.names import matches, named, shown
 from include.ordinal_day import OrdinalDay
+from include.vault.files import read_whole
 from include.vault.sha256sums import parse_sums
 
 EVERYTHING = "*"
@@ -111,7 +112,7 @@ def _skipped(damaged: PublishedDay, best: PublishedDay) -> str:
 def _compare_with_sums(published: PublishedDay, pattern: str) -> tuple[str, Manifest]:
     """Return the damage, as the rest of a sentence, and the selected entries with their published hashes."""
     try:
-        sums = parse_sums(published.sums.read_bytes())
+        sums = parse_sums(read_whole(published.sums))
     except PermissionError:
         raise
     except (OSError, ValueError, BackupError) as error:

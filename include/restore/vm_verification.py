@@ -4,7 +4,9 @@ The images are verified chunk by chunk, as they are sent.
 """
 
 from include.errors import BackupError, DamagedError, VaultError
-from include.scrub.hashing import compare, describe, missing_and_unexpected
+from include.scrub.faults import Faults
+from include.scrub.hashing import compare, missing_and_unexpected
+from include.vault.files import read_whole
 from include.vault.sha256sums import parse_sums
 from include.vms.archive import PublishedVm
 from include.vms.record import VmRecord
@@ -23,10 +25,13 @@ def require_intact(generation: PublishedVm) -> VmRecord:
     record = generation.record
     small = record.names - record.images - {generation.sums.name}
     try:
-        sums = parse_sums(generation.sums.read_bytes())
-        faults = missing_and_unexpected(small, [name for name in small if generation.file(name).is_file()])
-        existing = {name: sums.get(name, "") for name in small - faults.keys()}
-        damage = describe({**faults, **compare(generation.folder, existing, lambda _: None)})
+        sums = parse_sums(read_whole(generation.sums))
+        faults = dict(
+            missing_and_unexpected(small, [name for name in small if generation.file(name).is_file()])
+        )
+        existing = [(name, sums.get(name, "")) for name in small - faults.keys()]
+        compare(generation.folder, existing, lambda _: None, faults.__setitem__)
+        damage = Faults(faults).sentences
     except OSError as refused:
         raise VaultError(f"{generation.folder} can't be read: {refused}.") from refused
     except (BackupError, ValueError) as garbled:

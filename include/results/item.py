@@ -5,7 +5,7 @@ Text from outside is made visible on input, so each text in a report is one prin
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, model_validator
+from pydantic import AwareDatetime, Field, NonNegativeFloat, NonNegativeInt, model_validator
 
 from include.models import Model
 from include.results.states import Outcome, State, Text
@@ -52,12 +52,15 @@ class Item(Model):
     state: State
     outcome: Outcome
     reason: Text = Field(description="what was done and why, in sentences")
+    backups: NonNegativeInt = Field(default=1, description="how many backups it stands for")
     own: bool = Field(default=False, description="whether the run was started for this item")
     size_bytes: NonNegativeInt | None = None
     files: NonNegativeInt | None = None
     seconds: NonNegativeFloat | None = Field(default=None, description="the time that this run spent on it")
+    verified: AwareDatetime | None = Field(default=None, description="of the oldest: when it was verified")
     verification: Text | None = Field(default=None, description="what was compared, and when")
     revision: Annotated[int, Field(ge=1)] = Field(default=1, description="2 and up: a later version")
+    revision_cause: Text | None = Field(default=None, description="why the revision was made")
     downtime: Downtime | None = Field(default=None, description="of a VM")
     sent_bytes: NonNegativeInt | None = Field(default=None, description="bytes sent over the network")
     evidence: Text | None = Field(default=None, description="how consistent a VM's image is, in sentences")

@@ -63,6 +63,7 @@ class Outcome(StrEnum):
     DAMAGED = "DAMAGED"
     FETCHED_AGAIN = "fetched again"  # a damaged day, copied again as a new revision
     WOULD_READ = "would be read"
+    NOT_READ = "not read"  # verified before, and of the published names and sizes
     RESTORED = "restored"
     NOT_RESTORED = "not restored"
     WOULD_RESTORE = "would be restored"
@@ -94,7 +95,7 @@ class Outcome(StrEnum):
     @property
     def verified(self) -> bool:
         """Whether the item is safe: a verified backup is in the vault, or was restored or booted."""
-        return self.done or self is Outcome.ALREADY_SAFE
+        return self.done or self in (Outcome.ALREADY_SAFE, Outcome.NOT_READ)
 
 
 class Coverage(StrEnum):

@@ -1,12 +1,13 @@
 """The backups of a vault, days and VM generations, each with its last verification and its damage."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
 from include.days.archive import DayArchive
 from include.days.published import PublishedDay
+from include.days.record import DayRecord, RevisionCause
 from include.scrub.finding import missing
 from include.vault.vault import Vault
 from include.vault.verification_log import VerificationLog
@@ -29,6 +30,14 @@ class Backup:
         if isinstance(self.published, PublishedDay):
             return f"{self.published.day.year:04d}-{self.published.name}"
         return f"{self.published.vm} {self.published.name}"
+
+    @property
+    def names(self) -> set[str]:
+        """What a person may call it: its name, its VM or its day, by date, too, and ``maq1/2026-11-22T05-00-03Z``."""
+        if isinstance(self.published, PublishedDay):
+            date = self.published.day.date.isoformat()
+            return {self.name, self.of, date, self.name.replace(self.of, date)}
+        return {self.name, self.of, f"{self.published.vm}/{self.published.name}"}
 
     @property
     def of(self) -> str:
@@ -74,6 +83,8 @@ class BackupStatus:
         bytes: its size, according to its record.
         replaced_by: the name of a newer, intact version; only set if this one is damaged.
         unreported: whether it is damaged, and no scrub has recorded that yet.
+        unchecked: why its quick check wasn't possible, as a sentence; empty if it passed or wasn't made.
+        cause: why a revision of a day was made; None for a VM, or if its record can't be read.
     """
 
     backup: Backup
@@ -82,6 +93,8 @@ class BackupStatus:
     bytes: int = 0
     replaced_by: str | None = None
     unreported: bool = False
+    unchecked: str = ""
+    cause: RevisionCause | None = None
 
 
 def in_vault(vault: Vault) -> list[Backup]:
@@ -95,13 +108,17 @@ def in_vault(vault: Vault) -> list[Backup]:
     return [*map(Backup, days), *(Backup(generation) for vm in vms for generation in vm)]
 
 
-def statuses(backups: Iterable[Backup]) -> list[BackupStatus]:
+def statuses(
+    backups: Iterable[Backup], check: Callable[[BackupStatus], BackupStatus] = lambda status: status
+) -> list[BackupStatus]:
     """Return the status of each backup, in the same order.
 
     Args:
         backups: oldest first; if one version of a day or VM is among them, all must be.
+        check: looks at the backups that aren't known to be damaged, and returns their status as found.
     """
-    found = [_status(backup) for backup in backups]
+    known = (_status(backup) for backup in backups)
+    found = [status if status.damage else check(status) for status in known]
     newest_intact = {_source(status): status.backup for status in found if not status.damage}
     return [
         replace(status, replaced_by=newest.name)
@@ -114,6 +131,15 @@ def statuses(backups: Iterable[Backup]) -> list[BackupStatus]:
 
 
 def _status(backup: Backup) -> BackupStatus:
+    try:
+        return _recorded_status(backup)
+    except PermissionError as refused:
+        return BackupStatus(backup, None, None, unchecked=f"This user may not read it: {refused}.")
+    except OSError as error:
+        return BackupStatus(backup, None, f"What is beside it can't be read: {error}.", unreported=True)
+
+
+def _recorded_status(backup: Backup) -> BackupStatus:
     damage, unreported = backup.published.damage, backup.verification_log.damaged is None
     if not backup.folder.is_dir():
         return BackupStatus(backup, None, missing(backup.folder), unreported=unreported)
@@ -123,7 +149,11 @@ def _status(backup: Backup) -> BackupStatus:
     scrub = backup.verification_log.last("scrub")
     passed = scrub is not None and scrub.result == "passed"
     return BackupStatus(
-        backup, scrub.when if scrub and passed else record.verifications[-1].when, damage, record.bytes
+        backup,
+        scrub.when if scrub and passed else record.verifications[-1].when,
+        damage,
+        record.bytes,
+        cause=record.cause if isinstance(record, DayRecord) else None,
     )
 
 

@@ -3,8 +3,6 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from include.names import named
-
 
 @dataclass(frozen=True)
 class ReadBackup:
@@ -16,6 +14,7 @@ class ReadBackup:
         warnings: what isn't damage, but should be fixed, as sentences.
         files: the number of files read.
         bytes: their size.
+        unknown: why a part of it couldn't be checked, as a sentence; empty if all was.
     """
 
     verification: str = ""
@@ -23,6 +22,7 @@ class ReadBackup:
     warnings: tuple[str, ...] = ()
     files: int = 0
     bytes: int = 0
+    unknown: str = ""
 
 
 def missing(folder: Path) -> str:
@@ -33,8 +33,3 @@ def missing(folder: Path) -> str:
 def damaged(*sentences: str) -> ReadBackup:
     """Return the result for a backup that can't be compared at all."""
     return ReadBackup(damage=sentences)
-
-
-def writable_warnings(writable: list[str]) -> tuple[str, ...]:
-    """Return a warning about published files that aren't read-only; none if all are."""
-    return (f"{named(writable)} should be read-only. Run chmod a-w.",) if writable else ()

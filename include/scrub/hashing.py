@@ -2,13 +2,12 @@
 
 import hashlib
 import os
-from collections.abc import Callable, Collection, Iterable, Mapping
+import threading
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from enum import StrEnum
 from pathlib import Path
 
-from include.names import named
-from include.text import counted
+from include.scrub.faults import Fault
 from include.vms.image import UNREADABLE
 
 BLOCK_BYTES = 1 << 20
@@ -17,51 +16,52 @@ Pace = Callable[[int], None]
 """Called with a number of bytes; waits until that many more may be read."""
 
 
-class Fault(StrEnum):
-    """What can be wrong with a file; the value completes the sentence "1 file is ..."."""
+def compare(
+    folder: Path, files: Iterable[tuple[str, str]], pace: Pace, note: Callable[[str, Fault], object]
+) -> None:
+    """Read files, and compare each with its SHA-256.
 
-    DIFFERS = "not as published"
-    UNREADABLE = "unreadable (disk error)"
-    MISSING = "missing"
-    UNEXPECTED = "unexpected"
-
-
-Faults = Mapping[str, Fault]
-"""The fault of each faulty file, by path."""
-
-
-def describe(faults: Faults) -> list[str]:
-    """Return a sentence for each kind of fault, such as ``2 files are missing: 'a', 'b'.``."""
-    kinds = {kind: sorted(path for path, fault in faults.items() if fault is kind) for kind in Fault}
-    return [
-        f"{counted(len(paths), 'file')} {'is' if len(paths) == 1 else 'are'} {kind}: {named(paths)}."
-        for kind, paths in kinds.items()
-        if paths
-    ]
-
-
-def compare(folder: Path, sums: Mapping[str, str], pace: Pace) -> Faults:
-    """Read files, compare each with its SHA-256, and return the faults.
+    Each thread takes the next file when it is done with one, so that a million files need no memory.
 
     Args:
         folder: the folder that the paths are relative to.
-        sums: the SHA-256 of each file, by path.
+        files: the path and SHA-256 of each file.
         pace: called with the length of each block that is read.
+        note: called with the path and the fault of each faulty file, by one thread at a time.
 
     Raises:
         PermissionError: this user may not read a file.
     """
-    with ThreadPoolExecutor(max(2, os.cpu_count() or 1)) as threads:
-        found = threads.map(lambda path: _fault(folder, path, sums[path], pace), sums)
-        return {path: fault for path, fault in zip(sums, found, strict=True) if fault}
+    left, lock = iter(files), threading.Lock()
+
+    def work() -> None:
+        nonlocal left
+        try:
+            while file := _next(left, lock):
+                if fault := _fault(folder, *file, pace):
+                    with lock:
+                        note(file[0], fault)
+        except BaseException:
+            left = iter(())  # the other threads end, too
+            raise
+
+    count = max(2, os.cpu_count() or 1)
+    with ThreadPoolExecutor(count) as threads:
+        for ended in [threads.submit(work) for _ in range(count)]:
+            ended.result()
 
 
-def missing_and_unexpected(expected: Collection[str], found: Collection[str]) -> Faults:
+def missing_and_unexpected(expected: Collection[str], found: Collection[str]) -> Mapping[str, Fault]:
     """Return the paths that are expected and not found, and those that are found and not expected."""
     return {
         **{path: Fault.MISSING for path in expected if path not in found},
         **{path: Fault.UNEXPECTED for path in found if path not in expected},
     }
+
+
+def _next(files: Iterator[tuple[str, str]], lock: threading.Lock) -> tuple[str, str] | None:
+    with lock:
+        return next(files, None)
 
 
 def writable(folder: Path, paths: Iterable[str]) -> list[str]:

@@ -1,18 +1,22 @@
 """Decide which backups a scrub reads, and why, without reading anything."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Container, Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
+from pydantic import AwareDatetime
+
 from include.models import Model
-from include.scrub.backups import BackupStatus
+from include.scrub.backups import Backup, BackupStatus
 from include.text import counted
+from include.vault.clock import is_ahead
 
 EVERY = timedelta(weeks=1)
 """The time from one scrub to the next."""
 LONGEST_RUN = timedelta(days=1)
 """The longest time that a scrub may take."""
 
+_MOST_FOUND = 3
 NOT_DUE = "not due"
 """The name of the batch of all backups that a run doesn't read."""
 
@@ -25,11 +29,29 @@ class ScrubDecision:
         status: the backup and its status.
         due: whether this run reads it.
         reason: why, as a sentence.
+        waits: whether it is due, but only others were requested.
     """
 
     status: BackupStatus
     due: bool
     reason: str
+    waits: bool = False
+
+
+class NotRead(Model):
+    """The backups that a run doesn't read; names, kinds and sizes of their files are as published.
+
+    Args:
+        backups: how many they are.
+        oldest: when the one was verified whose last verification is the oldest; None if none is intact.
+        replaced: how many of them are known to be damaged, and have a newer, intact version.
+        due: how many of them are due, and wait for the next scrub, as only others were requested.
+    """
+
+    backups: int
+    oldest: AwareDatetime | None
+    replaced: int = 0
+    due: int = 0
 
 
 class ScrubBatch(Model):
@@ -39,27 +61,36 @@ class ScrubBatch(Model):
         name: ``SUPIM 2026``, a VM's name, or ``not due``.
         backups: their names, in the order of reading; empty for the batch ``not due``.
         bytes: their size, according to their records.
-        reason: why the batch ``not due`` isn't read, as sentences; empty for the others.
+        found: what the quick check found, a sentence for each backup; only the first few.
+        not_read: the batch ``not due``; None for the others.
         needs_action: what a person must change, as sentences; only set in the first batch.
     """
 
     name: str
     backups: tuple[str, ...] = ()
     bytes: int = 0
-    reason: str = ""
+    found: tuple[str, ...] = ()
+    not_read: NotRead | None = None
     needs_action: str = ""
 
 
-def decide(statuses: Iterable[BackupStatus], now: datetime, max_age: timedelta) -> list[ScrubDecision]:
+def decide(
+    statuses: Iterable[BackupStatus],
+    now: datetime,
+    max_age: timedelta,
+    requested: Container[Backup] | None = None,
+) -> list[ScrubDecision]:
     """Decide about each backup; return the decisions by age of verification, oldest first, then by name.
 
     Args:
         statuses: of all backups.
         now: the time of the run.
         max_age: how old a verification may become.
+        requested: the backups that a person wants read now; None: those that are due.
     """
     ordered = sorted(statuses, key=lambda status: (_trusted(status.verified, now), status.backup.name))
-    return [_decide(status, now, max_age) for status in ordered]
+    decided = [_decide(status, now, max_age) for status in ordered]
+    return decided if requested is None else [_requested(decision, requested) for decision in decided]
 
 
 def batches(decided: Sequence[ScrubDecision], needs_action: str = "") -> list[ScrubBatch]:
@@ -75,7 +106,7 @@ def batches(decided: Sequence[ScrubDecision], needs_action: str = "") -> list[Sc
         groups.setdefault(status.backup.group, []).append(status)
     read = [_batch(name, group) for name, group in groups.items()]
     rest = [decision for decision in decided if not decision.due]
-    all_batches = read + ([ScrubBatch(name=NOT_DUE, reason=_reason_not_due(rest))] if rest else [])
+    all_batches = read + ([ScrubBatch(name=NOT_DUE, not_read=_not_read(rest))] if rest else [])
     first = [batch.model_copy(update={"needs_action": needs_action}) for batch in all_batches[:1]]
     return first + all_batches[1:]
 
@@ -84,11 +115,23 @@ _NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 def _trusted(verified: datetime | None, now: datetime) -> datetime:
-    return verified if verified and verified <= now else _NEVER
+    return verified if verified and not is_ahead(verified, now) else _NEVER
+
+
+def _requested(decision: ScrubDecision, requested: Container[Backup]) -> ScrubDecision:
+    """Return the decision about a backup of a run that a person asked to read some backups."""
+    if decision.status.backup in requested:
+        return replace(decision, due=True, waits=False, reason="It was requested.")
+    if decision.status.unreported:
+        return decision  # what the quick check finds is always read, and so recorded
+    reason = f"Other backups were requested. {decision.reason}"
+    return replace(decision, due=False, waits=decision.due, reason=reason)
 
 
 def _decide(status: BackupStatus, now: datetime, max_age: timedelta) -> ScrubDecision:
     verified, days = status.verified, counted(max_age.days, "day")
+    if status.unchecked:
+        return ScrubDecision(status, due=True, reason=f"Its names and sizes aren't known. {status.unchecked}")
     if status.replaced_by and not status.unreported:
         reason = f"It is damaged, but {status.replaced_by} is newer and intact, so it isn't read again."
         return ScrubDecision(status, due=False, reason=reason)
@@ -98,7 +141,7 @@ def _decide(status: BackupStatus, now: datetime, max_age: timedelta) -> ScrubDec
     if status.damage or not verified:
         reason = f"It is damaged, and no newer version is intact. {status.damage}"
         return ScrubDecision(status, due=True, reason=reason)
-    if verified > now:
+    if is_ahead(verified, now):
         reason = f"Its last verification, {verified:%Y-%m-%d %H:%M} UTC, is in the future. Check the clocks."
         return ScrubDecision(status, due=True, reason=reason)
     due = verified + max_age < now + EVERY + LONGEST_RUN
@@ -109,17 +152,20 @@ def _decide(status: BackupStatus, now: datetime, max_age: timedelta) -> ScrubDec
 
 def _batch(name: str, group: Sequence[BackupStatus]) -> ScrubBatch:
     names = tuple(status.backup.name for status in group)
-    return ScrubBatch(name=name, backups=names, bytes=sum(status.bytes for status in group))
+    found = [f"{one.backup.name}: {one.damage}" for one in group if one.damage and one.unreported]
+    return ScrubBatch(
+        name=name,
+        backups=names,
+        bytes=sum(status.bytes for status in group),
+        found=tuple(found[:_MOST_FOUND]),
+    )
 
 
-def _reason_not_due(rest: Sequence[ScrubDecision]) -> str:
-    intact = [decision.status for decision in rest if not decision.status.damage]
-    verified = [status.verified for status in intact if status.verified]
-    replaced = len(rest) - len(intact)
-    sentences = []
-    if verified:
-        oldest = f"the oldest verification is of {min(verified):%Y-%m-%d %H:%M} UTC"
-        sentences.append(f"{counted(len(verified), 'backup')} verified within the time set; {oldest}.")
-    if replaced:
-        sentences.append(f"{counted(replaced, 'damaged backup')} not read: a newer version is intact.")
-    return " ".join(sentences)
+def _not_read(rest: Sequence[ScrubDecision]) -> NotRead:
+    verified = [one.status.verified for one in rest if one.status.verified and not one.status.damage]
+    return NotRead(
+        backups=len(rest),
+        oldest=min(verified, default=None),
+        replaced=sum(one.status.replaced_by is not None for one in rest),
+        due=sum(one.waits for one in rest),
+    )

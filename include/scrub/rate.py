@@ -7,6 +7,7 @@ from include.config.scrub import ScrubSection
 from include.scrub.backups import BackupStatus
 from include.scrub.plan import LONGEST_RUN
 from include.text import counted, size
+from include.vault.clock import is_ahead
 
 _MB = 1e6
 
@@ -39,7 +40,8 @@ def _needed_bytes_s(read: list[BackupStatus], now: datetime, max_age: timedelta)
     ahead = 0
     # An unknown verification, or one in the future, is due.
     dates = [
-        (status.verified if status.verified and status.verified <= now else now - max_age) for status in read
+        now - max_age if not one.verified or is_ahead(one.verified, now) else min(one.verified, now)
+        for one in read
     ]
     for verified, status in sorted(zip(dates, read, strict=True), key=lambda pair: pair[0]):
         ahead += status.bytes

@@ -1,15 +1,16 @@
 """Turn the results of a scrub into report items: one for each damaged backup, then one for each batch."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, tzinfo
 from typing import Self
 
-from include.days.record import DayRecord
+from include.days.record import DayRecord, RevisionCause
 from include.models import Model
 from include.names import named
 from include.ordinal_day import OrdinalDay
 from include.results.item import Item
 from include.results.states import Outcome, State
-from include.scrub.plan import NOT_DUE, ScrubBatch
+from include.scrub.plan import NotRead, ScrubBatch
 from include.scrub.scrubber import ScrubResult
 from include.text import counted
 
@@ -30,7 +31,8 @@ class ScrubbedBatch(Model):
         seconds: the duration.
         bad: the results of backups that are damaged or couldn't be read.
         warnings: what should be fixed, as sentences; only the first few.
-        rest: why the batch ``not due`` isn't read, as sentences.
+        found: in a dry run, what the quick check found, as sentences; only the first few.
+        not_read: the backups of the batch ``not due``.
         dry_run: whether nothing was read.
     """
 
@@ -42,7 +44,8 @@ class ScrubbedBatch(Model):
     seconds: float = 0
     bad: tuple[ScrubResult, ...] = ()
     warnings: tuple[str, ...] = ()
-    rest: str = ""
+    found: tuple[str, ...] = ()
+    not_read: NotRead | None = None
     dry_run: bool = False
 
     @classmethod
@@ -60,14 +63,19 @@ class ScrubbedBatch(Model):
             seconds=round(sum(result.seconds for result in results), 3),
             bad=tuple(result for result in results if result.result != "passed"),
             warnings=(*warnings[:_MOST_WARNINGS], *([f"{more} more warnings."] if more > 0 else [])),
-            rest=batch.reason,
+            not_read=batch.not_read,
         )
 
     @classmethod
     def dry_run_only(cls, batch: ScrubBatch) -> Self:
         """Return what a dry run reports of a batch."""
         return cls(
-            name=batch.name, due=len(batch.backups), bytes=batch.bytes, rest=batch.reason, dry_run=True
+            name=batch.name,
+            due=len(batch.backups),
+            bytes=batch.bytes,
+            found=batch.found,
+            not_read=batch.not_read,
+            dry_run=True,
         )
 
     @property
@@ -92,7 +100,10 @@ NOT_TRIED = Refetched()
 
 
 def items(
-    scrubbed: Sequence[ScrubbedBatch], again: Mapping[OrdinalDay, Refetched], otherwise: Refetched = NOT_TRIED
+    scrubbed: Sequence[ScrubbedBatch],
+    again: Mapping[OrdinalDay, Refetched],
+    otherwise: Refetched = NOT_TRIED,
+    zone: tzinfo = UTC,
 ) -> list[Item]:
     """Return the report items of all batches, damaged backups first.
 
@@ -100,34 +111,39 @@ def items(
         scrubbed: the results of each batch.
         again: what became of fetching each damaged day again.
         otherwise: what became of the damaged days that ``again`` lacks.
+        zone: the time zone of times in sentences.
     """
     bad = [
         _of_bad(result, again.get(result.day, otherwise) if result.day else None)
         for batch in scrubbed
         for result in batch.bad
     ]
-    return [*bad, *(item for batch in scrubbed for item in _of_batch(batch))]
+    return [*bad, *(item for batch in scrubbed for item in _of_batch(batch, zone))]
 
 
 def needs_action(scrubbed: Sequence[ScrubbedBatch], planned: Sequence[ScrubBatch] = ()) -> list[str]:
     """Return what needs a person, as sentences."""
     damaged = [result.name for batch in scrubbed for result in batch.damaged]
+    by_size = [sentence for batch in scrubbed for sentence in batch.found]
     cause = "Find out whether a disk is failing (dmesg, smartctl) or files were changed by hand."
     found = [f"What the vault holds of {named(damaged)} isn't what was published. {cause}"] if damaged else []
-    return found + [batch.needs_action for batch in planned if batch.needs_action]
+    return found + by_size + [batch.needs_action for batch in planned if batch.needs_action]
 
 
-def _of_batch(batch: ScrubbedBatch) -> Iterator[Item]:
-    if batch.name == NOT_DUE and not batch.due:
-        yield _item(batch.name, Outcome.ALREADY_SAFE, batch.rest)
+def _of_batch(batch: ScrubbedBatch, zone: tzinfo) -> Iterator[Item]:
+    if batch.not_read:
+        rest = batch.not_read
+        reason = " ".join(_reasons_not_read(rest, zone))
+        yield _item(batch.name, Outcome.NOT_READ, reason, backups=rest.backups, verified=rest.oldest)
     elif batch.dry_run:
         due = f"{counted(batch.due, 'backup')} would be read."
-        yield _item(batch.name, Outcome.WOULD_READ, due, size_bytes=batch.bytes)
+        yield _item(batch.name, Outcome.WOULD_READ, due, size_bytes=batch.bytes, backups=batch.due)
     elif batch.passed:
         yield _item(
             batch.name,
             Outcome.VERIFIED_AGAIN,
             f"Every byte of {counted(batch.passed, 'backup')} read from the disk and verified.",
+            backups=batch.passed,
             files=batch.files,
             size_bytes=batch.bytes,
             seconds=batch.seconds,
@@ -135,6 +151,18 @@ def _of_batch(batch: ScrubbedBatch) -> Iterator[Item]:
         )
     elif not batch.bad:
         yield _item(batch.name, Outcome.EXCLUDED, "The backups that were due have been removed.")
+
+
+def _reasons_not_read(rest: NotRead, zone: tzinfo) -> Iterator[str]:
+    """Yield why backups weren't read, as sentences."""
+    backups = counted(rest.backups - rest.replaced, "backup")
+    yield f"Names, kinds and sizes of all files of {backups} are as published; none was read."
+    if rest.oldest:
+        yield f"The oldest verification is of {rest.oldest.astimezone(zone):%Y-%m-%d %H:%M %Z}."
+    if rest.due:
+        yield f"{rest.due:,} of them are due, but others were requested; the next scrub reads them."
+    if rest.replaced:
+        yield f"{counted(rest.replaced, 'damaged backup')} not read: a newer version is intact."
 
 
 def _of_bad(result: ScrubResult, fetched: Refetched | None) -> Item:
@@ -146,13 +174,19 @@ def _of_bad(result: ScrubResult, fetched: Refetched | None) -> Item:
     return _item(
         result.name,
         Outcome.FETCHED_AGAIN,
-        f"It was damaged: {result.how} It was fetched again from the source, as revision {newer.revision}.",
+        f"It was damaged: {result.how} {_fetched(newer)}",
         revision=newer.revision,
+        revision_cause=newer.cause,
         files=newer.files,
         size_bytes=newer.bytes,
         seconds=newer.copy_seconds,
         verification=newer.verifications[-1].how,
     )
+
+
+def _fetched(newer: DayRecord) -> str:
+    changed = " Its data had changed there." if newer.cause is RevisionCause.DAMAGED_AND_CHANGED else ""
+    return f"It was fetched again from the source, as revision {newer.revision}.{changed}"
 
 
 def _item(name: str, outcome: Outcome, reason: str, **fields: object) -> Item:

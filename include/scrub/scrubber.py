@@ -1,4 +1,4 @@
-"""Scrub one backup: lock it against removal, read it, append the result to its verification log."""
+"""Scrub one backup: lock it against removal, check it, append the result to its verification log."""
 
 import errno
 import os
@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from include.days.published import PublishedDay
+from include.errors import VaultError
 from include.models import Day, Model
 from include.names import shown
 from include.ordinal_day import OrdinalDay
@@ -21,7 +22,7 @@ from include.vms.image import UNREADABLE
 
 
 class ScrubResult(Model):
-    """The result of reading one backup.
+    """The result of checking one backup.
 
     Args:
         name: the backup.
@@ -51,13 +52,14 @@ class Scrubber:
     Args:
         vault: the vault.
         run: the run's name, for the verification logs.
-        pace: called with the length of each block that is read.
+        pace: called with the length of each block that is read; None for a quick check, of names, kinds and
+            sizes only, which is never recorded.
         record: whether to append the results to the verification logs.
     """
 
     vault: Vault
     run: str
-    pace: Callable[[int], None]
+    pace: Callable[[int], None] | None
     record: bool = True
 
     def read(self, backup: Backup) -> ScrubResult | None:
@@ -85,13 +87,15 @@ class Scrubber:
             seconds=round(time.monotonic() - began, 3),
             warnings=found.warnings,
         )
-        return self._recorded(backup, reading, started) if self.record else reading
+        return self._recorded(backup, reading, started) if self.record and self.pace else reading
 
     def _read(self, backup: Backup) -> tuple[Literal["passed", "failed", "not checked"], str, ReadBackup]:
         try:
-            found = read(backup, self.pace)
+            found = read(backup, self.pace) if self.pace else quick_check(backup)
         except PermissionError as refused:
             return "not checked", f"This user may not read {_path(refused, backup)}.", ReadBackup()
+        except VaultError as unknown:
+            return "not checked", str(unknown), ReadBackup()
         except OSError as error:
             if error.errno not in (errno.ENOENT, *UNREADABLE):
                 raise
@@ -136,7 +140,10 @@ class Scrubber:
                 yield reading
 
     def _recorded_result(self, backup: Backup, since: datetime) -> ScrubResult | None:
-        last = backup.verification_log.last("scrub")
+        try:
+            last = backup.verification_log.last("scrub")
+        except OSError:  # recording the result will report it
+            return None
         if not last or last.run != self.run or last.when < since:
             return None
         return ScrubResult(
@@ -162,3 +169,15 @@ def read(backup: Backup, pace: Callable[[int], None]) -> ReadBackup:
     if isinstance(backup.published, PublishedDay):
         return day.read(backup.published, pace)
     return vm.read(backup.published, pace)
+
+
+def quick_check(backup: Backup) -> ReadBackup:
+    """Check the names, kinds and sizes of a backup's files, and return what was found.
+
+    Raises:
+        PermissionError: this user may not list all of it.
+        VaultError: the list of sizes can't be read.
+    """
+    if isinstance(backup.published, PublishedDay):
+        return day.quick_check(backup.published)
+    return vm.quick_check(backup.published)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from include.scrub.plan import EVERY, LONGEST_RUN
 from include.status.day_status import RECENT_DAYS, CalendarDay, DayState, Year, gaps
 from include.status.forecast import Forecast
 from include.status.view import VaultView
@@ -15,6 +16,10 @@ from include.vault.clock import is_ahead
 
 SOON_DAYS = 60
 """Days before the vault is full at which an alert appears."""
+
+SCRUB = "vault_scrub"
+FIRST_SCRUB_WITHIN = EVERY + LONGEST_RUN
+"""The age of the first backup by which a scrub has run, if it runs at all."""
 
 _LISTED = 6
 
@@ -140,7 +145,10 @@ def _of_view(status: VaultStatus) -> Iterator[Alert]:
             sentence += " Run vault_status to read the vault again."
         yield Alert(Urgency.URGENT, sentence, AlertAction.SHOW_DAG, "vault_status")
     for dag, waiting in status.paused.items():
-        yield Alert(Urgency.TO_DO, _paused(dag, waiting), AlertAction.SHOW_DAG, dag)
+        if waiting or dag != SCRUB:
+            yield Alert(Urgency.TO_DO, _paused(dag, waiting), AlertAction.SHOW_DAG, dag)
+    if not status.paused.get(SCRUB) and (sentence := _no_scrub(status)):
+        yield Alert(Urgency.TO_DO, sentence, AlertAction.SHOW_DAG, SCRUB)
 
 
 def _paused(dag: str, waiting: int) -> str:
@@ -148,6 +156,17 @@ def _paused(dag: str, waiting: int) -> str:
         return f"{dag} is paused and does not run on its schedule."
     runs = "Its run waits" if waiting == 1 else f"Its {waiting:,} runs wait"
     return f"{dag} is paused. {runs} until you switch it on."
+
+
+def _no_scrub(status: VaultStatus) -> str:
+    """Return why backups aren't read again, as promised, and what to do; empty if they are."""
+    view, oldest = status.view, status.view.oldest_verification
+    if SCRUB in status.paused and (view.days or view.vms):
+        days = counted(round(view.rules.max_age_days), "day")
+        return f"{SCRUB} is paused: no backup is verified again within {days}. Switch it on."
+    if oldest and oldest < status.now - FIRST_SCRUB_WITHIN and not view.scrubbed:
+        return f"{SCRUB} has never run: no backup was verified again since it was made. Trigger it."
+    return ""
 
 
 def _of_days(status: VaultStatus) -> Iterator[Alert]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from include.days.record import RevisionCause
 from include.days.source import SourceState
 from include.ordinal_day import OrdinalDay, days_in
 from include.status.parts import DayStatus
@@ -113,6 +114,14 @@ def calendar_day(view: VaultView, day: OrdinalDay, now: datetime) -> CalendarDay
     return _CalendarDays(view, now).day(day)
 
 
+_BECAUSE = {
+    RevisionCause.CHANGED: "It changed at the source. ",
+    RevisionCause.DAMAGED: "The copy before was damaged, so it was fetched again. ",
+    RevisionCause.DAMAGED_AND_CHANGED: "The copy before was damaged, and the source had changed. ",
+    RevisionCause.LOST: "The copy before was lost, so it was fetched again. ",
+}
+
+
 class _CalendarDays:
     def __init__(self, view: VaultView, now: datetime) -> None:
         self._view = view
@@ -139,14 +148,13 @@ class _CalendarDays:
             return CalendarDay(day, DayState.DUE, sentence, NextStep.SCRUB)
         if status.verified < self._scrub_before:
             ago = _days((self._now - status.verified).days)
-            sentence = (
-                f"Last verified {ago} ago; a scrub is due every {_days(self._view.rules.max_age_days)}."
-            )
+            every = _days(self._view.rules.max_age_days)
+            never = "" if self._view.scrubbed else " None has run yet: see vault_scrub."
+            sentence = f"Last verified {ago} ago; a scrub is due every {every}.{never}"
             return CalendarDay(day, DayState.DUE, sentence, NextStep.SCRUB)
         if status.revision > 1:
-            sentence = (
-                f"It changed at the source. Revision {status.revision} is verified; older ones are kept."
-            )
+            why = _BECAUSE.get(status.cause or RevisionCause.FIRST, "")
+            sentence = f"{why}Revision {status.revision} is verified; older ones are kept."
             return CalendarDay(day, DayState.REVISED, sentence, NextStep.RESTORE)
         return CalendarDay(day, DayState.VERIFIED, "Every byte was verified.", NextStep.RESTORE)
 

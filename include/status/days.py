@@ -36,6 +36,7 @@ def _readable(published: PublishedDay) -> DayStatus:
     return DayStatus(
         day=published.day,
         revision=published.revision,
+        cause=record.cause,
         files=record.files,
         bytes=record.bytes,
         copied=record.copied,

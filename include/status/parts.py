@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from pydantic import AwareDatetime, Field, NonNegativeFloat, NonNegativeInt
 
 from include.config.section import WeeklyCron
+from include.days.record import RevisionCause
 from include.days.source import SourceState
 from include.models import Day, Model, ZoneName
 from include.results.states import Kind, Outcome, State, Text
@@ -41,6 +42,7 @@ class DayStatus(Model):
     """The newest revision of a day in the vault.
 
     Args:
+        cause: why the revision was made; None if its record is unreadable.
         copied: when the copy was complete.
         verified: when every byte was last verified.
         scrubbed: whether a scrub did that, after the copy.
@@ -51,6 +53,7 @@ class DayStatus(Model):
 
     day: Day
     revision: Annotated[int, Field(ge=1)] = 1
+    cause: RevisionCause | None = None
     files: NonNegativeInt
     bytes: NonNegativeInt
     copied: AwareDatetime

@@ -101,6 +101,17 @@ class VaultView:
         return self.today(now) - self.rules.lag_days
 
     @cached_property
+    def scrubbed(self) -> bool:
+        """Whether any scrub has run, as far as runs are remembered, or has verified a day."""
+        ran = any(run.about is Kind.SCRUB and not run.dry_run for run in self.runs)
+        return ran or any(day.scrubbed for day in self.days.values())
+
+    @property
+    def oldest_verification(self) -> datetime | None:
+        """When the day was verified whose verification is the oldest; None if there is no day."""
+        return min((day.verified for day in self.days.values()), default=None)
+
+    @cached_property
     def failures(self) -> Mapping[OrdinalDay, DayFailure]:
         """The days whose last run failed to back them up."""
         found: dict[str, DayFailure | None] = {}

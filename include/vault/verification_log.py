@@ -15,6 +15,7 @@ from pydantic import NonNegativeFloat
 
 from include.agent.durable_files import fsync
 from include.models import Model
+from include.vault.files import read_whole
 
 
 class Verification(Model):
@@ -69,7 +70,7 @@ class VerificationLog:
         """
         line = entry.model_dump_json().encode() + b"\n"
         is_new = not self.path.exists()
-        with self.path.open("a+b", buffering=0) as file:
+        with open(self.path, "a+b", buffering=0, opener=_never_waiting) as file:
             end = file.seek(0, os.SEEK_END)
             file.seek(max(end - 1, 0))
             if file.read(1) not in (b"", b"\n"):
@@ -100,8 +101,15 @@ class VerificationLog:
         return ""
 
     def read(self) -> list[LogEntry]:
-        """Return the entries, oldest first; lines that a crash cut off are left out."""
-        lines = self.path.read_bytes().splitlines() if self.path.exists() else []
+        """Return the entries, oldest first; lines that a crash cut off are left out.
+
+        Raises:
+            OSError: the file can't be read, or is no regular file.
+        """
+        try:
+            lines = read_whole(self.path).splitlines()
+        except FileNotFoundError:
+            lines = []
         entries = []
         for line in lines:
             with suppress(ValueError):
@@ -130,3 +138,8 @@ class VerificationLog:
     def damage(self) -> str | None:
         """The damage that the last scrub found, as a sentence; None if it found none."""
         return f"A scrub found it damaged: {self.damaged.how}" if self.damaged else None
+
+
+def _never_waiting(path: str, flags: int) -> int:
+    """Open a file, but no link, and never wait for the reader of a FIFO."""
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)

@@ -71,6 +71,12 @@ class StagedVm(GenerationFiles):
             return 0
         return sum(path.stat().st_blocks * 512 for path in self.data.iterdir())
 
+    @property
+    def sizes(self) -> dict[str, int]:
+        """The size in bytes of each file but those that publication writes."""
+        later = (self.record_file.name, self.sums.name)
+        return {path.name: path.stat().st_size for path in self.data.iterdir() if path.name not in later}
+
     def received(self, disk: str) -> Path:
         """The SHA-256 of each chunk received so far, in order; the transfer resumes after the last."""
         return self.folder / f"{folder_name(disk)}.received"

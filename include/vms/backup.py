@@ -194,8 +194,9 @@ class VmBackup:
         count = sum(Chunks.read(staged.chunks(disk.name)).count for disk in begun.disks)
         how = f"SHA-256 of {counted(count, 'chunk')} read back from the disk equal to the host's"
         how += f"; {counted(repeated, 'chunk')} transferred again before" if repeated else ""
-        seconds = round(time.monotonic() - started, 3)
-        verification = Verification(when=datetime.now(UTC), how=how, seconds=seconds)
+        verification = Verification(
+            when=datetime.now(UTC), how=how, seconds=round(time.monotonic() - started, 3)
+        )
         record = self._record(staged, begun, transferred, sha256, verification)
         sums = {name: _sha256(staged.data / name) for name in sorted(record.names - record.images - _LATER)}
         sums |= {f"{disk.name}.img": disk.sha256 for disk in record.disks}
@@ -270,6 +271,7 @@ class VmBackup:
             health_check=begun.health_check,
             disks=disks,
             files=tuple(transferred.files),
+            sizes=staged.sizes,
             left_out=begun.left_out,
             base=base.name if base else None,
             bytes=staged.used_bytes,

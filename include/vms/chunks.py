@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Protocol, Self
 
 from include.errors import VaultError
+from include.vault.files import opened
 
 CHUNK_BYTES = 1 << 20
 Digest = bytes
@@ -108,7 +109,7 @@ class Chunks:
             VaultError: it is missing or damaged.
         """
         try:
-            with path.open("rb") as file:
+            with opened(path) as file:
                 header = json.loads(file.readline(_LONGEST_HEADER))
                 stored = StoredDigests(path, file.tell(), os.fstat(file.fileno()).st_size - file.tell())
                 found = cls(int(header["bytes"]), int(header["chunk_bytes"]), stored)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from include.errors import VaultError
 from include.vault.clock import is_ahead
-from include.vault.files import FOLDER_MODE
+from include.vault.files import FOLDER_MODE, read_whole
 from include.vault.verification_log import VerificationLog
 from include.vms.generation_name import WRITTEN, folder_name, to_the_second
 from include.vms.record import VmRecord
@@ -101,7 +101,7 @@ class PublishedVm(GenerationFiles):
             VaultError: it is missing or damaged.
         """
         try:
-            return VmRecord.model_validate_json(self.record_file.read_bytes())
+            return VmRecord.model_validate_json(read_whole(self.record_file))
         except (OSError, ValueError) as damaged:
             raise VaultError(f"The record {self.record_file} can't be read: {damaged}") from damaged
 

@@ -3,6 +3,8 @@
 from datetime import datetime, timedelta
 from typing import Literal
 
+from pydantic import NonNegativeInt
+
 from include.models import Model
 from include.vault.verification_log import Verification
 from include.vms.filesystems import FileSystem
@@ -56,6 +58,7 @@ class VmRecord(Model):
         health_check: which checks showed that the VM was back, as a sentence.
         disks: the disks.
         files: the other files: definition, NVRAM, TPM state.
+        sizes: the size of each file but the record and SHA256SUMS, in bytes.
         left_out: what the VM had and the generation hasn't; nothing in a record from before it was noted.
         base: the name of the generation whose chunks weren't sent again, if any.
         bytes: what the generation occupies on the vault's disk, shared blocks included.
@@ -78,6 +81,7 @@ class VmRecord(Model):
     health_check: str
     disks: tuple[DiskRecord, ...]
     files: tuple[str, ...]
+    sizes: dict[str, NonNegativeInt]
     left_out: tuple[LeftOut, ...] = ()
     base: str | None
     bytes: int

@@ -57,7 +57,17 @@ def vm_weekly() -> Form:
 
 def vault_scrub() -> Form:
     """Return the form of ``vault_scrub``."""
-    return {"dry_run": _dry_run("mails which backups would be read again, and reads none.")}
+    return {
+        "backup": Param(
+            None,
+            type=_TEXT,
+            title="Backup",
+            description="Read this backup now: a day (2026-268), one of its revisions (2026-268.r2), a VM "
+            "(maq1), one of its generations (maq1/2026-11-22T05-00-03Z), or all. Empty: those that are due. "
+            "Names and sizes of all backups are checked in any case.",
+        ),
+        "dry_run": _dry_run("checks names and sizes, mails which backups would be read, and reads none."),
+    }
 
 
 def vm_boot_test() -> Form:

@@ -127,7 +127,7 @@ def test_what_is_typed_about_the_vault_says_what_is_in_it(tmp_path: Path) -> Non
     shipped = (PROJECT / "include" / "site.yaml").read_text(encoding="utf-8")
     site_file.write_text(shipped.replace(VAULT, str(vault.root)), encoding="utf-8")
     published = sample_backups.day(vault)
-    manifest, verify = (
+    manifest, verify, quick = (
         line for line in commands() if line.startswith(("bin/inpe-backup list", "bin/inpe-backup verify"))
     )
 
@@ -135,7 +135,8 @@ def test_what_is_typed_about_the_vault_says_what_is_in_it(tmp_path: Path) -> Non
         return run(command, INPE_BACKUP_SITE=str(site_file))
 
     assert "2026-268" in typed(manifest).stdout
-    assert typed(verify).stdout.startswith("intact    2026-268")
+    assert typed(verify).stdout.startswith(f"Vault: {vault.root}\nintact    2026-268")
+    assert typed(quick).stdout.startswith(f"Vault: {vault.root}\ncomplete  2026-268")
     sample_backups.flip(published.folder / "a")
     assert (typed(verify).returncode, typed(manifest).returncode) == (1, 0)
 

@@ -12,7 +12,7 @@ from tests.dags import GREEN, RED, contents, snapshot
 from tests.dags.scrubs import DAG, Scrubs
 from tests.dags.status_events import day_events, published_parts
 from tests.include.days.sample_days import verified
-from tests.include.scrub.sample_backups import flip, remove
+from tests.include.scrub.sample_backups import flip, lose, remove
 from tests.include.vault.test_verification_log import found
 from tests.one_airflow import OneAirflow
 from tests.site import Institute
@@ -73,9 +73,20 @@ def test_backups_that_are_due_are_verified_again(scrubs: Scrubs) -> None:
 
     again = scrubs.run()
     assert again.info["state"] == GREEN
-    assert "1 already safe" in again.mail["Subject"]
-    assert "2 backups verified within the time set" in again.mail_text
+    assert "OK \N{MIDDLE DOT} nothing due, nothing read \N{MIDDLE DOT} 2 backups, oldest" in again.subject
+    assert "Names, kinds and sizes of all files of 2 backups are as published" in again.mail_text
     assert len(day.verification_log.read()) == 1
+
+    lose(min(day.folder.iterdir()))
+    missing = scrubs.run(dry_run=True)
+    assert (
+        "DRY RUN, action needed \N{MIDDLE DOT} 1 would be read \N{MIDDLE DOT} 1 not read" in missing.subject
+    )
+    assert "2026-101: 1 file is missing: " in missing.mail_text
+    asked = scrubs.run(backup=image.vm)
+    assert asked.info["state"] == GREEN
+    assert "1 fetched again \N{MIDDLE DOT} 1 verified again" in asked.subject
+    assert [found.result for found in image.verification_log.read()] == ["passed", "passed"]
 
 
 def test_a_damaged_day_is_fetched_again_and_leads_the_mail(scrubs: Scrubs) -> None:
@@ -98,12 +109,14 @@ def test_a_damaged_day_is_fetched_again_and_leads_the_mail(scrubs: Scrubs) -> No
     assert "'2026-102' isn't what was published" in lead
     assert f"1 file is not as published: '{damaged.name}'" in run.mail_text
     assert "as revision 2" in run.mail_text
+    assert "revision 2: the published copy was damaged" in run.mail_text
     assert (
         "TEC of 2026-102 at 15:00 UTC (12:00 in America/Sao_Paulo), drawn from the published" in run.mail_text
     )
     assert revisions[1].picture.is_file()
     [event] = day_events(run)
     assert (event["partition_key"], event["extra"]["revision"]) == ("2026-102", 2)
+    assert event["extra"]["cause"] == "the published copy was damaged"
 
 
 @pytest.mark.slow

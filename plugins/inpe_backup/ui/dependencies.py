@@ -16,7 +16,7 @@ from include.status.view import VaultView
 from include.status.vm_status import vm_statuses
 from inpe_backup.ui import store
 
-_SCHEDULED = ("supim_daily", "vm_weekly")
+_SCHEDULED = ("supim_daily", "vm_weekly", "vault_scrub")
 
 
 def status_store(request: Request) -> store.StatusStore:

@@ -27,9 +27,11 @@ def vault(tmp_path: Path) -> Vault:
 
 
 def run_list(capsys: pytest.CaptureFixture[str], vault: Vault, *arguments: str) -> tuple[int, list[str]]:
-    """Run the command, and return its exit status and the lines of its output."""
+    """Run the command; return its exit status and the lines of its output after the vault's name."""
     status = main(["list", "--vault", str(vault.root), *arguments])
-    return status, capsys.readouterr().out.splitlines()
+    first, *lines = capsys.readouterr().out.splitlines()
+    assert first == f"Vault: {vault.root}"
+    return status, lines
 
 
 def test_each_backup_has_a_line(vault: Vault, capsys: pytest.CaptureFixture[str]) -> None:
@@ -44,6 +46,15 @@ def test_each_backup_has_a_line(vault: Vault, capsys: pytest.CaptureFixture[str]
         ],
     )
     assert lines[0].split() == ["backup", "size", "last", "verified", "(UTC)", "status"]
+
+
+def test_a_revision_has_why_it_was_made(vault: Vault, capsys: pytest.CaptureFixture[str]) -> None:
+    """It didn't change at the source if it was fetched again after damage."""
+    sample_days.lay(vault, revision=2)
+    sample_days.lay(vault, revision=3, cause="the published copy was damaged")
+    _, lines = run_list(capsys, vault)
+    assert lines[2].endswith("intact; changed at the source")
+    assert lines[3].endswith("intact; the published copy was damaged")
 
 
 def test_a_generation_dated_in_the_future_says_so(vault: Vault, capsys: pytest.CaptureFixture[str]) -> None:
@@ -75,9 +86,10 @@ def test_damage_without_a_newer_version_is_status_1(vault: Vault, capsys: pytest
 def test_json_has_the_same_content(vault: Vault, capsys: pytest.CaptureFixture[str]) -> None:
     """A scrub that passed is the last verification."""
     log_of(vault, "2026-11-23T05-00-03Z").append(found().model_copy(update={"when": WHEN}))
-    status, lines = run_list(capsys, vault, "--json")
-    backups = json.loads("".join(lines))
-    assert status == 0
+    status = main(["list", "--vault", str(vault.root), "--json"])
+    printed = json.loads(capsys.readouterr().out)
+    backups = printed["backups"]
+    assert (status, printed["vault"]) == (0, str(vault.root))
     assert [backup["name"] for backup in backups] == [
         "2026-268",
         "maq1 2026-11-22T05-00-03Z",
@@ -89,7 +101,9 @@ def test_json_has_the_same_content(vault: Vault, capsys: pytest.CaptureFixture[s
         "bytes": 9,
         "verified": WHEN.isoformat(),
         "damage": None,
+        "unchecked": None,
         "replaced_by": None,
+        "cause": None,
     }
 
 

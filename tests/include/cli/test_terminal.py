@@ -102,6 +102,7 @@ def test_ctrl_c_ends_verify_at_once(vault: Vault) -> None:
     published = day(vault, {"a": b"x" * 30_000_000})
     command = started("verify", "--record", "--rate", "0.5", "--vault", str(vault.root))
     assert command.stdout
+    assert command.stdout.readline() == f"Vault: {vault.root}\n"
     assert command.stdout.readline().startswith("intact    2026-268 ")
     began = time.monotonic()
     interrupt(command)

@@ -12,7 +12,7 @@ from include.scrub.backups import in_vault
 from include.vault.vault import Vault
 from tests.include.days.sample_days import tree
 from tests.include.project_process import python
-from tests.include.scrub.sample_backups import CONTENTS, day, flip
+from tests.include.scrub.sample_backups import CONTENTS, cut, day, flip, lose
 from tests.include.vms.sample_vms import INSTANT, lay
 from tests.session.needs import plain_user
 
@@ -31,9 +31,11 @@ def vault(tmp_path: Path) -> Vault:
 
 
 def verify(capsys: pytest.CaptureFixture[str], vault: Vault, *arguments: str) -> tuple[int, list[str]]:
-    """Run the command, and return its exit status and the lines of its output."""
+    """Run the command; return its exit status and the lines of its output after the vault's name."""
     status = main(["verify", "--vault", str(vault.root), *arguments])
-    return status, capsys.readouterr().out.splitlines()
+    first, *lines = capsys.readouterr().out.splitlines()
+    assert first == f"Vault: {vault.root}"
+    return status, lines
 
 
 def test_an_intact_vault_is_status_0(vault: Vault, capsys: pytest.CaptureFixture[str]) -> None:
@@ -74,6 +76,7 @@ def test_unrecorded_damage_prints_how_to_record_it(vault: Vault, capsys: pytest.
         (["maq1"], ["maq1 2026-11-22T05-00-03Z", f"maq1 {NEWEST}"]),
         (["maq1", NEWEST], [f"maq1 {NEWEST}"]),
         ([f"maq1 {NEWEST}"], [f"maq1 {NEWEST}"]),
+        ([f"maq1/{NEWEST}"], [f"maq1 {NEWEST}"]),
         (["maq1", NEWEST, "2026-268.r2"], ["2026-268.r2", f"maq1 {NEWEST}"]),
     ],
 )
@@ -81,8 +84,10 @@ def test_backups_are_selected_by_name(
     vault: Vault, capsys: pytest.CaptureFixture[str], arguments: list[str], names: list[str]
 ) -> None:
     """A day selects all its revisions, in either form; a VM all its generations."""
-    status, lines = verify(capsys, vault, "--json", *arguments)
-    assert (status, [result["name"] for result in json.loads("".join(lines))]) == (0, names)
+    status = main(["verify", "--vault", str(vault.root), "--json", *arguments])
+    found = json.loads(capsys.readouterr().out)
+    assert (status, [result["name"] for result in found["backups"]]) == (0, names)
+    assert found["vault"] == str(vault.root)
 
 
 def test_damage_is_status_1_and_is_recorded_only_with_record(
@@ -101,6 +106,28 @@ def test_damage_is_status_1_and_is_recorded_only_with_record(
     [found] = newest.verification_log.read()
     assert (found.result, found.run.startswith("by hand 20")) == ("failed", True)
     assert main(["list", "--vault", str(vault.root)]) == 1
+
+
+def test_quick_compares_names_and_sizes_and_reads_nothing(
+    vault: Vault, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It finds a file that is gone, and not a byte that has flipped; it can't be recorded as a scrub."""
+    first, second, older, _ = in_vault(vault)
+    flip(first.folder / "a")
+    lose(second.folder / "a")
+    cut(older.folder / "vdb.img", 3)
+    assert main(["verify", "--quick", "--vault", str(vault.root)]) == 1
+    output = capsys.readouterr()
+    _, *lines, summary = output.out.splitlines()
+    sizes = "Names, kinds and sizes of 4 files equal to 268.sizes, folders and links to the record"
+    assert lines[0] == f"complete  2026-268  {sizes}."
+    assert lines[1] == "DAMAGED   2026-268.r2  1 file is missing: 'a'."
+    assert lines[2].endswith("1 file is shorter than published: 'vdb.img'.")
+    assert lines[3].endswith("Names, kinds and sizes of 7 files equal to the record.")
+    assert summary.startswith("4 checked by names and sizes in ")
+    assert "Run this again with --record instead of --quick" in output.err
+    with pytest.raises(SystemExit):
+        main(["verify", "--quick", "--record"])
 
 
 def test_an_unknown_backup_or_a_usage_error_is_status_2(
@@ -122,7 +149,7 @@ def test_a_backup_that_this_user_may_not_read_is_status_2(vault: Vault) -> None:
     (DayArchive(vault).published()[0].folder / "sub" / "b").chmod(0)
     script = "import sys; from include.cli.__main__ import main; print(main(sys.argv[1:]))"
     arguments = ["verify", "--vault", str(vault.root), "2026-268"]
-    first, second, summary, status = python(script, *arguments, prefix=plain_user()).splitlines()
+    _, first, second, summary, status = python(script, *arguments, prefix=plain_user()).splitlines()
     assert first.startswith("NOT CHECKED  2026-268  This user may not read ")
     assert second.startswith("intact    2026-268.r2")
     assert summary.endswith("Not checked: '2026-268'.")

@@ -29,6 +29,7 @@ def record(day: OrdinalDay = DAY, **fields: object) -> DayRecord:
     what = {
         "day": day,
         "revision": 1,
+        "cause": "changed at the source" if fields.get("revision", 1) != 1 else "first copy",
         "files": 48,
         "bytes": 412_000_000,
         "steps": 24,

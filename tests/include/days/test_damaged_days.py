@@ -13,7 +13,7 @@ from include.results.states import Coverage, Outcome
 from include.vault.vault import Vault
 from tests.include.days.day_tasks import Rehearsal
 from tests.include.days.sample_days import DAY, lay
-from tests.include.report.daily_runs import plan, reported
+from tests.include.report.daily_runs import NOW, plan, reported
 from tests.include.scrub.sample_backups import CONTENTS, day
 from tests.include.vault.test_verification_log import found
 
@@ -78,7 +78,7 @@ def test_the_daily_report_shows_a_damaged_day_as_failed(vault: Vault) -> None:
     """In the calendar, and as work for a person, until an intact revision replaces it."""
     damaged(lay(vault, DAY - 5))
     damaged(lay(vault, DAY - 6))
-    lay(vault, DAY - 6, 2)
+    lay(vault, DAY - 6, 2, verifications=[{"when": NOW, "how": "It was read.", "seconds": 1}])
     report = reported(vault, plan(DayAction.NOTHING))
     states = {cell.day: cell.state for cell in report.coverage}
     assert (states[DAY - 5], states[DAY - 6]) == (Coverage.FAILED, Coverage.REVISED)

@@ -2,7 +2,7 @@
 
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -10,10 +10,13 @@ import pytest
 from include.days.archive import DayArchive
 from include.days.publication import publish, seal
 from include.days.published import PublishedDay
+from include.days.record import RevisionCause
 from include.vault.files import FILE_MODE, FOLDER_MODE
 from include.vault.vault import Vault
 from tests.include.days.sample_days import DAY, MTIME_NS, lay, record, stage, tree, verified
 from tests.include.project_process import python
+from tests.include.scrub.sample_backups import remove
+from tests.include.vault.test_verification_log import found
 from tests.session.needs import plain_user
 
 CONTENTS = {"same": b"same" * 99, "changed": b"old", "sub/deep/same": b"deep", "sub/gone": b"gone"}
@@ -36,6 +39,19 @@ def published(vault: Vault, contents: dict[str, bytes], mtime_ns: int = MTIME_NS
     return day
 
 
+def damage(day: PublishedDay) -> None:
+    """Record what a scrub found."""
+    day.verification_log.append(found(result="failed"))
+
+
+def lost(day: PublishedDay) -> None:
+    """Remove a day, all but its verification log."""
+    day.verification_log.append(found())
+    remove(day.folder)
+    for path in (day.record_file, day.sums, day.sizes):
+        path.unlink()
+
+
 def below(folder: Path) -> Iterator[tuple[Path, int]]:
     """Return a folder and everything in it, with the modes."""
     return ((path, path.lstat().st_mode & 0o7777) for path in (folder, *folder.rglob("*")))
@@ -49,7 +65,9 @@ def test_a_verified_copy_becomes_the_day(vault: Vault) -> None:
     assert {name: (day.folder / name).read_bytes() for name in CONTENTS} == CONTENTS
     assert verified(day)
     assert day.record == record()
-    assert sorted(path.name for path in day.year_folder.iterdir()) == ["268", "268.json", "268.sha256"]
+    assert sorted(path.name for path in day.year_folder.iterdir()) == [
+        "268", "268.json", "268.sha256", "268.sizes",
+    ]  # fmt: skip
     assert not DayArchive(vault).staged(DAY).folder.exists()
 
 
@@ -59,10 +77,42 @@ def test_everything_published_is_read_only(vault: Vault) -> None:
     modes = dict(below(day.folder))
     assert {mode for path, mode in modes.items() if path.is_file()} == {FILE_MODE}
     assert {mode for path, mode in modes.items() if path.is_dir()} == {FOLDER_MODE}
-    assert {sidecar.stat().st_mode & 0o7777 for sidecar in (day.sums, day.record_file)} == {FILE_MODE}
+    assert {sidecar.stat().st_mode & 0o7777 for sidecar in (day.sums, day.sizes, day.record_file)} == {
+        FILE_MODE
+    }
     mistake = "import sys, shutil; shutil.rmtree(sys.argv[1], ignore_errors=True)"
     python(mistake, str(day.folder), prefix=plain_user())
     assert verified(day)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "contents", "cause"),
+    [
+        (lambda _: None, LATER, RevisionCause.CHANGED),
+        (damage, CONTENTS, RevisionCause.DAMAGED),
+        (damage, LATER, RevisionCause.DAMAGED_AND_CHANGED),
+        (lambda day: day.record_file.unlink(), CONTENTS, RevisionCause.DAMAGED),
+        (lost, CONTENTS, RevisionCause.LOST),
+    ],
+    ids=["changed", "damaged", "damaged and changed", "no record", "lost"],
+)
+def test_a_revision_keeps_why_it_was_made(
+    vault: Vault, spoil: Callable[[PublishedDay], object], contents: dict[str, bytes], cause: RevisionCause
+) -> None:
+    """Not every one changed at the source."""
+    first = published(vault, CONTENTS)
+    assert first.record.cause is RevisionCause.FIRST
+    spoil(first)
+    second = published(vault, contents)
+    assert (second.revision, second.record.cause) == (2, cause)
+
+
+def test_a_revision_after_a_lost_one_didnt_change_at_the_source(vault: Vault) -> None:
+    """The first is intact, but isn't the one before."""
+    published(vault, CONTENTS)
+    lost(published(vault, LATER))
+    third = published(vault, LATER)
+    assert (third.revision, third.record.cause) == (3, RevisionCause.LOST)
 
 
 def test_a_revision_is_published_beside_the_first_which_isnt_touched(vault: Vault) -> None:

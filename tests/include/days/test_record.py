@@ -11,6 +11,7 @@ from include.days.record import DayRecord
 RECORD: dict[str, Any] = {
     "day": "2026-268",
     "revision": 2,
+    "cause": "changed at the source",
     "origin": {"ssh_conn_id": "supim_cluster", "folder": "/data/supim/2026/268"},
     "files": 48,
     "bytes": 412_000_000,

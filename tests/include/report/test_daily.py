@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from include.days.plan import DayAction
-from include.days.record import DayRecord
+from include.days.plan import DayAction, DayWindow
+from include.days.record import DayRecord, RevisionCause
 from include.days.source import SourceState
 from include.report import Report, overall, subject
 from include.report.daily import DayResult
@@ -16,6 +16,8 @@ from include.results.states import Outcome, State
 from include.vault.vault import Vault
 from tests.include.days.sample_days import DAY, lay, record
 from tests.include.report.daily_runs import NOW, RUN, plan, reported
+
+FRESH = {"when": NOW, "how": "It was read.", "seconds": 1}
 
 
 @pytest.fixture
@@ -37,21 +39,25 @@ def failed(error: str) -> DayResult:
 
 
 @pytest.mark.parametrize(
-    ("made", "revision", "outcome", "reason"),
+    ("made", "cause", "outcome", "reason"),
     [
-        (RUN, 1, Outcome.COPIED, "Planned: copy."),
-        (RUN, 2, Outcome.NEW_REVISION, "Planned: copy."),
-        ("another run", 1, Outcome.ALREADY_SAFE, "Already in the vault."),
+        (RUN, RevisionCause.FIRST, Outcome.COPIED, "Planned: copy."),
+        (RUN, RevisionCause.CHANGED, Outcome.NEW_REVISION, "Planned: copy."),
+        (RUN, RevisionCause.DAMAGED, Outcome.FETCHED_AGAIN, "Planned: copy."),
+        (RUN, RevisionCause.LOST, Outcome.FETCHED_AGAIN, "Planned: copy."),
+        ("another run", RevisionCause.FIRST, Outcome.ALREADY_SAFE, "Already in the vault."),
     ],
 )
 def test_a_published_day_is_safe(
-    vault: Vault, made: str, revision: int, outcome: Outcome, reason: str
+    vault: Vault, made: str, cause: RevisionCause, outcome: Outcome, reason: str
 ) -> None:
     """Its item has its size, its verification and its warnings."""
-    done = record(run=made, revision=revision, warnings=["Odd."])
+    revision = 1 if cause is RevisionCause.FIRST else 2
+    done = record(run=made, revision=revision, cause=cause, warnings=["Odd."])
     report = reported(vault, plan(DayAction.COPY), results={DAY: DayResult(record=done)})
     item = own(report)
     assert (item.state, item.outcome, item.reason, item.revision) == (State.PASSED, outcome, reason, revision)
+    assert item.revision_cause == cause
     assert (item.files, item.size_bytes) == (48, 412_000_000)
     assert item.verification == f"{done.verifications[0].how}, 2026-09-27 09:30 UTC"
     if outcome is not Outcome.ALREADY_SAFE:
@@ -208,7 +214,7 @@ def test_an_older_gap_that_cant_be_closed_is_not_an_item(
 ) -> None:
     """A day that the source lost years ago doesn't fail each run; a day that can be repaired needs action."""
     gap = DAY - 9
-    lay(vault)
+    lay(vault, verifications=[FRESH])
     report = reported(vault, plan(DayAction.GIVE_UP, source_state, gap), plan(DayAction.NOTHING))
     assert [item.name for item in report.items] == ["2026-268"]
     sentence = f"{gap} isn't in the vault and can't be copied. Planned: give up."
@@ -221,3 +227,14 @@ def test_a_days_result_survives_json() -> None:
     result = DayResult(record=record(run=RUN))
     assert DayResult.model_validate_json(result.model_dump_json()) == result
     assert isinstance(result.record, DayRecord)
+
+
+def test_only_a_scheduled_run_reports_what_no_scrub_has_verified(vault: Vault) -> None:
+    """A backfill of a year would report it 365 times."""
+    lay(vault, DAY - 1, verifications=[FRESH | {"when": NOW - timedelta(days=31)}])
+    lay(vault, DAY - 2, verifications=[FRESH])
+    scheduled = DayWindow(own=DAY, responsible_for=(DAY - 2, DAY - 1, DAY))
+    [sentence] = reported(vault, plan(DayAction.COPY), window=scheduled).needs_action
+    assert sentence.startswith("1 day not verified within 30 days")
+    by_hand = DayWindow(own=DAY, responsible_for=(DAY,))
+    assert reported(vault, plan(DayAction.COPY), window=by_hand).needs_action == ()

@@ -1,5 +1,7 @@
 """The reports of scrubs, restores and boot tests: headline, subject and both renderings."""
 
+from datetime import UTC, datetime
+
 import pytest
 
 from include.report import Report, headline, label, overall, render_html, render_text, subject
@@ -60,3 +62,25 @@ def test_the_subject_counts_the_backups_by_outcome() -> None:
     given = of_backups("scrub", backup("2026-268", "DAMAGED"), backup("maq1", "verified again"))
     assert subject(given) == "[INPE backup] Scrub FAILED · 1 damaged · 1 verified again · 1.0 GB"
     assert amount_sentence(given) == "1.0 GB read in 31 s."
+
+
+ALL = backup("all", "not read", backups=18, verified=datetime(2026, 11, 27, 1, tzinfo=UTC))
+
+
+def test_a_scrub_that_read_nothing_says_so() -> None:
+    """With how many backups there are, and the oldest verification in the institute's zone."""
+    given = of_backups("scrub", ALL)
+    counts = "nothing due, nothing read · 18 backups, oldest verification"
+    assert subject(given).endswith(f" OK · {counts} 26 Nov")
+    assert headline(given) == "Nothing was due, and nothing was read."
+    older = ALL.model_copy(update={"verified": datetime(2025, 12, 31, tzinfo=UTC)})
+    assert subject(of_backups("scrub", older)).endswith(f" OK · {counts} 30 Dec 2025")
+    unknown = ALL.model_copy(update={"verified": None})
+    assert subject(of_backups("scrub", unknown)).endswith(" OK · nothing due, nothing read · 18 backups")
+
+
+def test_a_batch_counts_as_many_backups_as_it_has() -> None:
+    """An item of a year of days isn't one backup."""
+    read = backup("SUPIM 2026", "verified again", backups=300)
+    assert " OK · 300 verified again · 18 not read · " in subject(of_backups("scrub", read, ALL))
+    assert headline(of_backups("scrub", read)) == "All 300 backups were read and verified again."

@@ -55,6 +55,48 @@ def shorter(published: PublishedDay) -> None:
     cut(published.folder / "a", 100)
 
 
+def longer(published: PublishedDay) -> None:
+    """Append to a file."""
+    cut(published.folder / "a", len(CONTENTS["a"]) + 1)
+
+
+def a_folder(published: PublishedDay) -> None:
+    """Replace a file by a folder."""
+    lose(published.folder / "sub" / "b")
+    with writable(published.folder / "sub"):
+        (published.folder / "sub" / "b").mkdir()
+
+
+def another_fifo(published: PublishedDay) -> None:
+    """Add a FIFO."""
+    with writable(published.folder):
+        os.mkfifo(published.folder / "pipe")
+
+
+def fifo_sums(published: PublishedDay) -> None:
+    """Replace the list of sums by a FIFO, which a read would wait for."""
+    published.sums.unlink()
+    os.mkfifo(published.sums)
+
+
+def other_sizes(published: PublishedDay) -> None:
+    """Name another file in the list of sizes."""
+    with writable(published.sizes):
+        published.sizes.write_bytes(published.sizes.read_bytes().replace(b"empty", b"emptz"))
+
+
+def fifo_record(published: PublishedDay) -> None:
+    """Replace the record by a FIFO."""
+    published.record_file.unlink()
+    os.mkfifo(published.record_file)
+
+
+def linked_record(published: PublishedDay) -> None:
+    """Replace the record by a link to a copy."""
+    elsewhere = published.record_file.rename(published.year_folder / "elsewhere")
+    published.record_file.symlink_to(elsewhere)
+
+
 def a_link(published: PublishedDay) -> None:
     """Replace a file by a link to a copy."""
     outside = published.year_folder / "b"
@@ -123,16 +165,23 @@ FAULTS: list[tuple[Callable[[PublishedDay], None], str]] = [
     (flipped, "1 file is not as published: 'a'."),
     (missing, "1 file is missing: 'sub/b'."),
     (unexpected, "1 file is unexpected: 'sub/c'."),
-    (shorter, "1 file is not as published: 'a'."),
-    (a_link, "1 file is missing: 'sub/b'."),
-    (a_fifo, "1 file is unexpected: 'sub/b'."),
-    (no_sums, "'268.json' or '268.sha256' can't be read: "),
+    (shorter, "1 file is shorter than published: 'a'."),
+    (longer, "1 file is longer than published: 'a'."),
+    (a_link, "1 file is replaced by a link, folder or special file: 'sub/b'."),
+    (a_folder, "1 file is replaced by a link, folder or special file: 'sub/b'."),
+    (a_fifo, "1 file is replaced by a link, folder or special file: 'sub/b'."),
+    (another_fifo, "1 file is unexpected: 'pipe'."),
+    (no_sums, "'268.sha256' can't be read: "),
+    (fifo_sums, "'268.sha256' can't be read: [Errno 22] It is no regular file: "),
+    (other_sizes, "268.sha256 and 268.sizes list different files."),
+    (fifo_record, "'268.json' can't be read: [Errno 22] It is no regular file: "),
+    (linked_record, "'268.json' can't be read: [Errno 22] It is no regular file: "),
     (other_sums, "1 file is not as published: 'a'."),
     (garbled_sums, "can't be read: a line isn't as sha256sum writes it"),
     (less_sums, "268.sha256 lists 3 files, but its record says 4."),
-    (cut_sums, "'268.json' or '268.sha256' can't be read: "),
-    (no_record, "'268.json' or '268.sha256' can't be read: "),
-    (half_a_record, "'268.json' or '268.sha256' can't be read: "),
+    (cut_sums, "'268.sha256' can't be read: a line isn't as sha256sum writes it"),
+    (no_record, "'268.json' can't be read: "),
+    (half_a_record, "'268.json' can't be read: "),
     (anothers_record, "Its record belongs to revision 1 of 2026-267."),
     (no_folder, "268 is missing."),
 ]
@@ -204,7 +253,13 @@ def test_writable_files_are_a_warning_and_no_damage(published: PublishedDay) -> 
     (published.folder / "a").chmod(0o644)
     published.folder.chmod(0o755)
     found = read(published, no_pace)
-    assert (found.damage, found.warnings) == ((), ("'268', 'a' should be read-only. Run chmod a-w.",))
+    assert (found.damage, found.warnings) == (
+        (),
+        (
+            "'268' should be read-only. Run chmod a-w.",
+            "'a' should be read-only. Run chmod a-w.",
+        ),
+    )
 
 
 REFUSED = """
@@ -220,12 +275,12 @@ except PermissionError as refused:
 """
 
 
-@pytest.mark.parametrize("path", ["268/a", "268/sub", "268.json", "268.sha256"])
+@pytest.mark.parametrize("path", ["268/a", "268/sub", "268.json", "268.sha256", "268.sizes"])
 def test_a_file_that_this_user_may_not_read_isnt_damage(published: PublishedDay, path: str) -> None:
     """Its content is unknown."""
     (published.year_folder / path).chmod(0)
     output = python(REFUSED, str(published.year_folder.parents[1]), prefix=plain_user())
-    assert output.strip() == {"268/a": "a", "268/sub": "268"}.get(path, path)
+    assert output.strip() == path.rpartition("/")[2]
 
 
 DECAYED = """

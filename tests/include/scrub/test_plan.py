@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from include.days.published import PublishedDay
 from include.ordinal_day import OrdinalDay
 from include.scrub.backups import Backup, BackupStatus
-from include.scrub.plan import EVERY, LONGEST_RUN, NOT_DUE, ScrubBatch, batches, decide
+from include.scrub.plan import EVERY, LONGEST_RUN, NOT_DUE, NotRead, ScrubBatch, batches, decide
 from include.vms.archive import PublishedVm
 
 NOW = datetime(2026, 11, 25, 6, 0, tzinfo=UTC)
@@ -101,12 +101,7 @@ def test_batches_are_years_of_days_and_vms_and_one_for_what_isnt_due() -> None:
     assert batches(decided) == [
         ScrubBatch(name="maq1", backups=(f"maq1 {NOW - older:%Y-%m-%dT%H-%M-%SZ}",), bytes=100),
         ScrubBatch(name="SUPIM 2026", backups=("2026-001", "2026-002"), bytes=20),
-        ScrubBatch(
-            name=NOT_DUE,
-            reason="2 backups verified within the time set; "
-            "the oldest verification is of 2026-11-25 06:00 UTC. "
-            "1 damaged backup not read: a newer version is intact.",
-        ),
+        ScrubBatch(name=NOT_DUE, not_read=NotRead(backups=3, oldest=NOW, replaced=1)),
     ]
 
 

@@ -1,11 +1,14 @@
 """The report items of a scrub: damage comes first, and only what is verified counts as passed."""
 
+from zoneinfo import ZoneInfo
+
+from include.days.record import RevisionCause
 from include.results.item import Item
 from include.results.states import Outcome, State
-from include.scrub.plan import NOT_DUE, ScrubBatch
+from include.scrub.plan import NOT_DUE, NotRead, ScrubBatch
 from include.scrub.results import Refetched, ScrubbedBatch, items, needs_action
 from include.scrub.scrubber import ScrubResult
-from tests.include.days.sample_days import DAY, record
+from tests.include.days.sample_days import DAY, WHEN, record
 
 IMAGE = "maq1 2026-11-22T05-00-03Z"
 BATCH = ScrubBatch(name="SUPIM 2026", backups=("2026-268", "2026-269"), bytes=700)
@@ -54,10 +57,14 @@ def test_each_damaged_backup_is_an_item_before_all_others() -> None:
 def test_a_day_that_was_fetched_again_passes() -> None:
     """It has a new revision. A person must still check the disk."""
     scrubbed = ScrubbedBatch.of(BATCH, [reading(result="failed"), reading("2026-269")])
-    day, rest = report(scrubbed, fetched=Refetched(record=record(revision=2)))
+    day, rest = report(
+        scrubbed, fetched=Refetched(record=record(revision=2, cause=RevisionCause.DAMAGED_AND_CHANGED))
+    )
     assert (day.name, day.outcome, day.state) == ("2026-268", Outcome.FETCHED_AGAIN, State.PASSED)
     assert (day.revision, day.size_bytes) == (2, 412_000_000)
     assert "It was damaged: 1 file is missing: 'a'. It was fetched again" in day.reason
+    assert day.reason.endswith("as revision 2. Its data had changed there.")
+    assert day.revision_cause == "the published copy was damaged, and the source had changed"
     assert rest.reason.startswith("Every byte of 1 backup read")
     assert needs_action([scrubbed])
 
@@ -85,15 +92,26 @@ def test_a_dry_run_reports_what_would_be_read() -> None:
     assert (item.outcome, item.state, item.size_bytes) == (Outcome.WOULD_READ, State.NOT_CHECKED, 700)
 
 
-def test_backups_that_arent_due_are_already_safe() -> None:
-    """Also in a dry run."""
-    rest = ScrubBatch(name=NOT_DUE, reason="2 backups verified within the time set.")
+def test_backups_that_arent_due_are_counted_and_dated() -> None:
+    """Also in a dry run: their names and sizes are as published, and none was read."""
+    rest = ScrubBatch(name=NOT_DUE, not_read=NotRead(backups=18, oldest=WHEN, replaced=1, due=2))
     for scrubbed in (ScrubbedBatch.of(rest, []), ScrubbedBatch.dry_run_only(rest)):
-        (item,) = report(scrubbed)
-        assert (item.outcome, item.reason) == (
-            Outcome.ALREADY_SAFE,
-            "2 backups verified within the time set.",
+        (item,) = items([scrubbed], {}, zone=ZoneInfo("America/Sao_Paulo"))
+        assert (item.outcome, item.state) == (Outcome.NOT_READ, State.PASSED)
+        assert (item.backups, item.verified) == (18, WHEN)
+        assert item.reason == (
+            "Names, kinds and sizes of all files of 17 backups are as published; none was read. "
+            "The oldest verification is of 2026-09-27 06:30 -03. "
+            "2 of them are due, but others were requested; the next scrub reads them. "
+            "1 damaged backup not read: a newer version is intact."
         )
+
+
+def test_a_dry_run_reports_what_the_quick_check_found() -> None:
+    """It needs a person, whatever was read."""
+    found = BATCH.model_copy(update={"found": ("2026-268: 1 file is missing: 'a'.",)})
+    assert needs_action([ScrubbedBatch.dry_run_only(found)]) == ["2026-268: 1 file is missing: 'a'."]
+    assert needs_action([ScrubbedBatch.of(found, [])]) == []
 
 
 def test_a_batch_whose_backups_were_removed_is_excluded() -> None:

@@ -79,6 +79,29 @@ def test_an_old_status_is_the_first_alert_and_the_headline() -> None:
     assert status.headline == "No status since 2026-11-25"
 
 
+def test_a_paused_scrub_breaks_its_promise() -> None:
+    """The line has what to do; without a backup there is nothing to scrub."""
+    [alert] = vault_status(in_vault(0), paused={"vault_scrub": 0}).alerts
+    assert alert.sentence == (
+        "vault_scrub is paused: no backup is verified again within 30 days. Switch it on."
+    )
+    assert (alert.action, alert.subject) == (AlertAction.SHOW_DAG, "vault_scrub")
+    assert vault_status(paused={"vault_scrub": 0}).alerts == []
+
+
+def test_a_scrub_that_never_ran_is_an_alert_once_it_should_have() -> None:
+    """A week and a day after the first backup; not if one ran, or has verified a day."""
+    never = "vault_scrub has never run: no backup was verified again since it was made. Trigger it."
+    fresh, old = (
+        DaysPart(year=DUE.year, days=tuple(day(DUE - back, NOW, age=99) for back in reversed(range(count))))
+        for count in (5, 12)
+    )
+    assert [alert.sentence for alert in vault_status(old).alerts] == [never]
+    assert vault_status(old, run("vault_scrub", Kind.SCRUB, "SCRUB OK", NOW)).alerts == []
+    assert vault_status(fresh).alerts == []
+    assert vault_status(in_vault(*range(12))).alerts == []
+
+
 def test_a_paused_dag_is_an_alert() -> None:
     """Its schedule does not run."""
     [alert] = vault_status(in_vault(0), supim_daily=0).alerts

@@ -5,6 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from include.days.record import RevisionCause
 from include.days.source import SourceState
 from include.ordinal_day import OrdinalDay
 from include.results.states import Kind, Outcome, State
@@ -59,6 +60,21 @@ def test_a_day_in_the_vault(status: DayStatus, state: DayState, step: NextStep) 
     """Damage counts before an old verification, and that before a revision."""
     found = calendar_day(view(*in_vault(status)), status.day, NOW)
     assert (found.state, found.step) == (state, step)
+
+
+@pytest.mark.parametrize(
+    ("cause", "sentence"),
+    [
+        (RevisionCause.CHANGED, "It changed at the source."),
+        (RevisionCause.DAMAGED, "The copy before was damaged, so it was fetched again."),
+        (RevisionCause.LOST, "The copy before was lost, so it was fetched again."),
+    ],
+)
+def test_a_revised_day_has_why_it_was_made(cause: RevisionCause, sentence: str) -> None:
+    """A day that was fetched again after damage didn't change at the source."""
+    status = day(DAY, NOW, revision=2).model_copy(update={"cause": cause})
+    found = calendar_day(view(*in_vault(status)), DAY, NOW)
+    assert found.sentence == f"{sentence} Revision 2 is verified; older ones are kept."
 
 
 def test_the_sentence_of_a_damaged_day_includes_the_scrubs_finding() -> None:

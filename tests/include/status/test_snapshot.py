@@ -158,7 +158,7 @@ def test_an_unreadable_day_is_damaged_and_affects_no_other(vault: Vault) -> None
     assert f"The record {half.record_file} can't be read" in damage[half.day]
     assert damage[none.day] == f"{none.record_file} is missing."
     assert damage[bare.day] == f"The folder {bare.folder} is missing."
-    assert "Is a directory" in damage[log.day]
+    assert "It is no regular file" in damage[log.day]
     assert damage[DAY + 4] == ""
 
 

@@ -1,6 +1,7 @@
 """Generations of VMs for tests: images staged, verified and published without a host."""
 
 import hashlib
+import json
 import os
 import subprocess
 from datetime import UTC, datetime, timedelta
@@ -45,6 +46,7 @@ def record(vm: str = "maq1", **fields: object) -> VmRecord:
     vault_fields = {
         "health_check": "It runs.",
         "files": ["domain.xml"],
+        "sizes": {"domain.xml": 9, **_sizes()},
         "left_out": [],
         "base": None,
         "bytes": 9,
@@ -52,6 +54,16 @@ def record(vm: str = "maq1", **fields: object) -> VmRecord:
     }
     results = {"transfer_seconds": 3, "warnings": [], "verifications": [verification]}
     return VmRecord.model_validate({**vm_fields, **host_fields, **vault_fields, **results, **fields})
+
+
+def _sizes() -> dict[str, int]:
+    """Return the sizes of images and chunk files."""
+    sizes = {f"{name}.img": len(image) for name, image in IMAGES.items()}
+    for name, image in IMAGES.items():
+        chunks = chunks_of(image)
+        header = {"format": 1, "bytes": chunks.bytes, "chunk_bytes": chunks.chunk_bytes}
+        sizes[f"{name}.chunks"] = len(json.dumps(header)) + 1 + len(chunks.digests)
+    return sizes
 
 
 def stage(staged: StagedVm, definition: str = "<domain/>", **fields: object) -> None:
@@ -62,6 +74,7 @@ def stage(staged: StagedVm, definition: str = "<domain/>", **fields: object) -> 
         staged.image(name).write_bytes(image)
         chunks_of(image).write(staged.chunks(name))
     staged.file("domain.xml").write_text(definition)
+    draft = draft.model_copy(update={"sizes": staged.sizes})
     sums = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in staged.data.iterdir()}
     write_json(staged.draft, {"record": draft.model_dump(mode="json"), "sums": sums})
 

@@ -6,19 +6,34 @@ from typing import Any
 from airflow.sdk import Context
 
 from include.config import site_file
-from include.scrub.backups import in_vault, statuses
+from include.scrub.backups import Backup, in_vault
 from include.scrub.plan import batches, decide
+from include.scrub.priority import in_background
+from include.scrub.quick_check import QuickCheck
 from include.scrub.rate import too_slow
+from include.scrub.selection import select
 from inpe_backup.operators.backup_operator import BackupOperator
+
+ALL = "all"
 
 
 class PlanScrubOperator(BackupOperator):
-    """Select the backups to read by the age of their last verification, and group them into batches."""
+    """Check names and sizes of all backups; select those to read, and group them into batches."""
 
-    def work(self, context: Context) -> list[dict[str, Any]]:  # noqa: ARG002 - the base class has it
-        """Return a ``ScrubBatch`` as JSON for each year of days and each VM, and one for what isn't due."""
-        found, now, section = statuses(in_vault(self.vault())), datetime.now(UTC), site_file.current().scrub
-        decisions = decide(found, now, section.max_age)
+    def work(self, context: Context) -> list[dict[str, Any]]:
+        """Return a ``ScrubBatch`` as JSON for each year of days and each VM, and one for what isn't read.
+
+        Raises:
+            BackupError: the vault has no backup of the requested name.
+        """
+        vault, section = self.vault(), site_file.current().scrub
+        backups = in_vault(vault)
+        requested = _requested(backups, context["params"]["backup"])
+        check = QuickCheck(vault, lambda line: self.log.warning("%s", line))
+        found = in_background(lambda: check.statuses(backups), check.throttle.stop)
+        self.log.info("Names, kinds and sizes checked: %d backups.", len(found))
+        now = datetime.now(UTC)
+        decisions = decide(found, now, section.max_age, requested)
         for decision in decisions:
             if decision.due or decision.status.damage:
                 self.log.info("%s: %s", decision.status.backup.name, decision.reason)
@@ -26,3 +41,11 @@ class PlanScrubOperator(BackupOperator):
         if warning:
             self.log.warning("%s", warning)
         return [batch.model_dump(mode="json") for batch in batches(decisions, warning)]
+
+
+def _requested(backups: list[Backup], text: str | None) -> set[Backup] | None:
+    """Return the backups that the form asks for; None: those that are due."""
+    name = (text or "").strip()
+    if not name:
+        return None
+    return set(backups) if name == ALL else set(select(backups, [name]))

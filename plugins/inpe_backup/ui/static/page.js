@@ -171,7 +171,7 @@ async function showDay(day) {
       ["Files", `${record.files.toLocaleString("en")}, ${size(record.bytes)}`],
       ["Copied", timestamp(record.copied)],
       ["Verified", `${timestamp(record.verified)}, ${ago(record.verified)}${record.scrubbed ? ", by a scrub" : ", when it was copied"}`],
-      ["Revision", record.revision > 1 ? `${record.revision}; older ones are kept` : "1"],
+      ["Revision", record.revision > 1 ? `${record.revision}: ${record.cause || "its record is unreadable"}; older ones are kept` : "1"],
       ["Run", runLink("supim_daily", record.run)],
     ]) : definitions([["At the source", survey ? `${survey.state}, surveyed ${timestamp(survey.when)}` : "not surveyed"], ["Deleted there", status.days_left === null ? "unknown" : `in ${status.days_left} days`]]),
     ...(record ? record.warnings.map((warning) => make("p", { class: "warn" }, warning)) : []),
