@@ -66,6 +66,9 @@ class Report(Model):
     needs_action: tuple[Text, ...] = Field(
         default=(), description="what somebody must do, in sentences; shown first"
     )
+    known_states: tuple[Text, ...] = Field(
+        default=(), description="those of needs_action that only repeat the state of a backup"
+    )
     archive: Text = Field(description="the folder that holds the backups")
     verification_command: Text | None = Field(
         default=None, description="a shell command that verifies one of the backups by hand"

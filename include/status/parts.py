@@ -1,7 +1,7 @@
 """The parts of a vault's status, one in each asset event: small, plain JSON, validated on input.
 
 Of most parts only the newest event counts: they are read from the vault, and can be published again at any
-time. Two are histories, folded from many events: surveys of the source, and runs.
+time. Three are histories, folded from many events: surveys of the source, runs, and acknowledged alerts.
 """
 
 from typing import Annotated, Literal
@@ -187,7 +187,8 @@ class RunPart(Model):
         good: whether its result is green.
         items: how many items it had.
         troubled: the items that aren't safe after it.
-        needs_action: what somebody has to do, as sentences.
+        needs_action: what somebody has to do that no state of a day or VM shows, as sentences.
+        refused: whether it was a request by hand with which nothing could be done.
     """
 
     kind: Literal["run"] = "run"
@@ -202,10 +203,26 @@ class RunPart(Model):
     items: NonNegativeInt
     troubled: tuple[TroubledItem, ...] = ()
     needs_action: tuple[Text, ...] = ()
+    refused: bool = False
+
+
+class AcknowledgedPart(Model):
+    """Somebody acknowledged an alert on the page, or withdrew that; a history, and the page publishes it.
+
+    Args:
+        key: the alert's key.
+        by: the name of the user.
+        until: until when the alert is folded away; None: until its fact changes.
+    """
+
+    kind: Literal["acknowledged"] = "acknowledged"
+    key: Text
+    by: Text
+    until: AwareDatetime | None = None
 
 
 Part = Annotated[
-    VaultPart | DaysPart | SourcePart | VmPart | VmsPart | ScreenPart | RunPart,
+    VaultPart | DaysPart | SourcePart | VmPart | VmsPart | ScreenPart | RunPart | AcknowledgedPart,
     Field(discriminator="kind"),
 ]
 

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from threading import Lock
 from urllib.parse import unquote_to_bytes
 
@@ -12,14 +13,16 @@ from pydantic import ValidationError
 from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
+from include.names import encoded
 from include.report import Report
-from include.status.parts import PublishedPart, ScreenPart
+from include.status.parts import AcknowledgedPart, PublishedPart, ScreenPart
 from include.status.view import VaultView, fold
 from include.text import visible
 from include.vault.clock import trusted_first
 
 PREFIX = "backup_status/"
-_HISTORIES = ("source", "runs", "vault")
+ACKNOWLEDGED = "acknowledged"
+_HISTORIES = ("source", "runs", "vault", ACKNOWLEDGED)
 _REMEMBERED = 400  # events of each history
 _RECENT = 3  # events of each other part: the last one may have been read earlier than the one before it
 
@@ -123,6 +126,18 @@ def published(extra: object) -> PublishedPart | None:
         return None
 
 
+def publish_acknowledged(session: Session, view: VaultView, part: AcknowledgedPart, when: datetime) -> None:
+    """Publish as an event, like what DAGs publish, that somebody acknowledged an alert."""
+    event = PublishedPart(vault=view.vault, path=view.path, taken=when, part=part)
+    name = f"{PREFIX}{encoded(view.vault)}/{ACKNOWLEDGED}"
+    asset = session.scalar(select(AssetModel).where(AssetModel.name == name))
+    if asset is None:
+        asset = AssetModel(name=name, uri=name)
+        session.add(asset)
+        session.flush()
+    session.add(AssetEvent(asset_id=asset.id, extra=event.model_dump(mode="json")))
+
+
 def report(session: Session, dag: str, run: str) -> Report | None:
     """Return a run's report; None if it has none, or Airflow has deleted it."""
     query = XComModel.get_many(
@@ -137,5 +152,8 @@ def report(session: Session, dag: str, run: str) -> Report | None:
 
 def dags(session: Session) -> Mapping[str, DagModel]:
     """Return the project's DAGs, as Airflow knows them."""
-    names = ("supim_daily", "vm_weekly", "vault_scrub", "vm_boot_test", "supim_restore", "vault_status")
+    names = (
+        *("supim_daily", "vm_weekly", "vault_scrub", "vm_boot_test"),
+        *("supim_restore", "vm_restore", "vault_status"),
+    )
     return {dag.dag_id: dag for dag in session.scalars(select(DagModel).where(DagModel.dag_id.in_(names)))}

@@ -7,14 +7,23 @@ import pytest
 
 from include.days.source import SourceState
 from include.ordinal_day import OrdinalDay
-from include.results.states import Kind, State
-from include.status.alerts import AlertAction, Urgency, VaultStatus
+from include.results.states import State
+from include.status.alert import AlertAction, Urgency
+from include.status.alerts import VaultStatus
 from include.status.day_status import years
 from include.status.forecast import forecast
-from include.status.parts import DayAtSource, DaysPart, Part, SourcePart, VmPart
+from include.status.parts import (
+    AcknowledgedPart,
+    DayAtSource,
+    DaysPart,
+    Part,
+    PublishedPart,
+    SourcePart,
+    VmPart,
+)
 from include.status.view import VaultView, fold
 from include.status.vm_status import VmState, vm_statuses
-from tests.sample_status import NOW, day, published, rules, run, vm
+from tests.sample_status import NOW, day, published, rules, vm
 
 DUE = OrdinalDay.of(NOW.date()) - 2
 
@@ -180,12 +189,44 @@ def test_vms_with_the_same_problem_are_one_alert() -> None:
     assert "and 3 more: the last downtime exceeded" in alert.sentence
 
 
-def test_only_the_last_run_of_each_dag_makes_alerts() -> None:
-    """An older failure is over."""
-    old = run("vm_weekly", Kind.VMS, "VM FAILED", NOW - timedelta(days=7), good=False)
-    new = run("vm_weekly", Kind.VMS, "VM OK", NOW, needs_action=("Look at maq2's fan.",))
-    [alert] = vault_status(in_vault(0), old, new).alerts
-    assert (alert.sentence, alert.run) == ("Look at maq2's fan.", new.run)
+def acknowledged(key: str, until: datetime | None, when: datetime = NOW) -> PublishedPart:
+    """Return the event of an acknowledgement."""
+    return published(AcknowledgedPart(key=key, by="ana", until=until), when)
+
+
+def with_acknowledgement(status: VaultStatus, event: PublishedPart, now: datetime = NOW) -> VaultStatus:
+    """Return a status after somebody acknowledged an alert."""
+    events = [published(each, NOW - timedelta(hours=1)) for each in (rules(), in_vault(0, 3))]
+    [view] = fold([*events, event])
+    return VaultStatus(view, now, years(view, now), status.vms, status.forecast, status.paused)
+
+
+def test_an_acknowledged_alert_is_folded_away_until_its_time_is_over() -> None:
+    """Who acknowledged it, and when, stays with it; the headline doesn't call it safe."""
+    before = vault_status(in_vault(0, 3))
+    [gap] = before.alerts
+    event = acknowledged(gap.key, NOW + timedelta(days=1))
+    during, after = (with_acknowledgement(before, event, NOW + timedelta(hours=hours)) for hours in (23, 24))
+    [folded] = during.acknowledged
+    assert (folded.alert.key, folded.acknowledgement.by, during.alerts) == (gap.key, "ana", [])
+    assert (during.headline, during.urgency) == ("2 days are not safe", Urgency.TO_DO)
+    assert during.view.taken < NOW  # nobody read the vault for it
+    assert (after.acknowledged, after.alerts[0].key) == ([], gap.key)
+
+
+def test_an_acknowledged_alert_comes_back_when_its_fact_changes() -> None:
+    """As when a third day is missing; only its text, such as the days that are left, may change."""
+    [two] = vault_status(in_vault(0, 3)).alerts
+    [three] = vault_status(in_vault(0, 4)).alerts
+    [later] = vault_status(in_vault(0, 3), now=NOW + timedelta(minutes=1)).alerts
+    assert two.key == later.key != three.key
+
+
+def test_a_withdrawn_acknowledgement_shows_the_alert_again() -> None:
+    """The last word counts."""
+    before = vault_status(in_vault(0, 3))
+    event = acknowledged(before.alerts[0].key, NOW)
+    assert with_acknowledgement(before, event).alerts == before.alerts
 
 
 def measured(*used: int, every: int = 1) -> VaultView:

@@ -29,7 +29,7 @@ def test_the_navigation_opens_the_page_with_headline_and_alerts(daily: Daily, ad
     expect(frame.get_by_role("heading", level=1)).to_have_text(re.compile("10 days are not safe"))
     alerts = frame.locator(".alerts li")
     expect(alerts.first).to_contain_text("is damaged in the vault")
-    expect(alerts.first.get_by_role("button")).to_have_text("Back up …")
+    expect(alerts.first.get_by_role("button").first).to_have_text("Back up …")
     expect(frame.get_by_text(re.compile("As of .*, 2 h ago"))).to_be_visible()
 
 
@@ -103,6 +103,52 @@ def test_a_vm_shows_its_screen_and_its_downtimes(daily: Daily, admin: Page) -> N
     wait_for(lambda: picture.evaluate("image => image.naturalWidth") == 320, "the picture")
 
 
+def test_a_vm_shows_all_its_images_and_any_of_them_can_be_restored(
+    daily: Daily, admin: Page, sample_vault: datetime
+) -> None:
+    """With size, age, verification and boot test; the form has the image chosen, and others to choose."""
+    images = vm("maq2", sample_vault).generations
+    third = images[-3].instant.strftime("%Y-%m-%dT%H-%M-%SZ")
+    open_page(admin, daily.airflow)
+    admin.get_by_role("button", name="maq2", exact=True).click()
+    rows = admin.get_by_role("region", name="Images of maq2").locator("tbody tr")
+    expect(rows).to_have_count(12)
+    expect(rows.nth(2)).to_contain_text(re.compile(r"17 days ago.* GB17 days agopassed.* s"))
+    rows.nth(2).get_by_role("button", name=f"Restore {third}").click()
+    form = admin.get_by_role("dialog", name="Restore a VM")
+    expect(form.get_by_label("Image")).to_have_value(third)
+    expect(form.get_by_label("Image").locator("option")).to_have_count(13)
+    expect(form).to_contain_text(f"vm_restore makes a new VM, maq2-restored, of {third}")
+    expect(form).to_contain_text("vm_restore is paused: the run waits until you unpause it.")
+    form.get_by_label("How").select_option("in place")
+    form.get_by_label("Dry run").check()
+    form.get_by_label("To confirm").fill("maq1")
+    form.get_by_role("button", name="Restore", exact=True).click()
+    assert form.get_by_label("To confirm").evaluate("field => field.validationMessage") == "Type maq2."
+    form.get_by_label("To confirm").fill("maq2")
+    form.get_by_role("button", name="Restore", exact=True).click()
+    run = form.get_by_role("link").inner_text()
+    assert daily.airflow.run("vm_restore", run)["conf"] == {
+        "vm": "maq2",
+        "generation": third,
+        "how": "in place",
+        "confirm": "maq2",
+        "start": False,
+        "dry_run": True,
+    }
+
+
+def test_times_name_their_zone_which_is_the_one_picked_in_airflow(daily: Daily, admin: Page) -> None:
+    """Here it is picked while the page is open."""
+    frame = open_framed(admin, daily.airflow)
+    taken, zones = frame.locator(".status time"), {"Asia/Kolkata": "UTC+5:30", "UTC": "UTC"}
+    for zone, named in zones.items():
+        admin.evaluate("zone => localStorage.setItem('timezone', JSON.stringify(zone))", zone)
+        expect(taken.first).to_have_text(re.compile(rf"^\d{{4}}-\d\d-\d\d \d\d:\d\d {re.escape(named)}$"))
+        expect(frame.locator("footer")).to_contain_text(f"times in {zone}, days by America/Sao_Paulo")
+    admin.evaluate("localStorage.removeItem('timezone')")
+
+
 def test_a_vm_that_was_never_booted_has_no_screen(daily: Daily, admin: Page) -> None:
     """And nothing in its place."""
     open_page(admin, daily.airflow)
@@ -126,7 +172,7 @@ def test_an_image_without_a_record_has_an_unknown_method_and_downtime(
     expect(admin.locator(".vms tbody tr")).to_contain_text("unknown")
     admin.locator(".vms th button").click()
     record = admin.get_by_role("dialog")
-    expect(record).to_contain_text("its record is unreadable")
+    expect(record).to_contain_text("The record of its newest image is unreadable.")
     expect(record).to_contain_text("unknown; budget 60.0 s")
 
 

@@ -92,8 +92,11 @@ def _run_parts(
     if plans:
         yield run_part.SOURCE, run_part.source_part(plans)
     if report:
-        run = context["dag_run"].run_id
-        yield run_part.RUNS, run_part.run_part(report, dag=context["dag"].dag_id, run=run)
+        run = context["dag_run"]
+        part = run_part.run_part(
+            report, dag=context["dag"].dag_id, run=run.run_id, by_hand=run.run_type == "manual"
+        )
+        yield run_part.RUNS, part
 
 
 def _years(plans: Sequence[DayPlan], report: Report | None) -> set[int]:
