@@ -39,6 +39,7 @@ ELSEWHERE = {
         ),
     ),
     "tests/include/cli/test_terminal.py": ("commands typed at a terminal", "cli/__main__ cli/init_command"),
+    "tests/include/cli/test_protect_command.py": ("both commands, typed", "cli/unprotect_command"),
     "tests/include/restore/test_vm_folder.py": ("the command, typed", "cli/restore_vm_command"),
     "tests/include/config/test_site_file.py": (
         "every key of the whole site file, right and wrong",

@@ -11,7 +11,8 @@ from include.scrub.backups import BackupStatus, in_vault, statuses
 from include.text import size
 
 _DESCRIPTION = """\
-List all backups of the vault, when each was last verified, and which are known to be damaged. This reads
+List all backups of the vault, when each was last verified, which are known to be damaged, and which images
+somebody protects from removal. This reads
 records only; 'inpe-backup verify' reads the data. The exit status is 1 if a backup is damaged and no newer
 version replaces it."""
 
@@ -43,6 +44,11 @@ def _row(status: BackupStatus) -> tuple[str, ...]:
 
 
 def _description(status: BackupStatus) -> str:
+    protection = status.backup.protection
+    return f"{_condition(status)}{f'; {protection.reason}' if protection else ''}"
+
+
+def _condition(status: BackupStatus) -> str:
     if not status.damage:
         return "intact, but dated in the future: a clock was wrong" if status.backup.is_ahead else "intact"
     replaced = f"; replaced by {status.replaced_by}, which is intact" if status.replaced_by else ""
@@ -50,6 +56,7 @@ def _description(status: BackupStatus) -> str:
 
 
 def _as_json(status: BackupStatus) -> dict[str, Any]:
+    protection = status.backup.protection
     return {
         "name": status.backup.name,
         "folder": str(status.backup.folder),
@@ -57,4 +64,5 @@ def _as_json(status: BackupStatus) -> dict[str, Any]:
         "verified": status.verified.isoformat() if status.verified else None,
         "damage": status.damage,
         "replaced_by": status.replaced_by,
+        "protection": protection.model_dump(mode="json") if protection else None,
     }

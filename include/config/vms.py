@@ -30,6 +30,9 @@ class HealthChecks(Section):
 class KeepRules(Section):
     """How many generations are kept."""
 
+    last: NonNegativeInt = Field(
+        default=3, description="The newest generations, which are kept whatever their weeks."
+    )
     weekly: NonNegativeInt = Field(default=8, description="Weeks of which the newest is kept.")
     monthly: NonNegativeInt = Field(default=6, description="Months of which the newest is kept.")
     yearly: NonNegativeInt = Field(default=3, description="Years of which the newest is kept.")

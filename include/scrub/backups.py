@@ -11,6 +11,7 @@ from include.scrub.finding import missing
 from include.vault.vault import Vault
 from include.vault.verification_log import VerificationLog
 from include.vms.archive import PublishedVm, VmArchive
+from include.vms.protection import Protection
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,11 @@ class Backup:
     def is_ahead(self) -> bool:
         """Whether it is dated in the future; the name of a day isn't the date of its backup."""
         return isinstance(self.published, PublishedVm) and self.published.is_ahead
+
+    @property
+    def protection(self) -> Protection | None:
+        """By whom and why it is protected from removal; days are never removed."""
+        return self.published.protection if isinstance(self.published, PublishedVm) else None
 
     @property
     def verification_log(self) -> VerificationLog:

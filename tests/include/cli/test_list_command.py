@@ -90,6 +90,7 @@ def test_json_has_the_same_content(vault: Vault, capsys: pytest.CaptureFixture[s
         "verified": WHEN.isoformat(),
         "damage": None,
         "replaced_by": None,
+        "protection": None,
     }
 
 
