@@ -29,11 +29,13 @@ from include.status.parts import (
     VmsPart,
 )
 from include.status.space import Space
+from include.vms.protection import Protection
 
 VAULT = "3f2a77c0-vault"
 PATH = "/backup/vault"
 LAG_DAYS = 2
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
+_PROTECTION = Protection(who="ana", when=NOW - timedelta(days=30), why="before the upgrade")
 
 
 def published(part: Part, taken: datetime, vault: str = VAULT, path: str = PATH) -> PublishedPart:
@@ -96,6 +98,7 @@ def vm(name: str, now: datetime, *, weeks: int = 12, slow: bool = False, seed: i
             downtime_s=71.0 if slow and back == 0 else round(base * luck.uniform(0.8, 1.3), 1),
             verified=last - timedelta(weeks=back) + timedelta(hours=1),
             booted=back == 2,
+            protection=_PROTECTION if back == 5 else None,
         )
         for back in reversed(range(weeks))
     ]

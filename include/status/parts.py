@@ -14,6 +14,7 @@ from include.models import Day, Model, ZoneName
 from include.results.states import Kind, Outcome, State, Text
 from include.status.space import Space
 from include.vms.models import Method
+from include.vms.protection import Protection
 
 
 class VaultPart(Model):
@@ -96,6 +97,7 @@ class GenerationStatus(Model):
         verified: when every byte was last verified.
         booted: whether it passed a boot test.
         damage: what is wrong with it, as a sentence.
+        protection: who protects it from removal, and why; None: nobody.
     """
 
     instant: AwareDatetime
@@ -106,6 +108,7 @@ class GenerationStatus(Model):
     verified: AwareDatetime
     booted: bool = False
     damage: Text | None = None
+    protection: Protection | None = None
 
 
 class BootTestStatus(Model):

@@ -126,6 +126,7 @@ def _readable(generation: PublishedVm, record: VmRecord) -> GenerationStatus:
         verified=scrub.when if scrub else record.verifications[-1].when,
         booted=has_booted(generation),
         damage=generation.suspect,
+        protection=generation.protection,
     )
 
 
@@ -140,6 +141,7 @@ def _unreadable(generation: PublishedVm, error: Exception) -> GenerationStatus:
         downtime_s=None,
         verified=generation.instant,
         damage=damage,
+        protection=generation.protection,
     )
 
 

@@ -66,6 +66,34 @@ def vm_boot_test() -> Form:
     }
 
 
+def vm_protect() -> Form:
+    """Return the form of ``vm_protect``."""
+    return {
+        "vm": Param(
+            type="string", minLength=1, title="VM", description="The VM's name in the vault, such as maq1."
+        ),
+        "generation": Param(
+            type="string",
+            pattern=_GENERATION,
+            title="Image",
+            description="The image's folder in the vault, such as 2026-11-22T05-00-03Z.",
+        ),
+        "why": Param(
+            None,
+            type=_TEXT,
+            maxLength=300,
+            title="Reason",
+            description="Why it's protected, such as: before the upgrade. Empty: only to lift a protection.",
+        ),
+        "lift": Param(
+            default=False,
+            type="boolean",
+            title="Lift it",
+            description="On: the image isn't protected any more. Off: it's protected until you lift that.",
+        ),
+    }
+
+
 def supim_restore(site: Site) -> Form:
     """Return the form of ``supim_restore``."""
     hosts = [site.supim.source.ssh_conn_id, *(host.ssh_conn_id for host in site.vms.hosts)]

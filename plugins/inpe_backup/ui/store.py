@@ -154,6 +154,6 @@ def dags(session: Session) -> Mapping[str, DagModel]:
     """Return the project's DAGs, as Airflow knows them."""
     names = (
         *("supim_daily", "vm_weekly", "vault_scrub", "vm_boot_test"),
-        *("supim_restore", "vm_restore", "vault_status"),
+        *("supim_restore", "vm_restore", "vm_protect", "vault_status"),
     )
     return {dag.dag_id: dag for dag in session.scalars(select(DagModel).where(DagModel.dag_id.in_(names)))}

@@ -4,9 +4,10 @@ import itertools
 import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from urllib.parse import quote
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from include.ordinal_day import OrdinalDay
 from include.status.parts import DaysPart, VmsPart
@@ -113,7 +114,8 @@ def test_a_vm_shows_all_its_images_and_any_of_them_can_be_restored(
     admin.get_by_role("button", name="maq2", exact=True).click()
     rows = admin.get_by_role("region", name="Images of maq2").locator("tbody tr")
     expect(rows).to_have_count(12)
-    expect(rows.nth(2)).to_contain_text(re.compile(r"17 days ago.* GB17 days agopassed.* s"))
+    expect(rows.nth(2)).to_contain_text(re.compile(r"17 days ago.* GB17 days agopassed.* sProtect …"))
+    expect(rows.nth(5)).to_contain_text("by anaLift …")
     rows.nth(2).get_by_role("button", name=f"Restore {third}").click()
     form = admin.get_by_role("dialog", name="Restore a VM")
     expect(form.get_by_label("Image")).to_have_value(third)
@@ -127,8 +129,7 @@ def test_a_vm_shows_all_its_images_and_any_of_them_can_be_restored(
     assert form.get_by_label("To confirm").evaluate("field => field.validationMessage") == "Type maq2."
     form.get_by_label("To confirm").fill("maq2")
     form.get_by_role("button", name="Restore", exact=True).click()
-    run = form.get_by_role("link").inner_text()
-    assert daily.airflow.run("vm_restore", run)["conf"] == {
+    assert _taken_back(daily, "vm_restore", form) == {
         "vm": "maq2",
         "generation": third,
         "how": "in place",
@@ -136,6 +137,38 @@ def test_a_vm_shows_all_its_images_and_any_of_them_can_be_restored(
         "start": False,
         "dry_run": True,
     }
+
+
+def test_an_image_is_protected_and_that_is_lifted_by_a_run_where_the_vault_is(
+    daily: Daily, admin: Page, sample_vault: datetime
+) -> None:
+    """The web server may not have it."""
+    newest, *_, protected = reversed(vm("maq2", sample_vault).generations[-6:])
+    new, old = (image.instant.strftime("%Y-%m-%dT%H-%M-%SZ") for image in (newest, protected))
+    open_page(admin, daily.airflow)
+    admin.get_by_role("button", name="maq2", exact=True).click()
+    admin.get_by_role("button", name=f"Protect {new}").click()
+    form = admin.get_by_role("dialog", name="Protect an image")
+    expect(form).to_contain_text(f"maq2 {new} is kept, whatever the rules of retention are")
+    form.get_by_label("Reason").fill("before the upgrade")
+    form.get_by_role("button", name="Protect", exact=True).click()
+    request = {"vm": "maq2", "generation": new, "lift": False, "why": "before the upgrade"}
+    assert _taken_back(daily, "vm_protect", form) == request
+    admin.keyboard.press("Escape")
+    admin.get_by_role("button", name="maq2", exact=True).click()
+    admin.get_by_role("button", name=f"Lift the protection of {old}").click()
+    form = admin.get_by_role("dialog", name="Lift the protection of an image")
+    expect(form).to_contain_text(f"maq2 {old} is protected by ana: before the upgrade")
+    form.get_by_role("button", name="Lift it").click()
+    assert _taken_back(daily, "vm_protect", form) == {"vm": "maq2", "generation": old, "lift": True}
+
+
+def _taken_back(daily: Daily, dag: str, form: Locator) -> object:
+    """Return what a form triggered a paused DAG with, and delete the run, for which others would wait."""
+    run = form.get_by_role("link").inner_text()
+    conf: object = daily.airflow.run(dag, run)["conf"]
+    daily.airflow.api("DELETE", f"/dags/{dag}/dagRuns/{quote(run, safe='')}")
+    return conf
 
 
 def test_times_name_their_zone_which_is_the_one_picked_in_airflow(daily: Daily, admin: Page) -> None:

@@ -65,7 +65,7 @@ function zone() {
 function timestamp(text) {
   const form = { timeZone: zone(), year: "numeric", month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit", hourCycle: "h23", timeZoneName: "shortOffset" };
   const part = Object.fromEntries(new Intl.DateTimeFormat("en", form).formatToParts(new Date(text)).map(({ type, value }) => [type, value]));
-  return `${part.year}-${part.month}-${part.day} ${part.hour}:${part.minute} ${part.timeZoneName.replace("GMT", "UTC")}`;
+  return `${part.year}-${part.month}-${part.day} ${part.hour}:${part.minute} ${part.timeZoneName.replace(/^GMT(\+0$)?/, "UTC")}`;
 }
 const time = (text) => make("time", { datetime: text }, timestamp(text));
 function setTimes() {

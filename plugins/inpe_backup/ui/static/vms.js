@@ -21,18 +21,25 @@ function bootTest(image, last) {
 function row(vm, image) {
   const name = generationName(image), verified = image.damage ? make("b", { class: "bad", title: image.damage }, "damaged") : ago(image.verified);
   return make("tr", {},
-    make("th", { scope: "row", title: name }, time(image.instant)),
-    make("td", {}, ago(image.instant)),
+    make("th", { scope: "row", title: name }, time(image.instant), make("s", {}, ago(image.instant))),
     make("td", { class: "n" }, isUnreadable(image) ? "unknown" : size(image.bytes)),
     make("td", {}, verified),
     make("td", {}, bootTest(image, vm.boot_test)),
     make("td", {}, downtime(image)),
+    make("td", {}, protection(vm, image)),
     make("td", {}, make("button", { type: "button", "aria-label": `Restore ${name}`, onclick: () => openRestoreVm(vm.name, name) }, "Restore …")));
+}
+
+function protection(vm, image) {
+  const is = image.protection, name = generationName(image);
+  const text = is ? make("span", { class: "who", title: `${is.why}${is.when ? `, since ${timestamp(is.when)}` : ""}` }, `by ${is.who}`) : "";
+  const attributes = { type: "button", "aria-label": `${is ? "Lift the protection of" : "Protect"} ${name}`, onclick: () => openProtect(vm.name, name, is) };
+  return make("span", {}, text, make("button", attributes, is ? "Lift …" : "Protect …"));
 }
 
 function images(vm) {
   if (!vm.generations.length) return null;
-  const heads = ["Image", "Age", "Size", "Verified", "Boot test", "Downtime", ""];
+  const heads = ["Image", "Size", "Verified", "Boot test", "Downtime", "Protected", ""];
   return make("div", { class: "scroll images", tabindex: "0", role: "region", "aria-label": `Images of ${vm.name}` },
     make("table", {},
       make("thead", {}, make("tr", {}, ...heads.map((head) => (head ? make("th", { scope: "col" }, head) : make("td"))))),
@@ -98,6 +105,26 @@ function openBootTest(name) {
   openBox(box, query(".main", box));
 }
 
+function openProtect(name, generation, is) {
+  const box = query("#protect"), form = query(".request", box);
+  form.reset();
+  form.vm.value = name;
+  form.generation.value = generation;
+  form.lift.value = is ? "1" : "";
+  form.why.parentNode.hidden = Boolean(is);
+  form.why.required = !is;
+  query("h2", box).textContent = is ? "Lift the protection of an image" : "Protect an image";
+  query(".main", box).textContent = is ? "Lift it" : "Protect";
+  query(".about", box).textContent = is ? `${name} ${generation} is protected by ${is.who}: ${is.why}` : `${name} ${generation} is kept, whatever the rules of retention are, until somebody lifts that.`;
+  openBox(box, is ? query(".main", box) : form.why);
+}
+
+function protect(form) {
+  const conf = { vm: form.vm.value, generation: form.generation.value, lift: Boolean(form.lift.value) };
+  if (!conf.lift) conf.why = form.why.value.trim();
+  return startRun("vm_protect", conf);
+}
+
 function previewRestoreVm(form, text) {
   const inPlace = form.how.value === "in place", name = form.vm.value;
   for (const label of queryAll("[data-how]", form)) label.hidden = label.dataset.how !== form.how.value;
@@ -131,6 +158,7 @@ function restoreVm(form) {
 }
 
 forms["restore-vm"] = { start: restoreVm, preview: previewRestoreVm };
+forms.protect = { start: protect, preview: (_, text) => text.replaceChildren(make("b", { class: "warn" }, pausedText("vm_protect"))) };
 forms["boot-test"] = { start: (form) => startRun("vm_boot_test", { vm: form.vm.value, dry_run: form.dry_run.checked }), preview: previewBootTest };
 
 document.addEventListener("change", (event) => {
