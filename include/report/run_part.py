@@ -40,6 +40,7 @@ def run_part(report: Report, *, dag: str, run: str) -> RunPart:
         finished=report.finished,
         items=len(report.items),
         troubled=tuple(map(_troubled, filter(_is_troubled, report.items))),
+        left_out=tuple(_troubled(item) for item in report.items if item.outcome is Outcome.EXCLUDED),
         needs_action=report.needs_action,
     )
 

@@ -14,6 +14,7 @@ from include.models import Day, Model, ZoneName
 from include.results.states import Kind, Outcome, State, Text
 from include.status.space import Space
 from include.vms.models import Method
+from include.vms.protection import Protection
 
 
 class VaultPart(Model):
@@ -95,6 +96,7 @@ class GenerationStatus(Model):
         downtime_s: how long the VM was down for it; None: it was not stopped, or unknown.
         verified: when every byte was last verified.
         booted: whether it passed a boot test.
+        protection: by whom it is protected from removal, since when and why; None: it isn't.
         damage: what is wrong with it, as a sentence.
     """
 
@@ -105,6 +107,7 @@ class GenerationStatus(Model):
     downtime_s: NonNegativeFloat | None
     verified: AwareDatetime
     booted: bool = False
+    protection: Protection | None = None
     damage: Text | None = None
 
 
@@ -168,7 +171,7 @@ class ScreenPart(Model):
 
 
 class TroubledItem(Model):
-    """An item that isn't safe after a run: a day, a VM, a backup."""
+    """An item that isn't safe after a run, or was left out of it: a day, a VM, a backup."""
 
     name: Text
     state: State
@@ -187,6 +190,7 @@ class RunPart(Model):
         good: whether its result is green.
         items: how many items it had.
         troubled: the items that aren't safe after it.
+        left_out: the VMs that it left out: copies that restores made, and those that the site file excludes.
         needs_action: what somebody has to do, as sentences.
     """
 
@@ -201,6 +205,7 @@ class RunPart(Model):
     finished: AwareDatetime
     items: NonNegativeInt
     troubled: tuple[TroubledItem, ...] = ()
+    left_out: tuple[TroubledItem, ...] = ()
     needs_action: tuple[Text, ...] = ()
 
 

@@ -125,6 +125,7 @@ def _readable(generation: PublishedVm, record: VmRecord) -> GenerationStatus:
         downtime_s=record.downtime_s if record.stopped in ("by itself", "destroyed") else None,
         verified=scrub.when if scrub else record.verifications[-1].when,
         booted=has_booted(generation),
+        protection=generation.protection,
         damage=generation.suspect,
     )
 
@@ -139,6 +140,7 @@ def _unreadable(generation: PublishedVm, error: Exception) -> GenerationStatus:
         method="unknown",
         downtime_s=None,
         verified=generation.instant,
+        protection=generation.protection,
         damage=damage,
     )
 

@@ -1,6 +1,6 @@
 """The content of the page for its templates: text, cells and charts; it decides nothing."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -12,10 +12,10 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from include import text
-from include.results.states import State
+from include.results.states import Kind, State
 from include.status.alerts import Urgency, VaultStatus
 from include.status.day_status import DayState, Year
-from include.status.parts import BootTestStatus
+from include.status.parts import BootTestStatus, RunPart, TroubledItem
 from include.status.vm_status import VmState, VmStatus
 from inpe_backup.ui import cells, charts
 
@@ -137,12 +137,18 @@ def content(
         "head": cells.head(),
         "years": [year_view(index, year) for index, year in enumerate(status.calendar)],
         "vms": [vm_row(vm, status) for vm in status.vms],
+        "left_out": left_out(status.view.runs),
         "next_weekly": next_run(dags.get("vm_weekly"), status.view.zone),
         "next_daily": next_run(dags.get("supim_daily"), status.view.zone),
         "space_chart": charts.space_chart(status.view.space_history, status.view.zone),
         "runs": status.view.runs[:_MAX_RUNS],
         "paused": " ".join(name for name, dag in dags.items() if dag.is_paused),
     }
+
+
+def left_out(runs: Sequence[RunPart]) -> tuple[TroubledItem, ...]:
+    """Return the VMs that the last weekly run left out, each with the reason."""
+    return next((run.left_out for run in runs if run.about is Kind.VMS), ())
 
 
 def next_run(dag: DagModel | None, zone: ZoneInfo) -> str:

@@ -175,6 +175,7 @@ async function showVm(name) {
   try { vm = await get(api(`vms/${encodeURIComponent(name)}`)); } catch (error) { show(name, make("p", {}, error.message)); return; }
   const images = vm.generations, last = images[images.length - 1], seconds = (s) => `${s.toFixed(1)} s`;
   const down = (image) => (image.method === "unknown" ? "unknown" : image.downtime_s === null ? "not stopped" : seconds(image.downtime_s));
+  const protectedBy = (image) => `${timestamp(image.instant)}, by ${image.protection.who}: ${image.protection.why}`;
   show(`${name} · ${vm.state}`,
     make("p", {}, vm.sentence),
     definitions([
@@ -184,6 +185,7 @@ async function showVm(name) {
       ["Verified", last && `${timestamp(last.verified)}, ${ago(last.verified)}`],
       ["Downtimes", make("span", {}, `${images.slice(-12).map(down).join(", ")}; budget ${seconds(vm.budget_s)}`)],
       ["Boot test", vm.boot_test ? `${vm.boot_test.result}, ${ago(vm.boot_test.when)}: ${vm.boot_test.how}` : "never"],
+      ["Protected", images.filter((image) => image.protection).map(protectedBy).join("; ")],
       ["Removed next", vm.next_removal ? `${timestamp(vm.next_removal.instant)}: ${vm.next_removal.reason}` : "nothing"],
     ]),
     vm.screen ? make("img", { src: screenOf(name), alt: `The screen of ${name} in its last boot test` }) : null,
