@@ -95,7 +95,10 @@ class HostSection(Section):
     uri: str = Field(
         default="qemu:///system", pattern=r"^\S+$", description="The connection URI of libvirt there."
     )
-    vms: list[str] = Field(min_length=1, description="Name patterns; each must match a VM.")
+    vms: list[str] = Field(
+        min_length=1,
+        description="Name patterns; each must match a VM. A copy that a restore made must be named exactly.",
+    )
     exclude: list[str] = Field(
         default=[], description="Name patterns of VMs that are left out; each must match one."
     )

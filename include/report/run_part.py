@@ -41,6 +41,7 @@ def run_part(report: Report, *, dag: str, run: str, by_hand: bool = False) -> Ru
         finished=report.finished,
         items=len(report.items),
         troubled=tuple(map(_troubled, filter(_is_troubled, report.items))),
+        left_out=tuple(_troubled(item) for item in report.items if item.outcome is Outcome.EXCLUDED),
         needs_action=tuple(each for each in report.needs_action if each not in report.known_states),
         refused=by_hand and not report.items and not is_good(report),
     )

@@ -96,8 +96,8 @@ class GenerationStatus(Model):
         downtime_s: how long the VM was down for it; None: it was not stopped, or unknown.
         verified: when every byte was last verified.
         booted: whether it passed a boot test.
+        protection: by whom it is protected from removal, since when and why; None: it isn't.
         damage: what is wrong with it, as a sentence.
-        protection: who protects it from removal, and why; None: nobody.
     """
 
     instant: AwareDatetime
@@ -107,8 +107,8 @@ class GenerationStatus(Model):
     downtime_s: NonNegativeFloat | None
     verified: AwareDatetime
     booted: bool = False
-    damage: Text | None = None
     protection: Protection | None = None
+    damage: Text | None = None
 
 
 class BootTestStatus(Model):
@@ -171,7 +171,7 @@ class ScreenPart(Model):
 
 
 class TroubledItem(Model):
-    """An item that isn't safe after a run: a day, a VM, a backup."""
+    """An item that isn't safe after a run, or was left out of it: a day, a VM, a backup."""
 
     name: Text
     state: State
@@ -190,6 +190,7 @@ class RunPart(Model):
         good: whether its result is green.
         items: how many items it had.
         troubled: the items that aren't safe after it.
+        left_out: the VMs that it left out: copies that restores made, and those that the site file excludes.
         needs_action: what somebody has to do that no state of a day or VM shows, as sentences.
         refused: whether it was a request by hand with which nothing could be done.
     """
@@ -205,6 +206,7 @@ class RunPart(Model):
     finished: AwareDatetime
     items: NonNegativeInt
     troubled: tuple[TroubledItem, ...] = ()
+    left_out: tuple[TroubledItem, ...] = ()
     needs_action: tuple[Text, ...] = ()
     refused: bool = False
 

@@ -125,8 +125,8 @@ def _readable(generation: PublishedVm, record: VmRecord) -> GenerationStatus:
         downtime_s=record.downtime_s if record.stopped in ("by itself", "destroyed") else None,
         verified=scrub.when if scrub else record.verifications[-1].when,
         booted=has_booted(generation),
-        damage=generation.suspect,
         protection=generation.protection,
+        damage=generation.suspect,
     )
 
 
@@ -140,8 +140,8 @@ def _unreadable(generation: PublishedVm, error: Exception) -> GenerationStatus:
         method="unknown",
         downtime_s=None,
         verified=generation.instant,
-        damage=damage,
         protection=generation.protection,
+        damage=damage,
     )
 
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
@@ -73,6 +73,26 @@ def due_removals(
             boot_tests=record.vm in boot_tests,
         )
         if not decision.keep
+    ]
+
+
+def removals_after(
+    vault: Vault, vms: Iterable[str], keep: KeepRules, coming: datetime, *, boot_tests: AbstractSet[str]
+) -> list[RemovedGeneration]:
+    """Return what :func:`apply_retention` would remove after a run that images these VMs.
+
+    Args:
+        vault: the vault.
+        vms: their names.
+        keep: how many are kept.
+        coming: the instant of their new generations.
+        boot_tests: those that are boot-tested.
+    """
+    retained = {vm: Retained.of(VmArchive(vault).of(vm), boot_tests=vm in boot_tests) for vm in vms}
+    return [
+        RemovedGeneration(vm=vm, instant=decision.instant, reason=decision.reason)
+        for vm, found in retained.items()
+        for decision in found.next_to_remove(keep, coming.astimezone(UTC))
     ]
 
 

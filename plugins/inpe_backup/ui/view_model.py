@@ -1,6 +1,6 @@
 """The content of the page for its templates: text, cells and charts; it decides nothing."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,11 +12,11 @@ from jinja2.runtime import Context
 from markupsafe import Markup
 
 from include import text
-from include.results.states import State
+from include.results.states import Kind, State
 from include.status.alert import Urgency
 from include.status.alerts import VaultStatus
 from include.status.day_status import DayState, Year
-from include.status.parts import BootTestStatus
+from include.status.parts import BootTestStatus, RunPart, TroubledItem
 from include.status.vm_status import VmState, VmStatus
 from inpe_backup.ui import cells, charts
 
@@ -138,12 +138,18 @@ def content(
         "head": cells.head(),
         "years": [year_view(index, year) for index, year in enumerate(status.calendar)],
         "vms": [vm_row(vm, status) for vm in status.vms],
+        "left_out": left_out(status.view.runs),
         "next_weekly": next_run(dags.get("vm_weekly")),
         "next_daily": next_run(dags.get("supim_daily")),
         "space_chart": charts.space_chart(status.view.space_history, status.view.zone),
         "runs": status.view.runs[:_MAX_RUNS],
         "paused": " ".join(name for name, dag in dags.items() if dag.is_paused),
     }
+
+
+def left_out(runs: Sequence[RunPart]) -> tuple[TroubledItem, ...]:
+    """Return the VMs that the last weekly run left out, each with the reason."""
+    return next((run.left_out for run in runs if run.about is Kind.VMS), ())
 
 
 def next_run(dag: DagModel | None) -> datetime | str:

@@ -55,7 +55,7 @@ def test_an_invalid_event_is_refused(wrong: dict[str, object]) -> None:
 
 
 def test_a_run_is_summarized_from_its_report() -> None:
-    """Its line is the mail's subject; it lists the items that aren't safe, except excluded ones."""
+    """Its line is the mail's subject; it lists the items that aren't safe, and excluded ones apart."""
     items = (
         item("2026-268", State.PASSED, Outcome.COPIED),
         item("2026-267", State.FAILED, Outcome.MISSING),
@@ -67,6 +67,7 @@ def test_a_run_is_summarized_from_its_report() -> None:
     assert [(troubled.name, troubled.outcome) for troubled in part.troubled] == [
         ("2026-267", Outcome.MISSING)
     ]
+    assert [(left.name, left.reason) for left in part.left_out] == [("maq9", "So it is.")]
 
 
 def test_what_only_repeats_the_state_of_a_backup_is_not_published_with_the_run() -> None:

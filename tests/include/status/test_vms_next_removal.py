@@ -10,6 +10,7 @@ from include.config.site_file import Site
 from include.status.parts import VmPart
 from include.status.snapshot import VaultSnapshot
 from include.vault.vault import Vault
+from include.vms.archive import VmArchive
 from tests.include.vms import sample_vms
 from tests.include.vms.sample_vms import INSTANT
 
@@ -52,6 +53,22 @@ def test_the_only_image_isnt_named_as_if_it_went_now(vault: Vault) -> None:
     removal = vm(vault, last=1, weekly=0, monthly=0, yearly=0).next_removal
     assert removal
     assert removal.reason.startswith("Removed once the next image is verified. Not kept: ")
+
+
+def test_a_protected_image_isnt_removed_next(vault: Vault) -> None:
+    """The next older one is; who protects it and why is in its status, also if its record is unreadable."""
+    protected, other = (sample_vms.lay(vault, instant=INSTANT - weeks * WEEK) for weeks in (2, 1))
+    sample_vms.lay(vault)
+    VmArchive(vault).protect("maq1", protected.name, who="ana", why="before the patch")
+    part = vm(vault, last=1, weekly=0, monthly=0, yearly=0)
+    assert part.next_removal
+    assert part.next_removal.instant == other.instant
+    assert [bool(image.protection) for image in part.generations] == [True, False, False]
+    protected.record_file.chmod(0o644)
+    protected.record_file.write_text("{")
+    image = vm(vault).generations[0].protection
+    assert image
+    assert (image.who, image.why) == ("ana", "before the patch")
 
 
 @pytest.mark.parametrize(("not_booted", "removes"), [([], False), (["maq1"], True)])

@@ -4,6 +4,7 @@ import fcntl
 import json
 import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from include.vms.archive import PublishedVm, VmArchive
 from include.vms.protection import Protection
 from include.vms.removal import apply_retention, due_removals, remove
 from tests.include.days.sample_days import tree
-from tests.include.vms.sample_vms import INSTANT, lay, names, record, verified
+from tests.include.vms.sample_vms import INSTANT, lay, lay_ahead, names, record, verified
 
 WEEK = timedelta(weeks=1)
 NONE = KeepRules(last=0, weekly=0, monthly=0, yearly=0)
@@ -214,6 +215,48 @@ def test_what_is_being_removed_cant_be_protected(vault: Vault, archive: VmArchiv
     ):
         archive.protect("maq1", OLDEST, who="ana", why=WHY)
     assert oldest(vault).protection is None
+
+
+def test_a_protection_and_a_removal_at_once_agree(vault: Vault, archive: VmArchive) -> None:
+    """Either the person hears that it is protected, and it stays, or that it couldn't be."""
+    for back in range(3, 9):
+        name = lay(vault, instant=INSTANT - back * WEEK).name
+        with ThreadPoolExecutor(2) as threads:
+            removing = threads.submit(apply_retention, vault, [record()], NONE)
+            protecting = threads.submit(archive.protect, "maq1", name, who="ana", why=WHY)
+        assert removing.exception() is None
+        refused = protecting.exception()
+        assert refused is None or isinstance(refused, RescheduleError | VaultError)
+        assert (refused is None) == (name in left(vault))
+
+
+def test_two_weekly_runs_at_once_remove_neither_of_their_images(vault: Vault) -> None:
+    """Each decides about what is in the vault then; the other's is one of the last."""
+    minutes = [INSTANT + timedelta(minutes=number) for number in (1, 2)]
+    made = [record(instant=lay(vault, instant=instant).instant) for instant in minutes]
+    keep = NONE.model_copy(update={"last": 2})
+    with ThreadPoolExecutor(2) as threads:
+        runs = [threads.submit(apply_retention, vault, [one], keep) for one in made]
+    busy = [run.exception() for run in runs if run.exception()]
+    assert all(isinstance(refused, RescheduleError) for refused in busy)
+    apply_retention(vault, made[:1], keep)
+    assert left(vault) == [f"{instant:%Y-%m-%dT%H-%M-%SZ}" for instant in minutes]
+
+
+def test_a_clock_that_was_set_back_or_ahead_lifts_no_protection(vault: Vault, archive: VmArchive) -> None:
+    """Neither that of the image nor that of the protection counts."""
+    ahead = lay_ahead(vault)
+    for name in (ahead.name, OLDEST):
+        archive.protect("maq1", name, who="ana", why=WHY)
+        path = vault.root / "vm" / "maq1" / f"{name}.protected"
+        path.write_text(path.read_text().replace('"when": "20', '"when": "19'))
+    early = lay(vault, instant=datetime(1999, 1, 3, 5, tzinfo=UTC))
+    archive.protect("maq1", early.name, who="ana", why=WHY)
+    apply_retention(vault, [record()], NONE)
+    assert {one.name for one in archive.of("maq1")} == {
+        ahead.name, early.name, OLDEST, "2026-11-22T05-00-03Z",
+    }  # fmt: skip
+    assert all(one.protection for one in archive.of("maq1") if one.name != "2026-11-22T05-00-03Z")
 
 
 def test_what_is_read_can_be_protected(vault: Vault, archive: VmArchive) -> None:

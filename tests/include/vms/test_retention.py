@@ -104,6 +104,16 @@ def test_what_a_person_protects_is_kept_with_who_and_why() -> None:
     assert decisions[0].reason == "Kept: protected by ana: before the patch. It is damaged."
 
 
+@given(generations, keeps)
+def test_the_last_ones_are_kept_beside_what_the_other_rules_keep(
+    found: list[datetime], keep: KeepRules
+) -> None:
+    """They take the place of no week, month or year."""
+    others = kept(decide(found, keep.model_copy(update={"last": 0})))
+    last = sorted(set(found))[-keep.last :] if keep.last else []
+    assert kept(decide(found, keep)) == others | set(last)
+
+
 @given(generations, keeps, st.sets(instants))
 def test_protecting_never_removes_more(
     found: list[datetime], keep: KeepRules, protected: set[datetime]

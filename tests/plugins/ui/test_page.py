@@ -96,6 +96,7 @@ def test_a_vm_shows_its_screen_and_its_downtimes(daily: Daily, admin: Page) -> N
     admin.get_by_label("Filter").fill("maq2")
     expect(admin.locator(".vms tbody tr:visible")).to_have_count(1)
     expect(admin.locator("#matches")).to_have_text("1 of 8")
+    expect(admin.get_by_text("maq1-restored was left out: It is a copy that a restore made")).to_be_visible()
     admin.get_by_role("button", name="maq2", exact=True).click()
     record = admin.get_by_role("dialog")
     expect(record).to_contain_text("budget 60.0 s")
@@ -188,6 +189,8 @@ def test_a_vm_that_was_never_booted_has_no_screen(daily: Daily, admin: Page) -> 
     admin.get_by_role("button", name="maq8", exact=True).click()
     record = admin.get_by_role("dialog")
     expect(record).to_contain_text("Boot test")
+    expect(record).to_contain_text("by ana: before the upgrade")
+    expect(record).to_contain_text("Removed once the next image is verified.")
     expect(record).not_to_contain_text("null")
     expect(record.locator("img")).to_have_count(0)
 

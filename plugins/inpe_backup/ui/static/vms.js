@@ -46,6 +46,11 @@ function images(vm) {
       make("tbody", {}, ...vm.generations.toReversed().map((image) => row(vm, image)))));
 }
 
+function protectedImages(vm) {
+  const found = vm.generations.filter((image) => image.protection).map((image) => make("span", { class: "line" }, time(image.instant), `, by ${image.protection.who}: ${image.protection.why}`));
+  return found.length ? make("span", {}, ...found) : "";
+}
+
 const oneVm = (name) => get(api(`vms/${encodeURIComponent(name)}`));
 
 async function showVm(name) {
@@ -61,6 +66,7 @@ async function showVm(name) {
       ["Images", `${vm.generations.length}`],
       ["Downtime", last && `${downtime(last)}; budget ${seconds(vm.budget_s)}`],
       ["Boot test", test ? `${test.result}, ${ago(test.when)}: ${test.how}` : "never"],
+      ["Protected", protectedImages(vm)],
       ["Removed next", removal ? make("span", {}, time(removal.instant), `: ${removal.reason}`) : "nothing"],
     ]),
     images(vm),
