@@ -2,14 +2,14 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 from include.errors import VaultError
 from include.vault.clock import is_ahead
 from include.vault.files import FOLDER_MODE
 from include.vault.verification_log import VerificationLog
-from include.vms.generation_name import WRITTEN, folder_name, to_the_second
+from include.vms.generation_name import folder_name, generation_name, to_the_second
 from include.vms.protection import PROTECTED, Protection, ProtectionFile
 from include.vms.record import VmRecord
 
@@ -64,7 +64,7 @@ class PublishedVm(GenerationFiles):
     @property
     def name(self) -> str:
         """The folder's name: the instant, to the second, in UTC."""
-        return self.instant.astimezone(UTC).strftime(WRITTEN)
+        return generation_name(self.instant)
 
     @property
     def folder(self) -> Path:

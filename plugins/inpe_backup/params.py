@@ -7,13 +7,14 @@ sent; the run's first task checks the rest against the vault and the host.
 from airflow.sdk import Param
 
 from include.config.site_file import Site
+from inpe_backup import choices
 
 Form = dict[str, Param]
 
 _TEXT, _NUMBER = ["null", "string"], ["null", "integer"]
 _DAY = "^[0-9]{4}-[0-9]{3}$"
 _FOLDER = r"^/[^*?\[\\]*$"
-_GENERATION = "^[0-9]{4}(-[0-9]{2}){2}T[0-9]{2}(-[0-9]{2}){2}Z$"
+_IMAGE = "^(.+/)?[0-9]{4}(-[0-9]{2}){2}T[0-9]{2}(-[0-9]{2}){2}Z$"
 _MODES = {
     "beside": "Beside: as a new VM; the original isn't touched",
     "in place": "In place: over the original, which must be off",
@@ -58,6 +59,7 @@ def vm_boot_test() -> Form:
         "vm": Param(
             None,
             type=_TEXT,
+            **choices.suggested_vms(choices.published()),
             title="VM",
             description="A VM's name in the vault, such as maq1; it's booted even if its image was before. "
             "Empty: the VMs whose turn it is.",
@@ -68,13 +70,13 @@ def vm_boot_test() -> Form:
 
 def vm_protect() -> Form:
     """Return the form of ``vm_protect``."""
+    images = choices.published()
     return {
-        "vm": Param(
-            type="string", minLength=1, title="VM", description="The VM's name in the vault, such as maq1."
-        ),
+        "vm": _vm(images),
         "generation": Param(
             type="string",
-            pattern=_GENERATION,
+            pattern=_IMAGE,
+            **choices.suggested_images(images),
             title="Image",
             description="The image's folder in the vault, such as 2026-11-22T05-00-03Z.",
         ),
@@ -133,10 +135,9 @@ def supim_restore(site: Site) -> Form:
 
 def vm_restore(site: Site) -> Form:
     """Return the form of ``vm_restore``."""
+    images = choices.published()
     return {
-        "vm": Param(
-            type="string", minLength=1, title="VM", description="The VM's name in the vault, such as maq1."
-        ),
+        "vm": _vm(images),
         "how": Param(
             "beside",
             enum=list(_MODES),
@@ -160,7 +161,7 @@ def vm_restore(site: Site) -> Form:
         "dry_run": _dry_run(
             "mails what would be written, where, and what is in the way, and changes nothing."
         ),
-        **_more_for_a_vm(site),
+        **_more_for_a_vm(site, images),
     }
 
 
@@ -194,7 +195,7 @@ def _more_for_days() -> Form:
     }
 
 
-def _more_for_a_vm(site: Site) -> Form:
+def _more_for_a_vm(site: Site, images: choices.Images) -> Form:
     return {
         "new_name": Param(
             None,
@@ -214,7 +215,8 @@ def _more_for_a_vm(site: Site) -> Form:
         "generation": Param(
             None,
             type=_TEXT,
-            pattern=_GENERATION,
+            pattern=_IMAGE,
+            **choices.suggested_images(images),
             section=_MORE,
             title="Generation",
             description="The image's folder in the vault, such as 2026-11-22T05-00-03Z. "
@@ -238,6 +240,16 @@ def _more_for_a_vm(site: Site) -> Form:
             "Empty: where they were.",
         ),
     }
+
+
+def _vm(images: choices.Images) -> Param:
+    return Param(
+        type="string",
+        minLength=1,
+        **choices.suggested_vms(images),
+        title="VM",
+        description="The VM's name in the vault, such as maq1.",
+    )
 
 
 def _dry_run(effect: str) -> Param:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from urllib.parse import quote
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import FrameLocator, Locator, Page, expect
 
 from include.ordinal_day import OrdinalDay
 from include.status.parts import DaysPart, VmsPart
@@ -32,6 +32,17 @@ def test_the_navigation_opens_the_page_with_headline_and_alerts(daily: Daily, ad
     expect(alerts.first).to_contain_text("is damaged in the vault")
     expect(alerts.first.get_by_role("button").first).to_have_text("Back up …")
     expect(frame.get_by_text(re.compile("As of .*, 2 h ago"))).to_be_visible()
+    _times_name_the_zone_picked_in_airflow(admin, frame)
+
+
+def _times_name_the_zone_picked_in_airflow(admin: Page, frame: FrameLocator) -> None:
+    """Also when it is picked while the page is open."""
+    taken, zones = frame.locator(".status time"), {"Asia/Kolkata": "UTC+5:30", "UTC": "UTC"}
+    for zone, named in zones.items():
+        admin.evaluate("zone => localStorage.setItem('timezone', JSON.stringify(zone))", zone)
+        expect(taken.first).to_have_text(re.compile(rf"^\d{{4}}-\d\d-\d\d \d\d:\d\d {re.escape(named)}$"))
+        expect(frame.locator("footer")).to_contain_text(f"times in {zone}, days by America/Sao_Paulo")
+    admin.evaluate("localStorage.removeItem('timezone')")
 
 
 def test_a_days_tooltip_has_its_date_state_and_reason(
@@ -170,17 +181,6 @@ def _taken_back(daily: Daily, dag: str, form: Locator) -> object:
     conf: object = daily.airflow.run(dag, run)["conf"]
     daily.airflow.api("DELETE", f"/dags/{dag}/dagRuns/{quote(run, safe='')}")
     return conf
-
-
-def test_times_name_their_zone_which_is_the_one_picked_in_airflow(daily: Daily, admin: Page) -> None:
-    """Here it is picked while the page is open."""
-    frame = open_framed(admin, daily.airflow)
-    taken, zones = frame.locator(".status time"), {"Asia/Kolkata": "UTC+5:30", "UTC": "UTC"}
-    for zone, named in zones.items():
-        admin.evaluate("zone => localStorage.setItem('timezone', JSON.stringify(zone))", zone)
-        expect(taken.first).to_have_text(re.compile(rf"^\d{{4}}-\d\d-\d\d \d\d:\d\d {re.escape(named)}$"))
-        expect(frame.locator("footer")).to_contain_text(f"times in {zone}, days by America/Sao_Paulo")
-    admin.evaluate("localStorage.removeItem('timezone')")
 
 
 def test_a_vm_that_was_never_booted_has_no_screen(daily: Daily, admin: Page) -> None:

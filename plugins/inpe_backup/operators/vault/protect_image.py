@@ -4,6 +4,7 @@ from airflow.sdk import Context
 
 from include.errors import ConfigError
 from include.vms.archive import VmArchive
+from inpe_backup.choices import image_of
 from inpe_backup.operators.vault.refresh_status import RefreshStatusOperator
 
 _SOMEBODY = "somebody"  # Airflow knows no user of a run that its own command line started
@@ -23,7 +24,8 @@ class ProtectImageOperator(RefreshStatusOperator):
             BackupError: there is no such image, or somebody else protects it; nothing was changed.
         """
         params, archive = context["params"], VmArchive(self.vault())
-        vm, name = params["vm"], params["generation"]
+        vm = params["vm"]
+        name = image_of(vm, params["generation"])
         is_set = archive.named(vm, name).protection
         if params["lift"]:
             lifted = archive.lift_protection(vm, name) if is_set or not _again(context) else None

@@ -13,6 +13,7 @@ from include.errors import BackupError
 from include.status.parts import PublishedPart, VmsPart
 from include.vault.vault import Vault
 from include.vms.archive import PublishedVm
+from inpe_backup import choices
 from inpe_backup.operators.vault.protect_image import ProtectImageOperator
 from tests.include.vms.sample_vms import lay
 from tests.plugins.operators import FakeTask
@@ -30,6 +31,7 @@ def image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Published
     (tmp_path / "site.yaml").write_text(yaml.safe_dump(site), encoding="utf-8")
     monkeypatch.setenv("INPE_BACKUP_SITE", str(tmp_path / "site.yaml"))
     site_file.current.cache_clear()
+    monkeypatch.setattr(choices, "publish", lambda _: None)  # an Airflow Variable
     yield lay(Vault.create(tmp_path / "vault"))
     site_file.current.cache_clear()
 
@@ -75,6 +77,7 @@ def test_without_a_user_it_is_somebodys(image: PublishedVm) -> None:
     [
         ({"why": None}, "A protection needs a reason"),
         ({"why": "again", "generation": "2020-01-01T00-00-00Z"}, "The vault has no generation"),
+        ({"why": "again", "generation": "maq2/2026-11-22T05-00-03Z"}, "an image of 'maq2', not of"),
         ({"lift": True}, "isn't protected. Nothing was changed"),
     ],
 )
