@@ -6,7 +6,8 @@ BackupError                      a message for people: what happened, how much, 
 ├── VaultError                   the vault can't be used
 │   ├── VaultUnmarkedError       it has no marker: it isn't a vault, or its disk isn't mounted
 │   ├── NoSpaceError             it has too little free space
-│   └── DamagedError             a backup in it differs from what was published
+│   ├── DamagedError             a backup in it differs from what was published
+│   └── ProtectedError           a person protects the backup from removal
 ├── SourceRefusedError           the source refuses the key, shows another host key, or denies a permission
 ├── DayError                     this day can't be backed up now; other days can
 │   ├── DayMissingError          the source doesn't have it
@@ -63,6 +64,10 @@ class NoSpaceError(VaultError):
 
 class DamagedError(VaultError):
     """A backup in the vault differs from what was published."""
+
+
+class ProtectedError(VaultError):
+    """A person protects the backup from removal."""
 
 
 class SourceRefusedError(BackupError):

@@ -30,6 +30,7 @@ from include.status.parts import (
     VmsPart,
 )
 from include.status.space import Space
+from include.vms.protection import Protection
 
 VAULT = "3f2a77c0-vault"
 PATH = "/backup/vault"
@@ -98,6 +99,7 @@ def vm(name: str, now: datetime, *, weeks: int = 12, slow: bool = False, seed: i
             downtime_s=71.0 if slow and back == 0 else round(base * luck.uniform(0.8, 1.3), 1),
             verified=last - timedelta(weeks=back) + timedelta(hours=1),
             booted=back == 2,
+            protection=Protection(who="ana", when=now, why="before the upgrade") if back == 5 else None,
         )
         for back in reversed(range(weeks))
     ]
@@ -108,7 +110,11 @@ def vm(name: str, now: datetime, *, weeks: int = 12, slow: bool = False, seed: i
         seconds=48.0,
         image=images[-1].instant,
     )
-    removal = NextRemoval(instant=images[0].instant, reason="beyond the 8 newest weeks; not a month's last")
+    removal = NextRemoval(
+        instant=images[0].instant,
+        reason="Removed once the next image is verified. Not kept: week 38 of 2026 isn't one of the newest "
+        "that are kept (8 weeks).",
+    )
     return VmPart(
         name=name,
         host="kvm_host",
@@ -202,7 +208,13 @@ def _runs(now: datetime, newest: OrdinalDay) -> Iterator[RunPart]:
         line = f"SUPIM {newest - back} OK · 1 copied · 2 already safe · 412 MB"
         yield run("supim_daily", Kind.DAYS, line, finished)
     line = "VM OK, 1 warning · 8 imaged · 31 GB · longest downtime 1 min 11 s"
-    yield run("vm_weekly", Kind.VMS, line, now - timedelta(days=3))
+    copy = TroubledItem(
+        name="maq1-restored",
+        state=State.NOT_CHECKED,
+        outcome=Outcome.EXCLUDED,
+        reason="It is a copy that a restore made of the image 2026-11-22T05-00-03Z.",
+    )
+    yield run("vm_weekly", Kind.VMS, line, now - timedelta(days=3), left_out=(copy,))
     line = "Scrub FAILED · 1 damaged · 214 verified again · 88 GB"
     damaged = TroubledItem(
         name=str(newest - 76),

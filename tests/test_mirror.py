@@ -40,6 +40,7 @@ ELSEWHERE = {
     ),
     "tests/include/cli/test_verify_command.py": ("names typed at a terminal", "scrub/selection"),
     "tests/include/cli/test_terminal.py": ("commands typed at a terminal", "cli/__main__ cli/init_command"),
+    "tests/include/cli/test_protect_command.py": ("both commands, typed", "cli/unprotect_command"),
     "tests/include/restore/test_vm_folder.py": ("the command, typed", "cli/restore_vm_command"),
     "tests/include/config/test_site_file.py": (
         "every key of the whole site file, right and wrong",
@@ -76,7 +77,10 @@ ELSEWHERE = {
         "a vault read into parts",
         "status/days status/screenshot status/space",
     ),
-    "tests/include/status/test_alerts.py": ("what the page concludes", "status/forecast status/vm_status"),
+    "tests/include/status/test_alerts.py": (
+        "what the page concludes",
+        "status/alert status/forecast status/vm_status",
+    ),
     "tests/include/status/test_parts.py": ("parts as they travel", "report/run_part"),
     "tests/include/vms/test_archive.py": ("generations in a vault", "vms/generation_name vms/published"),
     "tests/include/vms/test_transfer.py": ("disks transferred", "vms/incoming_disk"),

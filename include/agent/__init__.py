@@ -13,6 +13,7 @@ controls libvirt through virsh. Where to find what:
     restore/      checks a restore, receives its disks, and swaps them into place
     disks/        exports, reads and writes disks over NBD; makes new ones
     allow_list, allowed_elements   what may stay of a definition that another host wrote
+    copy_mark     the mark of a VM that a restore made beside its original
     firmware      the definition, NVRAM and TPM state of a VM
     wire          the binary protocol with the vault's worker
     durable_files writes files and folders that survive a power cut

@@ -6,6 +6,7 @@ import os
 import xml.etree.ElementTree as ET
 from typing import Any
 
+from include.agent.copy_mark import generation_of_copy
 from include.agent.left_out import DRIVES, REFUSED_HOSTDEVS, hostdev_address, left_out
 
 _READABLE = ("raw", "qcow2")
@@ -72,6 +73,11 @@ class Domain:
         if source is not None:
             return source.get("path") if source.get("type") == "dir" else None
         return f"{_libvirts_folder('swtpm')}/{self.uuid}"
+
+    @property
+    def copy_of(self) -> str | None:
+        """The generation that a restore made it of; None if it isn't such a copy."""
+        return generation_of_copy(self._root)
 
     @property
     def restarts_after_shutdown(self) -> str | None:

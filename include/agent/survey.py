@@ -99,6 +99,7 @@ def vm_of(state: StateFolder, virsh: Virsh, uuid: str) -> dict[str, Any]:
         "saved": not on and uuid in virsh.uuids("--with-managed-save"),
         "disks": disks,
         "left_out": left_out,
+        "copy_of": domain.copy_of,
         "nvram": domain.nvram,
         "tpm": domain.tpm,
         "guest_agent": domain.guest_agent,

@@ -7,6 +7,8 @@ Each command has a module that is named after it:
     verify_command.py         verify        read backups again and compare their checksums
     restore_day_command.py    restore-day   restore a day into a folder of this machine
     restore_vm_command.py     restore-vm    write a VM's images, definition and firmware into a folder
+    protect_command.py        protect       keep a generation of a VM from removal
+    unprotect_command.py      unprotect     let retention remove it again
 
 and two functions:
 

@@ -6,16 +6,26 @@ from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from include.cli import (
     init_command,
     list_command,
+    protect_command,
     restore_day_command,
     restore_vm_command,
     terminal,
+    unprotect_command,
     verify_command,
 )
 from include.errors import BackupError
 
-COMMANDS = (init_command, list_command, verify_command, restore_day_command, restore_vm_command)
+COMMANDS = (
+    init_command,
+    list_command,
+    verify_command,
+    restore_day_command,
+    restore_vm_command,
+    protect_command,
+    unprotect_command,
+)
 
-_DESCRIPTION = "Inspect the vault and restore from it, without Airflow."
+_DESCRIPTION = "Inspect the vault, restore from it, and protect backups, without Airflow."
 _EXIT_STATUS = f"""\
 exit status:
   {terminal.DONE}    success

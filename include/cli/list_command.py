@@ -12,9 +12,9 @@ from include.scrub.backups import BackupStatus, in_vault, statuses
 from include.text import size
 
 _DESCRIPTION = """\
-List all backups of the vault, when each was last verified, and which are known to be damaged. This reads
-records only; 'inpe-backup verify' reads the data. The exit status is 1 if a backup is damaged and no newer
-version replaces it."""
+List all backups of the vault, when each was last verified, which are known to be damaged, and which images
+somebody protects from removal. This reads records only; 'inpe-backup verify' reads the data. The exit status
+is 1 if a backup is damaged and no newer version replaces it."""
 
 
 def add(commands: Commands) -> None:
@@ -47,6 +47,11 @@ def _row(status: BackupStatus) -> tuple[str, ...]:
 
 
 def _description(status: BackupStatus) -> str:
+    protection = status.backup.protection
+    return f"{_condition(status)}{f'; {protection.reason}' if protection else ''}"
+
+
+def _condition(status: BackupStatus) -> str:
     if status.unchecked:
         return f"NOT CHECKED. {status.unchecked}"
     cause = f"; {status.cause}" if status.cause and status.cause is not RevisionCause.FIRST else ""
@@ -58,6 +63,7 @@ def _description(status: BackupStatus) -> str:
 
 
 def _as_json(status: BackupStatus) -> dict[str, Any]:
+    protection = status.backup.protection
     return {
         "name": status.backup.name,
         "folder": str(status.backup.folder),
@@ -67,4 +73,5 @@ def _as_json(status: BackupStatus) -> dict[str, Any]:
         "unchecked": status.unchecked or None,
         "replaced_by": status.replaced_by,
         "cause": status.cause,
+        "protection": protection.model_dump(mode="json") if protection else None,
     }

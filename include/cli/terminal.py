@@ -1,6 +1,7 @@
 """What the commands share: opening the vault, printing, and exit statuses."""
 
 import os
+import pwd
 import sys
 from argparse import Action, ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Iterable, Sequence
@@ -51,6 +52,12 @@ def add_target(parser: ArgumentParser, what: str) -> Action:
     return parser.add_argument("--to", type=folder, required=True, metavar="FOLDER", help=what)
 
 
+def add_generation(parser: ArgumentParser) -> None:
+    """Add the arguments that name a generation of a VM."""
+    parser.add_argument("vm", metavar="VM", help="the VM's name in the vault")
+    parser.add_argument("generation", metavar="GENERATION", help="such as 2026-11-22T05-00-03Z")
+
+
 def folder(text: str) -> Path:
     """Parse a folder's path, and make it absolute.
 
@@ -77,6 +84,14 @@ def vault(options: Namespace) -> Vault:
 def run_name() -> str:
     """Return the run's name for the verification log: a command that a person ran, and when."""
     return f"by hand {datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def person() -> str:
+    """Return the account of the person at the terminal, also if they became another by sudo."""
+    try:
+        return os.environ.get("SUDO_USER") or pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # in a container, for example
+        return f"user {os.getuid()}"
 
 
 def print_line(line: str) -> None:

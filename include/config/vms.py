@@ -30,6 +30,9 @@ class HealthChecks(Section):
 class KeepRules(Section):
     """How many generations are kept."""
 
+    last: NonNegativeInt = Field(
+        default=3, description="The newest generations, which are kept whatever their weeks."
+    )
     weekly: NonNegativeInt = Field(default=8, description="Weeks of which the newest is kept.")
     monthly: NonNegativeInt = Field(default=6, description="Months of which the newest is kept.")
     yearly: NonNegativeInt = Field(default=3, description="Years of which the newest is kept.")
@@ -92,7 +95,10 @@ class HostSection(Section):
     uri: str = Field(
         default="qemu:///system", pattern=r"^\S+$", description="The connection URI of libvirt there."
     )
-    vms: list[str] = Field(min_length=1, description="Name patterns; each must match a VM.")
+    vms: list[str] = Field(
+        min_length=1,
+        description="Name patterns; each must match a VM. A copy that a restore made must be named exactly.",
+    )
     exclude: list[str] = Field(
         default=[], description="Name patterns of VMs that are left out; each must match one."
     )

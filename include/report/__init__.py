@@ -14,7 +14,7 @@ sentences.
 """
 
 from include.report.history import CoveredYear, DowntimeHistory
-from include.report.model import CoveredDay, GenerationWeeks, RemovedItem, Report
+from include.report.model import CoveredDay, GenerationNote, GenerationWeeks, Report
 from include.report.render import render_html, render_text
 from include.report.subject import MADE_BY, clean_dry_run, headline, is_good, label, overall, subject, summary
 from include.results.item import Downtime, Item
@@ -29,11 +29,11 @@ __all__ = [
     "CoveredYear",
     "Downtime",
     "DowntimeHistory",
+    "GenerationNote",
     "GenerationWeeks",
     "Item",
     "Kind",
     "Outcome",
-    "RemovedItem",
     "Report",
     "Space",
     "State",

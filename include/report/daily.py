@@ -135,7 +135,8 @@ class DailyRun:
         """Return the report; without a vault it leaves out coverage and space."""
         published = {found.day: found for found in DayArchive(vault).published()} if vault else {}
         items = tuple(self._items(published))
-        damaged = _damaged(published[day] for day in window(self.own, CALENDAR_DAYS) if day in published)
+        in_calendar = (published[day] for day in window(self.own, CALENDAR_DAYS) if day in published)
+        known_states = (*self._lasting_gaps(), *_damaged(in_calendar), *self._scrub_overdue(published))
         covered = tuple(coverage(self.own, published, items)) if vault else ()
         return Report(
             kind=Kind.DAYS,
@@ -152,11 +153,10 @@ class DailyRun:
             space=space_now(vault, published.values(), self.site.vault.reserve) if vault else None,
             needs_action=(
                 *(failure.message for failure in self.failures),
-                *self._lasting_gaps(),
-                *damaged,
-                *self._scrub_overdue(published),
+                *known_states,
                 *(_unfinished(vault) if vault else ()),
             ),
+            known_states=known_states,
             archive=self.site.vault.path,
             verification_command=_verification_command(published, self.own) if published else None,
             run_url=self.run_url,

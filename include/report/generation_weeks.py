@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from include.report import GenerationWeeks
+from include.report import GenerationNote, GenerationWeeks
 from include.results.states import WeekState
 from include.vault.vault import Vault
 from include.vms.archive import PublishedVm, VmArchive
@@ -62,6 +62,16 @@ class Holdings:
         """The generations that are dated in the future."""
         held = (one.generation for generations in self.of.values() for one in generations)
         return [generation for generation in held if generation.is_ahead]
+
+    @property
+    def protected(self) -> list[GenerationNote]:
+        """The generations that people protect from removal, and why."""
+        held = (one.generation for generations in self.of.values() for one in generations)
+        return [
+            GenerationNote(name=f"{one.vm} {one.name}", reason=f"Kept: {protection.reason}.")
+            for one in held
+            if (protection := one.protection)
+        ]
 
     @property
     def damaged(self) -> list[PublishedVm]:

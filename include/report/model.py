@@ -39,8 +39,8 @@ class GenerationWeeks(Model):
     count: NonNegativeInt = Field(description="all generations, including older ones")
 
 
-class RemovedItem(Model):
-    """A generation that was removed from the vault."""
+class GenerationNote(Model):
+    """A generation, and why it is removed or stays."""
 
     name: Text
     reason: Text
@@ -67,9 +67,15 @@ class Report(Model):
     generations: tuple[GenerationWeeks, ...] = Field(default=(), description="the table's rows, one per VM")
     downtimes: tuple[DowntimeHistory, ...] = Field(default=(), description="closest to their budgets first")
     space: Space | None = Field(default=None, description="None: not measured")
-    removed: tuple[RemovedItem, ...] = ()
+    removed: tuple[GenerationNote, ...] = Field(
+        default=(), description="in a dry run: what a real run would remove"
+    )
+    protected: tuple[GenerationNote, ...] = Field(default=(), description="kept from removal by people")
     needs_action: tuple[Text, ...] = Field(
         default=(), description="what somebody must do, in sentences; shown first"
+    )
+    known_states: tuple[Text, ...] = Field(
+        default=(), description="those of needs_action that only repeat the state of a backup"
     )
     archive: Text = Field(description="the folder that holds the backups")
     verification_command: Text | None = Field(

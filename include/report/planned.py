@@ -62,6 +62,7 @@ class PlannedRun:
         lost: the failures of tasks that returned nothing, by name, as far as known.
         failures: of tasks that work for the whole run.
         needs_action: what else somebody must do, in sentences.
+        known_states: what somebody must do about backups that aren't as they should be, in sentences.
         run_url: the run's page in the web UI.
     """
 
@@ -74,6 +75,7 @@ class PlannedRun:
     lost: Mapping[str, Failure]
     failures: Sequence[Failure]
     needs_action: Sequence[str] = ()
+    known_states: Sequence[str] = ()
     run_url: str | None = None
 
     def report(self) -> Report:
@@ -87,7 +89,12 @@ class PlannedRun:
             started=self.started,
             finished=datetime.now(UTC),
             items=tuple(self._items()),
-            needs_action=(*(failure.message for failure in self.failures), *self.needs_action),
+            needs_action=(
+                *(failure.message for failure in self.failures),
+                *self.known_states,
+                *self.needs_action,
+            ),
+            known_states=tuple(self.known_states),
             archive=self.site.vault.path,
             run_url=self.run_url,
         )

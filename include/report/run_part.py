@@ -21,13 +21,14 @@ def source_part(plans: Iterable[DayPlan]) -> SourcePart:
     )
 
 
-def run_part(report: Report, *, dag: str, run: str) -> RunPart:
+def run_part(report: Report, *, dag: str, run: str, by_hand: bool = False) -> RunPart:
     """Return the summary of a run by its report.
 
     Args:
         report: the run's report.
         dag: the id of its DAG.
         run: its id.
+        by_hand: whether a person started it.
     """
     return RunPart(
         dag=dag,
@@ -41,7 +42,9 @@ def run_part(report: Report, *, dag: str, run: str) -> RunPart:
         finished=report.finished,
         items=len(report.items),
         troubled=tuple(map(_troubled, filter(_is_troubled, report.items))),
-        needs_action=report.needs_action,
+        left_out=tuple(_troubled(item) for item in report.items if item.outcome is Outcome.EXCLUDED),
+        needs_action=tuple(each for each in report.needs_action if each not in report.known_states),
+        refused=by_hand and not report.items and not is_good(report),
     )
 
 

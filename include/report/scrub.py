@@ -36,7 +36,8 @@ def build(site: Site, run: RunFacts, results: Results, vault: Vault | None) -> R
         items={item.name: item for item in reported},
         lost={name: failures[0] for name, failures in lost.items() if failures},
         failures=failures_of(results, "plan_scrub"),
-        needs_action=needs_action(scrubbed, batches),
+        needs_action=[batch.needs_action for batch in batches if batch.needs_action],
+        known_states=needs_action(scrubbed),
         run_url=run.url,
     ).report()
 

@@ -25,7 +25,7 @@ def overall(report: Report) -> State:
     """Return the state of the whole run: that of its worst item, or not checked without an item of its own.
 
     In a dry run an item that would be copied is not checked, and so is the run; see ``clean_dry_run``. Items
-    that the site file excludes don't count.
+    that are left out don't count.
     """
     states = {item.state for item in report.items if item.outcome is not Outcome.EXCLUDED}
     if State.FAILED in states:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from include.config.site_file import Site
-from include.report import DowntimeHistory, GenerationWeeks, RemovedItem, Report
+from include.report import DowntimeHistory, GenerationNote, GenerationWeeks, Report
 from include.report.generation_weeks import Holdings, WeekTable
 from include.report.vm_item import VmCase, VmResult, is_of_end_backup
 from include.results.failure import Failure
@@ -23,7 +23,7 @@ from include.vms.archive import VmArchive, to_the_second
 from include.vms.models import BegunBackup, EndedBackup
 from include.vms.plan import VmAction, VmPlan, of_all_hosts
 from include.vms.record import VmRecord
-from include.vms.removal import RemovedGeneration
+from include.vms.removal import RemovedGeneration, removals_after
 
 __all__ = ["VmResult", "WeeklyRun"]
 
@@ -127,7 +127,8 @@ class WeeklyRun:
             generations=tuple(self._rows(holdings, items)) if vault else (),
             downtimes=self._downtimes(cases, holdings),
             space=self._space(vault, cases) if vault else None,
-            removed=tuple(_removed(one) for one in self.removed or () if not one.refused),
+            removed=tuple(self._due(vault)) if vault and self.dry_run else tuple(self._gone()),
+            protected=tuple(holdings.protected),
             needs_action=tuple(self._needs_person(cases, holdings, vault)),
             archive=self.site.vault.path,
             verification_command=_verification_command(
@@ -205,6 +206,22 @@ class WeeklyRun:
         space = space_now(vault, (), self.site.vault.reserve)
         return space.model_copy(update={"added_bytes": added, "gone_bytes": gone})
 
+    def _gone(self) -> Iterator[GenerationNote]:
+        for one in self.removed or ():
+            if not one.refused:
+                reason = f"{one.reason} Its size was {size(one.bytes)}."
+                yield GenerationNote(name=_generation(one), reason=reason)
+
+    def _due(self, vault: Vault) -> Iterator[GenerationNote]:
+        """Return what a real run would remove now: nothing, if it couldn't back up every VM."""
+        if self.failures or self.unlisted_hosts or any(vm.action is VmAction.REFUSE for vm in self.planned):
+            return
+        vms = [vm.name for vm in self.planned if vm.action is VmAction.IMAGE]
+        boot_tests = {vm for vm in vms if self.site.boot_test_required(vm)}
+        for one in removals_after(vault, vms, self.site.vms.keep, self.started, boot_tests=boot_tests):
+            reason = f"It would go once the new image is verified. {one.reason}"
+            yield GenerationNote(name=_generation(one), reason=reason)
+
     def _needs_person(
         self, cases: Sequence[VmCase], holdings: Holdings, vault: Vault | None
     ) -> Iterator[str]:
@@ -241,12 +258,6 @@ def _downtimes_of(case: VmCase, records: Sequence[VmRecord]) -> DowntimeHistory:
 
 def _generation(removed: RemovedGeneration) -> str:
     return f"{removed.vm} {removed.instant.astimezone(UTC):%Y-%m-%dT%H-%M-%SZ}"
-
-
-def _removed(removed: RemovedGeneration) -> RemovedItem:
-    return RemovedItem(
-        name=_generation(removed), reason=f"{removed.reason} Its size was {size(removed.bytes)}."
-    )
 
 
 def _unfinished(vault: Vault) -> Iterator[str]:

@@ -18,6 +18,7 @@ _LABELS = {
     "publish_image": "Publish image",
     "end_backup": "End backup job",
     "apply_retention": "Apply retention",
+    "protect_image": "Protect image",
     "plan_restore": "Plan restore",
     "restore_day": "Restore day",
     "restore_vm": "Restore VM",

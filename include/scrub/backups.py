@@ -12,6 +12,7 @@ from include.scrub.finding import missing
 from include.vault.vault import Vault
 from include.vault.verification_log import VerificationLog
 from include.vms.archive import PublishedVm, VmArchive
+from include.vms.protection import Protection
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class Backup:
 
     @property
     def names(self) -> set[str]:
-        """What a person may call it: its name, its VM or its day, by date, too, and ``maq1/2026-11-22T05-00-03Z``."""
+        """What a person may call it: name, VM or day, also by date, and ``maq1/2026-11-22T05-00-03Z``."""
         if isinstance(self.published, PublishedDay):
             date = self.published.day.date.isoformat()
             return {self.name, self.of, date, self.name.replace(self.of, date)}
@@ -65,6 +66,11 @@ class Backup:
     def is_ahead(self) -> bool:
         """Whether it is dated in the future; the name of a day isn't the date of its backup."""
         return isinstance(self.published, PublishedVm) and self.published.is_ahead
+
+    @property
+    def protection(self) -> Protection | None:
+        """By whom and why it is protected from removal; days are never removed."""
+        return self.published.protection if isinstance(self.published, PublishedVm) else None
 
     @property
     def verification_log(self) -> VerificationLog:

@@ -7,5 +7,6 @@ A worker reads its vault and publishes the data as asset events, so the web serv
     view.py                     folds events into one view of each vault
     day_status.py, vm_status.py the state of each day and VM, and the next step
     forecast.py                 when the vault will be full
-    alerts.py                   what needs attention, and the headline
+    alert.py                    one alert, and who acknowledged it
+    alerts.py, run_alerts.py    what requires action, and the headline
 """

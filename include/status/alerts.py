@@ -1,14 +1,15 @@
-"""What needs attention, most urgent first, with the action to take; and the page's headline. Pure."""
+"""What requires action, most urgent first, and what somebody acknowledged; and the page's headline. Pure."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
 
 from include.scrub.plan import EVERY, LONGEST_RUN
+from include.status.alert import AcknowledgedAlert, Alert, AlertAction, Urgency
 from include.status.day_status import RECENT_DAYS, CalendarDay, DayState, Year, gaps
 from include.status.forecast import Forecast
+from include.status.run_alerts import of_runs
 from include.status.view import VaultView
 from include.status.vm_status import VmState, VmStatus
 from include.text import counted, size, span
@@ -24,47 +25,6 @@ FIRST_SCRUB_WITHIN = EVERY + LONGEST_RUN
 _LISTED = 6
 
 
-class Urgency(StrEnum):
-    """How urgent an alert is."""
-
-    URGENT = "urgent"
-    TO_DO = "to do"
-    GOOD = "good"
-
-
-class AlertAction(StrEnum):
-    """What the page offers to do about an alert."""
-
-    BACK_UP = "Back up"
-    CHECK_SOURCE = "Check the source again"
-    SHOW_RUN = "Show the run"
-    SHOW_DAG = "Open the DAG"
-    SHOW_VM = "Show the VM"
-
-
-@dataclass(frozen=True)
-class Alert:
-    """One problem that needs attention.
-
-    Args:
-        urgency: how urgent it is.
-        sentence: what is wrong, and what helps.
-        action: what the page offers; None: nothing.
-        subject: the DAG or VM that the action is for.
-        run: the run to show.
-        first: the first day of a range, as ``2026-268``.
-        last: its last day.
-    """
-
-    urgency: Urgency
-    sentence: str
-    action: AlertAction | None = None
-    subject: str = ""
-    run: str = ""
-    first: str = ""
-    last: str = ""
-
-
 @dataclass(frozen=True)
 class VaultStatus:
     """The status of a vault at one instant.
@@ -76,6 +36,8 @@ class VaultStatus:
         vms: its VMs.
         forecast: of its space.
         paused: how many runs wait for each paused DAG; 0 for one that is missed only by its schedule.
+        alerts: what requires action, most urgent first.
+        acknowledged: what would, but somebody acknowledged it.
     """
 
     view: VaultView
@@ -85,16 +47,22 @@ class VaultStatus:
     forecast: Forecast
     paused: Mapping[str, int] = field(default_factory=dict)
     alerts: list[Alert] = field(init=False)
+    acknowledged: list[AcknowledgedAlert] = field(init=False)
 
     def __post_init__(self) -> None:
-        found = [*_of_view(self), *_of_days(self), *_of_vms(self), *_of_space(self), *_of_runs(self)]
         order = list(Urgency)
-        object.__setattr__(self, "alerts", sorted(found, key=lambda alert: order.index(alert.urgency)))
+        alerts = sorted(_all_of(self), key=lambda alert: order.index(alert.urgency))
+        valid = {key: one for key, one in self.view.acknowledged.items() if one.holds(self.now)}
+        folded = [AcknowledgedAlert(alert, valid[alert.key]) for alert in alerts if alert.key in valid]
+        object.__setattr__(self, "alerts", [alert for alert in alerts if alert.key not in valid])
+        object.__setattr__(self, "acknowledged", folded)
 
     @property
     def urgency(self) -> Urgency:
-        """The urgency of the most urgent alert."""
-        return self.alerts[0].urgency if self.alerts else Urgency.GOOD
+        """The urgency of the most urgent alert; what isn't safe is never good, even if acknowledged."""
+        if self.alerts:
+            return self.alerts[0].urgency
+        return Urgency.TO_DO if self.acknowledged else Urgency.GOOD
 
     def days(self, *states: DayState) -> int:
         """Return how many days are in any of some states."""
@@ -111,7 +79,8 @@ class VaultStatus:
         if counts:
             verb = "is" if unsafe_days + unsafe_vms == 1 else "are"
             return f"{' and '.join(counts)} {verb} not safe"
-        return "All backups are safe" if self.alerts or self.days(DayState.LOST) else "Everything is safe"
+        open_ends = self.alerts or self.acknowledged or self.days(DayState.LOST)
+        return "All backups are safe" if open_ends else "Everything is safe"
 
     @property
     def summary(self) -> str:
@@ -137,18 +106,27 @@ _REASONS = {
 }
 
 
+def _all_of(status: VaultStatus) -> Iterator[Alert]:
+    yield from _of_view(status)
+    yield from _of_days(status)
+    yield from _of_vms(status)
+    yield from _of_space(status)
+    yield from of_runs(status.view, status.vms)
+
+
 def _of_view(status: VaultStatus) -> Iterator[Alert]:
     if status.view.stale(status.now):
         old = counted(max(status.view.age(status.now).days, 1), "day")
         sentence = f"This status is {old} old."
         if not status.paused.get("vault_status"):
             sentence += " Run vault_status to read the vault again."
-        yield Alert(Urgency.URGENT, sentence, AlertAction.SHOW_DAG, "vault_status")
+        fact = f"status of {status.view.taken}"
+        yield Alert(Urgency.URGENT, sentence, fact, AlertAction.SHOW_DAG, "vault_status")
     for dag, waiting in status.paused.items():
         if waiting or dag != SCRUB:
-            yield Alert(Urgency.TO_DO, _paused(dag, waiting), AlertAction.SHOW_DAG, dag)
+            yield Alert(Urgency.TO_DO, _paused(dag, waiting), f"paused {dag}", AlertAction.SHOW_DAG, dag)
     if not status.paused.get(SCRUB) and (sentence := _no_scrub(status)):
-        yield Alert(Urgency.TO_DO, sentence, AlertAction.SHOW_DAG, SCRUB)
+        yield Alert(Urgency.TO_DO, sentence, "no scrub", AlertAction.SHOW_DAG, SCRUB)
 
 
 def _paused(dag: str, waiting: int) -> str:
@@ -175,7 +153,8 @@ def _of_days(status: VaultStatus) -> Iterator[Alert]:
         yield from (_gap(first, last, count) for first, last, count in found[:_LISTED])
         if more := sum(count for _, _, count in found[_LISTED:]):
             older, reason = counted(more, "older day"), _REASONS[state].format(them=_them(more))
-            yield Alert(Urgency.TO_DO, f"{older} {'is' if more == 1 else 'are'} {reason}; see the calendar.")
+            sentence = f"{older} {'is' if more == 1 else 'are'} {reason}; see the calendar."
+            yield Alert(Urgency.TO_DO, sentence, f"older days {state} {more}")
     yield from _of_lost_days(status)
 
 
@@ -185,13 +164,9 @@ def _of_lost_days(status: VaultStatus) -> Iterator[Alert]:
         if (today - last.day.date).days <= RECENT_DAYS:
             days = _range(first, last, count)
             sentence = f"{days} not at the source. If the simulation finished late, check the source again."
-            yield Alert(
-                Urgency.TO_DO,
-                sentence,
-                AlertAction.CHECK_SOURCE,
-                first=str(first.day),
-                last=str(last.day),
-            )
+            named = {"first": str(first.day), "last": str(last.day)}
+            fact = f"lost {first.day} {last.day}"
+            yield Alert(Urgency.TO_DO, sentence, fact, AlertAction.CHECK_SOURCE, **named)
 
 
 def _gap(first: CalendarDay, last: CalendarDay, count: int) -> Alert:
@@ -199,7 +174,8 @@ def _gap(first: CalendarDay, last: CalendarDay, count: int) -> Alert:
     urgent = first.state in (DayState.DAMAGED, DayState.FAILED) or (left is not None and left < RECENT_DAYS)
     sentence = f"{_range(first, last, count)} {reason}.{_deletion(left, count)}"
     days = {"first": str(first.day), "last": str(last.day)}
-    return Alert(Urgency.URGENT if urgent else Urgency.TO_DO, sentence, AlertAction.BACK_UP, **days)
+    fact = f"{first.state} {first.day} {last.day}"
+    return Alert(Urgency.URGENT if urgent else Urgency.TO_DO, sentence, fact, AlertAction.BACK_UP, **days)
 
 
 def _deletion(days_left: int | None, count: int) -> str:
@@ -218,13 +194,21 @@ def _range(first: CalendarDay, last: CalendarDay, count: int) -> str:
 
 
 def _of_vms(status: VaultStatus) -> Iterator[Alert]:
-    problems: Mapping[tuple[Urgency, str], list[str]] = defaultdict(list)
+    problems: Mapping[tuple[Urgency, str], list[VmStatus]] = defaultdict(list)
     for vm in status.vms:
         for kind in _problems(vm, status.now):
-            problems[kind].append(vm.part.name)
-    for (urgency, problem), names in problems.items():
+            problems[kind].append(vm)
+    for (urgency, problem), vms in problems.items():
+        names = [vm.part.name for vm in vms]
         action = (AlertAction.SHOW_VM, names[0]) if len(names) == 1 else (AlertAction.SHOW_DAG, "vm_weekly")
-        yield Alert(urgency, f"{_list(names)}: {problem}", *action)
+        fact = " ".join([problem, *map(_evidence, vms)])
+        yield Alert(urgency, f"{_list(names)}: {problem}", fact, *action)
+
+
+def _evidence(vm: VmStatus) -> str:
+    """Return by what a VM's problem is another one: its newest image, and its last boot test."""
+    image, test = vm.newest and vm.newest.instant, vm.part.boot_test and vm.part.boot_test.when
+    return f"{vm.part.name} {image} {test}"
 
 
 def _problems(vm: VmStatus, now: datetime) -> Iterator[tuple[Urgency, str]]:
@@ -232,6 +216,8 @@ def _problems(vm: VmStatus, now: datetime) -> Iterator[tuple[Urgency, str]]:
         yield Urgency.TO_DO, "an image is dated in the future: a clock was wrong. It isn't counted as recent."
     if vm.state is VmState.DAMAGED:
         yield Urgency.URGENT, "the newest image is damaged. The next weekly run makes a new one."
+    if any(image.damage for image in vm.part.generations[:-1]):
+        yield Urgency.TO_DO, "an older image is damaged. It isn't restored, and gives way to newer ones."
     if vm.state is VmState.EMPTY:
         yield Urgency.URGENT, "no image in the vault."
     if vm.state is VmState.LATE:
@@ -255,18 +241,4 @@ def _of_space(status: VaultStatus) -> Iterator[Alert]:
         sentence = f"The vault reaches its reserve of {reserve} in {span(left)}. Add space."
     else:
         sentence = f"The vault has reached its reserve of {reserve}: nothing more is copied. Add space."
-    yield Alert(Urgency.URGENT if left < RECENT_DAYS else Urgency.TO_DO, sentence)
-
-
-def _of_runs(status: VaultStatus) -> Iterator[Alert]:
-    seen: set[tuple[str, bool]] = set()
-    for run in status.view.runs:
-        # A run of some VMs says nothing about the others, so that it hides no older run of all.
-        if run.dry_run or seen & {(run.dag, False), (run.dag, run.partial)}:
-            continue
-        seen.add((run.dag, run.partial))
-        if not run.good:
-            sentence = f"Last run of {run.dag}: {run.line}."
-            yield Alert(Urgency.TO_DO, sentence, AlertAction.SHOW_RUN, run.dag, run.run)
-        for sentence in run.needs_action:
-            yield Alert(Urgency.TO_DO, sentence, AlertAction.SHOW_RUN, run.dag, run.run)
+    yield Alert(Urgency.URGENT if left < RECENT_DAYS else Urgency.TO_DO, sentence, f"space {left > 0}")

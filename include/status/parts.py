@@ -1,7 +1,7 @@
 """The parts of a vault's status, one in each asset event: small, plain JSON, validated on input.
 
 Of most parts only the newest event counts: they are read from the vault, and can be published again at any
-time. Two are histories, folded from many events: surveys of the source, and runs.
+time. Three are histories, folded from many events: surveys of the source, runs, and acknowledged alerts.
 """
 
 from typing import Annotated, Literal
@@ -15,6 +15,7 @@ from include.models import Day, Model, ZoneName
 from include.results.states import Kind, Outcome, State, Text
 from include.status.space import Space
 from include.vms.models import Method
+from include.vms.protection import Protection
 
 
 class VaultPart(Model):
@@ -98,6 +99,7 @@ class GenerationStatus(Model):
         downtime_s: how long the VM was down for it; None: it was not stopped, or unknown.
         verified: when every byte was last verified.
         booted: whether it passed a boot test.
+        protection: by whom it is protected from removal, since when and why; None: it isn't.
         damage: what is wrong with it, as a sentence.
     """
 
@@ -108,6 +110,7 @@ class GenerationStatus(Model):
     downtime_s: NonNegativeFloat | None
     verified: AwareDatetime
     booted: bool = False
+    protection: Protection | None = None
     damage: Text | None = None
 
 
@@ -171,7 +174,7 @@ class ScreenPart(Model):
 
 
 class TroubledItem(Model):
-    """An item that isn't safe after a run: a day, a VM, a backup."""
+    """An item that isn't safe after a run, or was left out of it: a day, a VM, a backup."""
 
     name: Text
     state: State
@@ -191,7 +194,9 @@ class RunPart(Model):
         partial: whether it was asked for some VMs only.
         items: how many items it had.
         troubled: the items that aren't safe after it.
-        needs_action: what somebody has to do, as sentences.
+        left_out: the VMs that it left out: copies that restores made, and those that the site file excludes.
+        needs_action: what somebody has to do that no state of a day or VM shows, as sentences.
+        refused: whether it was a request by hand with which nothing could be done.
     """
 
     kind: Literal["run"] = "run"
@@ -206,11 +211,28 @@ class RunPart(Model):
     finished: AwareDatetime
     items: NonNegativeInt
     troubled: tuple[TroubledItem, ...] = ()
+    left_out: tuple[TroubledItem, ...] = ()
     needs_action: tuple[Text, ...] = ()
+    refused: bool = False
+
+
+class AcknowledgedPart(Model):
+    """Somebody acknowledged an alert on the page, or withdrew that; a history, and the page publishes it.
+
+    Args:
+        key: the alert's key.
+        by: the name of the user.
+        until: until when the alert is folded away; None: until its fact changes.
+    """
+
+    kind: Literal["acknowledged"] = "acknowledged"
+    key: Text
+    by: Text
+    until: AwareDatetime | None = None
 
 
 Part = Annotated[
-    VaultPart | DaysPart | SourcePart | VmPart | VmsPart | ScreenPart | RunPart,
+    VaultPart | DaysPart | SourcePart | VmPart | VmsPart | ScreenPart | RunPart | AcknowledgedPart,
     Field(discriminator="kind"),
 ]
 

@@ -13,7 +13,9 @@ from zoneinfo import ZoneInfo
 from include.days.source import SourceState
 from include.ordinal_day import OrdinalDay
 from include.results.states import Kind, Outcome
+from include.status.alert import Acknowledgement
 from include.status.parts import (
+    AcknowledgedPart,
     DaysPart,
     DayStatus,
     PublishedPart,
@@ -66,6 +68,7 @@ class VaultView:
         screens: the names of the VMs that have a screenshot.
         runs: newest first.
         space_history: when the space was measured, and the space; once a day, oldest first.
+        acknowledged: who acknowledged an alert last, by the alert's key.
     """
 
     vault: str
@@ -78,6 +81,7 @@ class VaultView:
     screens: frozenset[str] = frozenset()
     runs: tuple[RunPart, ...] = ()
     space_history: tuple[tuple[datetime, Space], ...] = ()
+    acknowledged: Mapping[str, Acknowledgement] = field(default_factory=dict)
 
     @property
     def zone(self) -> ZoneInfo:
@@ -144,9 +148,14 @@ class _Folding:
     screens: set[str] = field(default_factory=set)
     runs: dict[tuple[str, str], RunPart] = field(default_factory=dict)
     space: dict[OrdinalDay, tuple[datetime, Space]] = field(default_factory=dict)
+    acknowledged: dict[str, Acknowledgement] = field(default_factory=dict)
 
     def add(self, published: PublishedPart) -> None:
-        part, self.path, self.taken = published.part, published.path, published.taken
+        part = published.part
+        if isinstance(part, AcknowledgedPart):  # by a person at the page: nothing was read of the vault
+            self.acknowledged[part.key] = Acknowledgement(part.by, published.taken, part.until)
+            return
+        self.path, self.taken = published.path, published.taken
         match part:
             case VaultPart():
                 self.rules = part
@@ -182,6 +191,7 @@ class _Folding:
             space_history=tuple(
                 self.space[day] for day in sorted(self.space) if not is_ahead(self.space[day][0], now)
             ),
+            acknowledged=self.acknowledged,
         )
 
 

@@ -18,7 +18,6 @@ from include.vault.verification_log import LogEntry
 from include.vms.archive import PublishedVm
 from include.vms.record import VmRecord
 from include.vms.removal import Retained, has_booted
-from include.vms.retention import next_to_remove
 
 
 @dataclass(frozen=True)
@@ -100,16 +99,12 @@ class VmInVault:
     def _next_removal(self) -> NextRemoval | None:
         """What retention removes after the next weekly run, of generations with a readable record."""
         found = Retained.of(self.generations, boot_tests=self.site.boot_test_required(self.name))
-        removal = next_to_remove(
-            found.generations.keys(),
-            self.site.vms.keep,
-            next_run(self.site.vms.schedule, self.now).astimezone(UTC),
-            damaged=found.damaged,
-            boot_tested=found.boot_tested,
-        )
+        coming = next_run(self.site.vms.schedule, self.now).astimezone(UTC)
+        removal = next(iter(found.next_to_remove(self.site.vms.keep, coming)), None)
         if not removal:
             return None
-        return NextRemoval(instant=found.as_named(removal).instant, reason=removal.reason)
+        reason = f"Removed once the next image is verified. {removal.reason}"
+        return NextRemoval(instant=removal.instant, reason=reason)
 
 
 def generation_status(generation: PublishedVm) -> GenerationStatus:
@@ -130,6 +125,7 @@ def _readable(generation: PublishedVm, record: VmRecord) -> GenerationStatus:
         downtime_s=record.downtime_s if record.stopped in ("by itself", "destroyed") else None,
         verified=scrub.when if scrub else record.verifications[-1].when,
         booted=has_booted(generation),
+        protection=generation.protection,
         damage=generation.suspect,
     )
 
@@ -144,6 +140,7 @@ def _unreadable(generation: PublishedVm, error: Exception) -> GenerationStatus:
         method="unknown",
         downtime_s=None,
         verified=generation.instant,
+        protection=generation.protection,
         damage=damage,
     )
 

@@ -7,6 +7,7 @@
         record.json   what it is, where from, when, how verified
         SHA256SUMS    `sha256sum -c SHA256SUMS` verifies all files
     <vault>/vm/<vm>/2026-11-22T05-00-03Z.verifications   results of later checks (vault/verification_log.py)
+    <vault>/vm/<vm>/2026-11-22T05-00-03Z.protected       who protects it from removal, and why (protection.py)
     <vault>/.staging/vm/<vm>/
         data/              the same files, incomplete
         vda.received       SHA-256 of the chunks received so far
@@ -29,9 +30,11 @@ from pydantic import AwareDatetime
 from include.agent.durable_files import fsync, write_json
 from include.errors import BackupError, VaultError
 from include.models import Model
+from include.names import named, shown
 from include.vault.clock import is_old, trusted_first
 from include.vault.vault import Vault
 from include.vms.generation_name import folder_name, instant_of, to_the_second
+from include.vms.protection import PROTECTED, Protection
 from include.vms.published import VERIFICATIONS, GenerationFiles, PublishedVm
 
 __all__ = [
@@ -145,12 +148,67 @@ class VmArchive:
         return [generation for generation in self.every(vm) if generation.record_file.exists()]
 
     def every(self, vm: str) -> list[PublishedVm]:
-        """Return the same, and those that have lost their record, or all but their verification log."""
-        stems = {name.removesuffix(VERIFICATIONS) for name in _names(self._folder / folder_name(vm))}
+        """Return the same, and those that have lost their record, or all but what is beside their folder."""
+        names = _names(self._folder / folder_name(vm))
+        stems = {name.removesuffix(VERIFICATIONS).removesuffix(PROTECTED) for name in names}
         instants = filter(None, map(instant_of, stems))
         found = [PublishedVm(vm, instant, self.vault.root) for instant in instants]
         there = (generation for generation in found if generation.folder.exists() or generation.is_lost)
         return sorted(there, key=lambda generation: trusted_first(generation.instant))
+
+    def named(self, vm: str, generation: str) -> PublishedVm:
+        """Return a generation by its name; the name may be anything.
+
+        Raises:
+            VaultError: the vault has no such generation.
+            BackupError: it can't be the name of a VM.
+        """
+        found = {one.name: one for one in self.every(vm)}
+        if generation in found:
+            return found[generation]
+        those = f", only {named(sorted(found))}" if found else ""
+        raise VaultError(f"The vault has no generation {shown(generation)} of {shown(vm)}{those}.")
+
+    def protect(self, vm: str, generation: str, *, who: str, why: str) -> Protection:
+        """Protect a generation from removal, until :meth:`lift_protection`; it is on the disk then.
+
+        Args:
+            vm: the VM's name.
+            generation: its generation's name, such as ``2026-11-22T05-00-03Z``.
+            who: who protects it.
+            why: why, as one line.
+
+        Raises:
+            VaultError: there is no such generation, or somebody protects it already.
+            RescheduleError: it is being removed.
+            BackupError: a name, or the reason, can't be used.
+        """
+        published, protection = self.named(vm, generation), Protection.now(who, why)
+        self._require_inside(vm)
+        with self.vault.lock_published(published.folder, f"{vm} {generation}"):
+            if not published.folder.is_dir():
+                raise VaultError(f"{published.folder} is gone. There is nothing to protect.")
+            if is_set := published.protection:
+                raise VaultError(
+                    f"{vm} {generation} is {is_set.reason}. Lift that first; nothing was changed."
+                )
+            published.protection_file.write(protection)
+        return protection
+
+    def lift_protection(self, vm: str, generation: str) -> Protection:
+        """Lift the protection of a generation, and return it.
+
+        Raises:
+            VaultError: there is no such generation, or it isn't protected.
+            BackupError: a name can't be used.
+        """
+        published = self.named(vm, generation)
+        self._require_inside(vm)
+        lifted = published.protection
+        if not lifted:
+            raise VaultError(f"{vm} {generation} isn't protected. Nothing was changed.")
+        published.protection_file.remove()
+        return lifted
 
     def of_run(self, vm: str, run: str) -> PublishedVm | None:
         """Return the generation of a VM that a run published; None if it published none."""
@@ -188,11 +246,15 @@ class VmArchive:
             NoSpaceError: the file system filled up.
             VaultError: the vault can't be written, or a link leads out of it.
         """
-        staged, published = self.staged(vm), self._folder / folder_name(vm)
-        if published.resolve() != self.vault.root.resolve() / "vm" / folder_name(vm):
-            raise VaultError(f"{published} leads out of the vault through a link. Remove the link.")
+        self._require_inside(vm)
+        staged = self.staged(vm)
         with self.vault.lock_staging(staged.data, vm):
             yield staged
+
+    def _require_inside(self, vm: str) -> None:
+        published = self._folder / folder_name(vm)
+        if published.resolve() != self.vault.root.resolve() / "vm" / folder_name(vm):
+            raise VaultError(f"{published} leads out of the vault through a link. Remove the link.")
 
     @property
     def _folder(self) -> Path:

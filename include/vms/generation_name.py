@@ -28,6 +28,11 @@ def to_the_second(instant: datetime) -> datetime:
     return instant.astimezone(UTC).replace(microsecond=0)
 
 
+def generation_name(instant: datetime) -> str:
+    """Return the name of a generation's folder: its instant, to the second, in UTC."""
+    return instant.astimezone(UTC).strftime(WRITTEN)
+
+
 def instant_of(name: str) -> datetime | None:
     """Parse the name of a generation's folder; return None for any other name."""
     try:

@@ -78,6 +78,7 @@ class Vm(Model):
         persistent: whether its definition outlives a stop.
         disks: those that are backed up.
         left_out: what else it has, which isn't.
+        copy_of: the generation that a restore made it of beside the original, if any.
         nvram: path of its UEFI variables, if any.
         tpm: path of its emulated TPM's state, if any.
         guest_agent: whether its guest agent is connected.
@@ -95,6 +96,7 @@ class Vm(Model):
     persistent: bool
     disks: tuple[VmDisk, ...]
     left_out: tuple[LeftOut, ...] = ()
+    copy_of: str | None = None
     nvram: str | None = None
     tpm: str | None = None
     guest_agent: bool = False

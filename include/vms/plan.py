@@ -38,7 +38,7 @@ class VmAction(StrEnum):
 
     IMAGE = "image"
     REFUSE = "refuse"  # somebody must fix it
-    EXCLUDE = "exclude"  # by the site file
+    EXCLUDE = "exclude"  # by the site file, or as a copy that a restore made
     SKIP = "skip"  # this run was asked for other VMs
 
 
@@ -224,6 +224,11 @@ def _refused(section: VmsSection, survey: HostSurvey, vm: Vm, method: Method) ->
 def _action(host: HostSection, vm: Vm) -> tuple[VmAction, str]:
     if _matches(vm.name, host.exclude):
         return VmAction.EXCLUDE, "The site file excludes it."
+    if vm.copy_of and vm.name not in host.vms:
+        return VmAction.EXCLUDE, (
+            f"It is a copy that a restore made of the image {vm.copy_of}. To back it up, name it in the site "
+            "file (vms.hosts), without a wildcard, or rename it (virsh domrename)."
+        )
     if vm.problems:
         return VmAction.REFUSE, " ".join(vm.problems)
     if vm.state not in ("running", "off"):

@@ -2,14 +2,15 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 from include.errors import VaultError
 from include.vault.clock import is_ahead
 from include.vault.files import FOLDER_MODE, read_whole
 from include.vault.verification_log import VerificationLog
-from include.vms.generation_name import WRITTEN, folder_name, to_the_second
+from include.vms.generation_name import folder_name, generation_name, to_the_second
+from include.vms.protection import PROTECTED, Protection, ProtectionFile
 from include.vms.record import VmRecord
 
 VERIFICATIONS = ".verifications"
@@ -63,7 +64,7 @@ class PublishedVm(GenerationFiles):
     @property
     def name(self) -> str:
         """The folder's name: the instant, to the second, in UTC."""
-        return self.instant.astimezone(UTC).strftime(WRITTEN)
+        return generation_name(self.instant)
 
     @property
     def folder(self) -> Path:
@@ -82,16 +83,26 @@ class PublishedVm(GenerationFiles):
 
     @property
     def is_lost(self) -> bool:
-        """Whether its folder is gone but its verification log is left: retention removes both."""
+        """Whether its folder is gone, but its verification log or protection is left."""
         # In this order: during a removal, one of these paths exists until the log is deleted.
         if self.folder.exists() or self.removal_path.exists():
             return False
-        return self.verification_log.path.exists()
+        return self.verification_log.path.exists() or self.protection is not None
 
     @property
     def verification_log(self) -> VerificationLog:
         """The results of its checks since it was published."""
         return VerificationLog(self.folder.with_name(f"{self.name}{VERIFICATIONS}"))
+
+    @property
+    def protection_file(self) -> ProtectionFile:
+        """The file that protects it from removal."""
+        return ProtectionFile(self.folder.with_name(f"{self.name}{PROTECTED}"))
+
+    @property
+    def protection(self) -> Protection | None:
+        """By whom and why it is protected from removal; None if it isn't."""
+        return self.protection_file.read()
 
     @property
     def record(self) -> VmRecord:

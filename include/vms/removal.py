@@ -3,7 +3,7 @@
 It removes whole generations that this vault published, and refuses anything else. The folder is renamed into
 staging, after which it isn't a generation any more; then it is deleted. The vault is locked exclusively
 meanwhile: nothing is copied, and no transfer reads an older generation. A generation that a scrub is reading
-stays until the next run.
+stays until the next run. One that a person protects is never removed: that is checked again right before.
 """
 
 import fcntl
@@ -14,12 +14,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
 from include.config.vms import KeepRules
-from include.errors import BackupError, RescheduleError, VaultError
+from include.errors import BackupError, ProtectedError, RescheduleError, VaultError
 from include.models import Model
 from include.names import named
 from include.vault.clock import is_ahead
@@ -29,7 +29,7 @@ from include.vault.vault import Vault
 from include.vms.archive import PublishedVm, VmArchive, instant_of, to_the_second
 from include.vms.published import removal_folder
 from include.vms.record import VmRecord
-from include.vms.retention import RetentionDecision, decide
+from include.vms.retention import RetentionDecision, RetentionFacts, decide, next_to_remove
 
 
 class RemovedGeneration(Model):
@@ -76,22 +76,42 @@ def due_removals(
     ]
 
 
+def removals_after(
+    vault: Vault, vms: Iterable[str], keep: KeepRules, coming: datetime, *, boot_tests: AbstractSet[str]
+) -> list[RemovedGeneration]:
+    """Return what :func:`apply_retention` would remove after a run that images these VMs.
+
+    Args:
+        vault: the vault.
+        vms: their names.
+        keep: how many are kept.
+        coming: the instant of their new generations.
+        boot_tests: those that are boot-tested.
+    """
+    retained = {vm: Retained.of(VmArchive(vault).of(vm), boot_tests=vm in boot_tests) for vm in vms}
+    return [
+        RemovedGeneration(vm=vm, instant=decision.instant, reason=decision.reason)
+        for vm, found in retained.items()
+        for decision in found.next_to_remove(keep, coming.astimezone(UTC))
+    ]
+
+
 def decisions(
     generations: VmArchive,
     vm: str,
     keep: KeepRules,
-    protected: AbstractSet[datetime],
+    made: AbstractSet[datetime],
     *,
     boot_tests: bool = False,
 ) -> list[RetentionDecision]:
-    """Decide about a VM's generations, oldest first; about none while a protected one is missing or damaged.
+    """Decide about a VM's generations, oldest first; about none while one just made is missing or damaged.
 
     A generation whose record can't be read counts as unverified and is left for a person to look at.
     """
     found = Retained.of(generations.of(vm), boot_tests=boot_tests)
-    if not protected <= found.generations.keys() - found.damaged.keys():
+    if not made <= found.generations.keys() - found.facts.damaged.keys():
         return []
-    decided = decide(sorted(found.generations), keep, protected, found.damaged, found.boot_tested)
+    decided = decide(sorted(found.generations), keep, made, found.facts)
     return [found.as_named(decision) for decision in decided]
 
 
@@ -102,13 +122,11 @@ class Retained:
     Args:
         generations: those with a readable record, by their dates; those that only have dates in the future
             are left out: a person must look at them.
-        damaged: why some are damaged or suspect, by their dates.
-        boot_tested: the dates of those that have booted; None: the VM isn't boot-tested.
+        facts: which are damaged or suspect, have booted, or are protected, by their dates.
     """
 
     generations: Mapping[datetime, PublishedVm]
-    damaged: Mapping[datetime, str]
-    boot_tested: AbstractSet[datetime] | None
+    facts: RetentionFacts
 
     @classmethod
     def of(cls, generations: Iterable[PublishedVm], *, boot_tests: bool) -> "Retained":
@@ -118,7 +136,13 @@ class Retained:
         dated = {date: generation for date, generation in dated.items() if not is_ahead(date)}
         damaged = {date: why for date, generation in dated.items() if (why := generation.suspect)}
         booted = {date for date, generation in dated.items() if has_booted(generation)}
-        return cls(dated, damaged, booted if boot_tests else None)
+        protected = {date: is_set.reason for date, one in dated.items() if (is_set := one.protection)}
+        return cls(dated, RetentionFacts(damaged, booted if boot_tests else None, protected))
+
+    def next_to_remove(self, keep: KeepRules, coming: datetime) -> list[RetentionDecision]:
+        """Return what goes once a generation of an instant to come is verified, oldest first."""
+        decisions = next_to_remove(self.generations.keys(), keep, coming, self.facts)
+        return [self.as_named(decision) for decision in decisions]
 
     def as_named(self, decision: RetentionDecision) -> RetentionDecision:
         """Return a decision with the instant by which its generation is named."""
@@ -148,15 +172,17 @@ def apply_retention(
             (removal, partial(remove, PublishedVm(removal.vm, removal.instant, vault.root)))
             for removal in due_removals(vault, made, keep, boot_tests=boot_tests)
         ]
-        done = [_removed(removal, action) for removal, action in interrupted + due]
+        done = list(filter(None, (_removed(removal, action) for removal, action in interrupted + due)))
         with suppress(OSError):  # it doesn't exist, or contains what couldn't be deleted
             removal_folder(vault.root).rmdir()
         return done
 
 
-def _removed(removal: RemovedGeneration, action: Callable[[], int]) -> RemovedGeneration:
+def _removed(removal: RemovedGeneration, action: Callable[[], int]) -> RemovedGeneration | None:
     try:
         return removal.model_copy(update={"bytes": action()})
+    except ProtectedError:  # by a person, meanwhile: as if it had been before
+        return None
     except (BackupError, OSError) as refused:
         return removal.model_copy(update={"refused": str(refused)})
 
@@ -166,9 +192,12 @@ def remove(generation: PublishedVm) -> int:
 
     Raises:
         VaultError: it isn't a generation that this vault published, or it is being read; nothing was changed.
+        ProtectedError: a person protects it; nothing was changed.
     """
     _require_ours(generation)
     with _locked(generation):
+        if protection := generation.protection:
+            raise ProtectedError(f"{generation.vm} {generation.name} is {protection.reason}.")
         aside = generation.removal_path
         aside.parent.mkdir(parents=True, exist_ok=True)
         generation.folder.chmod(0o700)  # a read-only folder can't be moved

@@ -1,16 +1,16 @@
 """Which generations of a VM are kept: grandfather-father-son, as a pure function that returns reasons.
 
-The newest generation of each of the last weeks, months and years that have one is kept; the newest of all is
-always kept. A damaged generation takes no intact one's place, nor does one that was dated in the future (its
-instant here is when it was verified). A generation is removed only if a newer intact one is kept; where VMs
-are boot-tested, only if that one has booted. Weeks are those of ISO 8601, and dates are in the time zone of
-the instants given.
+The last generations are kept, and the newest of each of the last weeks, months and years that have one; the
+newest of all is always kept, and so is what a person protects. A damaged generation takes no intact one's
+place, nor does one that was dated in the future (its instant here is when it was verified). A generation is
+removed only if a newer intact one is kept; where VMs are boot-tested, only if that one has booted. Weeks are
+those of ISO 8601, and dates are in the time zone of the instants given.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
 from datetime import datetime
-from types import MappingProxyType
 
 from include.config.vms import KeepRules
 from include.models import Model
@@ -31,58 +31,71 @@ class RetentionDecision(Model):
     reason: str
 
 
+@dataclass(frozen=True)
+class RetentionFacts:
+    """What counts of the generations of one VM besides their instants.
+
+    Args:
+        damaged: those that are damaged or suspect, each with why as a sentence; the others count as intact.
+        boot_tested: those whose boot test passed; None: the VM isn't boot-tested.
+        protected: those that people protect, each with by whom and why; they are always kept.
+    """
+
+    damaged: Mapping[datetime, str] = field(default_factory=dict)
+    boot_tested: AbstractSet[datetime] | None = None
+    protected: Mapping[datetime, str] = field(default_factory=dict)
+
+
+_NONE = RetentionFacts()
+
+
 def decide(
     generations: Sequence[datetime],
     keep: KeepRules,
-    protected: AbstractSet[datetime] = frozenset(),
-    damaged: Mapping[datetime, str] = MappingProxyType({}),
-    boot_tested: AbstractSet[datetime] | None = None,
+    made: AbstractSet[datetime] = frozenset(),
+    facts: RetentionFacts = _NONE,
 ) -> list[RetentionDecision]:
     """Decide about each generation of one VM, oldest first.
 
     Args:
         generations: their instants, in any order, all in one time zone.
-        keep: how many weeks, months and years.
-        protected: those that are always kept.
-        damaged: those that are damaged or suspect, each with why as a sentence; the others count as intact.
-        boot_tested: those whose boot test passed; None: the VM isn't boot-tested.
+        keep: how many last ones, weeks, months and years.
+        made: those that this run made; they are always kept.
+        facts: what else counts.
     """
-    intact = set(generations) - damaged.keys()
-    by_numbers = [_by_numbers(instant, intact, keep, protected) for instant in sorted({*generations})]
+    intact, booted = set(generations) - facts.damaged.keys(), facts.boot_tested
+    always = dict.fromkeys(made, "made by this run") | dict(facts.protected)
+    by_numbers = [_by_numbers(instant, intact, keep, always) for instant in sorted({*generations})]
     kept = {decision.instant for decision in by_numbers if decision.keep} & intact
-    successors = kept if boot_tested is None else kept & boot_tested
-    decided = (_require_successor(decision, successors, boot_tested) for decision in by_numbers)
-    return [_noting(decision, damaged.get(decision.instant)) for decision in decided]
+    successors = kept if booted is None else kept & booted
+    decided = (_require_successor(decision, successors, booted) for decision in by_numbers)
+    return [_noting(decision, facts.damaged.get(decision.instant)) for decision in decided]
 
 
 def next_to_remove(
-    generations: AbstractSet[datetime],
-    keep: KeepRules,
-    coming: datetime,
-    damaged: Mapping[datetime, str] = MappingProxyType({}),
-    boot_tested: AbstractSet[datetime] | None = None,
-) -> RetentionDecision | None:
-    """Return the first generation of a VM that goes once the next one is published; None if none does.
+    generations: AbstractSet[datetime], keep: KeepRules, coming: datetime, facts: RetentionFacts = _NONE
+) -> list[RetentionDecision]:
+    """Return the generations of a VM that go once the next one is published, oldest first.
 
     Args:
         generations: their instants.
-        keep: how many weeks, months and years.
+        keep: how many last ones, weeks, months and years.
         coming: the instant of the next one, intact and not yet boot-tested.
-        damaged: as for :func:`decide`.
-        boot_tested: as for :func:`decide`.
+        facts: what else counts.
     """
-    decisions = decide([*generations, coming], keep, {coming}, damaged, boot_tested)
-    return next((decision for decision in decisions if not decision.keep), None)
+    decisions = decide([*generations, coming], keep, {coming}, facts)
+    return [decision for decision in decisions if not decision.keep]
 
 
 def _by_numbers(
-    instant: datetime, intact: AbstractSet[datetime], keep: KeepRules, protected: AbstractSet[datetime]
+    instant: datetime, intact: AbstractSet[datetime], keep: KeepRules, always: Mapping[datetime, str]
 ) -> RetentionDecision:
     # A damaged one is compared with the intact ones alone: it is kept beside them, in the place of none.
     newest_first = sorted(intact | {instant}, reverse=True)
-    rules = [_Rule(*rule, newest_first) for rule in _rules(keep)]
+    last = [_Last(keep.last, newest_first)] if keep.last else []
+    rules: list[_Last | _Rule] = [*last, *(_Rule(*rule, newest_first) for rule in _rules(keep))]
     is_newest = instant == max(intact, default=None)
-    return _decision(instant, rules, newest=is_newest, protected=instant in protected)
+    return _decision(instant, rules, newest=is_newest, always=always.get(instant))
 
 
 def _require_successor(
@@ -101,8 +114,24 @@ def _noting(decision: RetentionDecision, damage: str | None) -> RetentionDecisio
     return decision.model_copy(update={"reason": f"{decision.reason} {damage}"}) if damage else decision
 
 
+class _Last:
+    """The rule that keeps the last generations, whatever their weeks."""
+
+    def __init__(self, count: int, newest_first: list[datetime]) -> None:
+        self._count = count
+        self._kept = set(newest_first[:count])
+
+    def keeps(self, instant: datetime) -> str | None:
+        """Return why the rule keeps a generation; None if it doesn't."""
+        return f"one of the last {self._count}" if instant in self._kept else None
+
+    def why_not(self, instant: datetime) -> str:  # noqa: ARG002 - as the other rules'
+        """Return why the rule doesn't keep a generation."""
+        return f"it isn't one of the last {self._count}"
+
+
 class _Rule:
-    """One of the three rules, applied to all generations."""
+    """One of the rules for weeks, months and years, applied to all generations."""
 
     def __init__(
         self, count: int, noun: str, period: Callable[[datetime], str], newest_first: list[datetime]
@@ -129,14 +158,14 @@ class _Rule:
 
 
 def _decision(
-    instant: datetime, rules: Sequence[_Rule], *, newest: bool, protected: bool
+    instant: datetime, rules: Sequence[_Last | _Rule], *, newest: bool, always: str | None
 ) -> RetentionDecision:
-    reasons = ["the newest of all, which is never removed"] if newest else []
-    reasons += ["made by this run"] if protected else []
+    reasons = [always] if always else []
+    reasons += ["the newest of all, which is never removed"] if newest else []
     reasons += [reason for rule in rules if (reason := rule.keeps(instant))]
     if reasons:
         return RetentionDecision(instant=instant, keep=True, reason=f"Kept: {', and '.join(reasons)}.")
-    reason = f"Removed: {', '.join(rule.why_not(instant) for rule in rules)}."
+    reason = f"Not kept: {', '.join(rule.why_not(instant) for rule in rules)}."
     return RetentionDecision(instant=instant, keep=False, reason=reason)
 
 

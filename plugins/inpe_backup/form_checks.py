@@ -69,7 +69,7 @@ def _vm_folder(path: str) -> None:
 def _generation(name: str) -> None:
     from include.vms.generation_name import instant_of  # noqa: PLC0415
 
-    if instant_of(name) is None:
+    if instant_of(name.rpartition("/")[2]) is None:
         raise ConfigError(f"{name!r} is not a generation. Write its name, such as 2026-11-22T05-00-03Z.")
 
 

@@ -8,7 +8,7 @@ fields, the vault or the host.
 from airflow.sdk import Param
 
 from include.config.site_file import Site
-from inpe_backup import form_checks
+from inpe_backup import choices, form_checks
 
 Form = dict[str, Param]
 
@@ -78,11 +78,40 @@ def vm_boot_test() -> Form:
             type=_TEXT,
             minLength=1,
             format=form_checks.VM,
+            **choices.suggested_vms(choices.published()),
             title="VM",
             description="A VM's name in the vault, such as maq1; it's booted even if its image was before. "
             "Empty: the VMs whose turn it is.",
         ),
         "dry_run": _dry_run("mails which VMs would be booted, and boots none."),
+    }
+
+
+def vm_protect() -> Form:
+    """Return the form of ``vm_protect``."""
+    images = choices.published()
+    return {
+        "vm": _vm(images),
+        "generation": Param(
+            type="string",
+            format=form_checks.GENERATION,
+            **choices.suggested_images(images),
+            title="Image",
+            description="The image's folder in the vault, such as 2026-11-22T05-00-03Z.",
+        ),
+        "why": Param(
+            None,
+            type=_TEXT,
+            maxLength=300,
+            title="Reason",
+            description="Why it's protected, such as: before the upgrade. Empty: only to lift a protection.",
+        ),
+        "lift": Param(
+            default=False,
+            type="boolean",
+            title="Lift it",
+            description="On: the image isn't protected any more. Off: it's protected until you lift that.",
+        ),
     }
 
 
@@ -126,14 +155,9 @@ def supim_restore(site: Site) -> Form:
 
 def vm_restore(site: Site) -> Form:
     """Return the form of ``vm_restore``."""
+    images = choices.published()
     return {
-        "vm": Param(
-            type="string",
-            minLength=1,
-            format=form_checks.VM,
-            title="VM",
-            description="The VM's name in the vault, such as maq1.",
-        ),
+        "vm": _vm(images),
         "how": Param(
             "beside",
             enum=list(_MODES),
@@ -157,7 +181,7 @@ def vm_restore(site: Site) -> Form:
         "dry_run": _dry_run(
             "mails what would be written, where, and what is in the way, and changes nothing."
         ),
-        **_more_for_a_vm(site),
+        **_more_for_a_vm(site, images),
     }
 
 
@@ -191,7 +215,7 @@ def _more_for_days() -> Form:
     }
 
 
-def _more_for_a_vm(site: Site) -> Form:
+def _more_for_a_vm(site: Site, images: choices.Images) -> Form:
     hosts = [host.ssh_conn_id for host in site.vms.hosts]
     return {
         "new_name": Param(
@@ -214,6 +238,7 @@ def _more_for_a_vm(site: Site) -> Form:
             None,
             type=_TEXT,
             format=form_checks.GENERATION,
+            **choices.suggested_images(images),
             section=_MORE,
             title="Generation",
             description="The image's folder in the vault, such as 2026-11-22T05-00-03Z. "
@@ -239,6 +264,16 @@ def _more_for_a_vm(site: Site) -> Form:
             "Empty: where they were.",
         ),
     }
+
+
+def _vm(images: choices.Images) -> Param:
+    return Param(
+        type="string",
+        minLength=1,
+        **choices.suggested_vms(images),
+        title="VM",
+        description="The VM's name in the vault, such as maq1.",
+    )
 
 
 def _dry_run(effect: str) -> Param:

@@ -12,6 +12,7 @@ from tests.dags import GREEN, Daily, Run, contents
 from tests.dags.documents import LOST, VAULT, blocks, commands, run, shown_of, without_figures
 from tests.dags.weekly_runs import Weekly
 from tests.include.restore.day_restores import publish_folder
+from tests.include.vms import sample_vms
 from tests.session import needs
 from tests.site import supim
 
@@ -62,6 +63,19 @@ def test_a_day_is_restored_from_a_terminal_without_airflow(tmp_path: Path) -> No
     assert done.returncode == 0, done.stderr
     assert contents(tmp_path / "restored" / "2026" / "268") == contents(source)
     assert "2026-268 restored. " in done.stdout
+
+
+def test_an_image_is_protected_from_a_terminal(tmp_path: Path) -> None:
+    """And the protection lifted, both by the commands as they're typed."""
+    vault = Vault.create(tmp_path / "vault")
+    image = sample_vms.lay(vault)
+    typed = [line for line in commands() if "protect maq1" in line]
+
+    protected, lifted = [run(f"{line} --vault {vault.root}") for line in typed]
+
+    assert (protected.returncode, lifted.returncode) == (0, 0)
+    assert f"maq1 {image.name} is protected by " in protected.stdout
+    assert f"maq1 {image.name} is no longer protected by " in lifted.stdout
 
 
 @pytest.mark.slow

@@ -34,6 +34,8 @@ COVERED = {
     "bin/inpe-backup restore-vm": "test_a_vms_images_are_restored_from_a_terminal",
     "bin/inpe-backup list": "test_what_is_typed_about_the_vault_says_what_is_in_it",
     "bin/inpe-backup verify": "test_what_is_typed_about_the_vault_says_what_is_in_it",
+    "bin/inpe-backup protect": "test_an_image_is_protected_from_a_terminal",
+    "bin/inpe-backup unprotect": "test_an_image_is_protected_from_a_terminal",
     "make test-all": "this very run",
     "cd /backup/vault/vm/maq1": "test_a_lost_vm_is_restored_by_hand",
     "sha256sum --check --quiet SHA256SUMS": "test_a_lost_vm_is_restored_by_hand",

@@ -65,7 +65,7 @@ def test_a_second_backup_transfers_only_what_changed(weekly: Weekly) -> None:
         [kept] = weekly.generations(vm)
         assert kept.record.base == old.name
         assert sum(disk.sent_bytes for disk in kept.record.disks) <= 8 << 20
-        assert f"{vm} {old.name}: Removed: " in run.mail_text
+        assert f"{vm} {old.name}: Not kept: " in run.mail_text
 
 
 @pytest.mark.slow

@@ -65,7 +65,9 @@ def _open(page: Page, airflow: LocalAirflow) -> None:
 def _details(page: Page, folder: Path, missing: OrdinalDay) -> None:
     """Take the form for a range of missing days, and the table of VMs."""
     frame = page.frame_locator("iframe")
-    frame.locator(".alerts li", has_text=str(missing.year)).get_by_role("button").nth(1).click()
+    frame.locator(".alerts li", has_text=str(missing.year)).get_by_role("button", name="Back up …").nth(
+        1
+    ).click()
     page.wait_for_timeout(300)
     _save(page.screenshot(), folder / "page-back-up.png")
     page.keyboard.press("Escape")

@@ -8,6 +8,7 @@ new VM beside it, only its kernel and firmware are. Of the rest:
     changed     disks lead to the paths that were checked; drives are emptied; consoles become
                 pseudo-terminals; UEFI variables elsewhere are moved to libvirt's folder
     left out    all else; a warning names it
+    added       to a new VM beside the original: its mark as a copy (``copy_mark.py``)
     refused     disks that aren't in the backup, and firmware that this host doesn't know
 """
 
@@ -19,6 +20,7 @@ from typing import NamedTuple
 
 from include.agent.allow_list import AllowList
 from include.agent.allowed_elements import ATTRIBUTES, CHARACTER_DEVICES, NEEDED
+from include.agent.copy_mark import mark_copy, take_marks
 from include.agent.domain import Domain
 from include.agent.errors import LibvirtError, NotPossibleError
 from include.agent.restore.folders import Folders, nvram_folder
@@ -101,6 +103,8 @@ class _Definition:
         self, restore: RestoreRequest, own: ET.Element | None, known: set[str], folders: Folders
     ) -> None:
         self._name = restore.name
+        self._copy_of = None if restore.in_place else restore.generation
+        self._own = own
         self._writes_nvram = "nvram.fd" in restore.files
         self._disks = {disk.name: disk for disk in restore.disks}
         self._known = known
@@ -111,6 +115,7 @@ class _Definition:
 
     def made(self) -> str:
         """Return the changed definition."""
+        take_marks(self._root, self._own)
         self._check_disks()
         self._check_firmware()
         self._drop_unknown_emulator()
@@ -125,6 +130,8 @@ class _Definition:
             if (name := _target(disk)) in self._disks:
                 _put(disk, self._disks[name])
         self._disconnect_networks(made)
+        if self._copy_of:
+            mark_copy(made, self._copy_of)
         self._warn_of_left_out()
         return ET.tostring(made, encoding="unicode")
 

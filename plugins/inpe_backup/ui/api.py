@@ -9,6 +9,7 @@ from fastapi import APIRouter, HTTPException
 
 from include.errors import InvalidDayError
 from include.ordinal_day import OrdinalDay
+from include.status.alert import Alert
 from include.status.alerts import VaultStatus
 from include.status.day_status import CalendarDay, calendar_day
 from include.status.vm_status import VmStatus
@@ -109,7 +110,8 @@ def _vault(status: VaultStatus) -> Json:
         "urgency": status.urgency,
         "headline": status.headline,
         "summary": status.summary,
-        "alerts": [asdict(alert) for alert in status.alerts],
+        "alerts": [_alert(alert) for alert in status.alerts],
+        "acknowledged": [_alert(each.alert) | asdict(each.acknowledgement) for each in status.acknowledged],
         "zone": view.rules.zone,
         "lag_days": view.rules.lag_days,
         "max_age_days": view.rules.max_age_days,
@@ -117,6 +119,11 @@ def _vault(status: VaultStatus) -> Json:
         "vms_schedule": view.rules.vms_schedule,
         "years": [year.number for year in status.calendar],
     }
+
+
+def _alert(alert: Alert) -> Json:
+    shown = {name: value for name, value in asdict(alert).items() if name != "fact"}
+    return {"key": alert.key, **shown}
 
 
 def _day(day: CalendarDay) -> Json:

@@ -11,7 +11,7 @@ from fastapi import Depends, FastAPI, HTTPException, Request, Response
 from fastapi.exception_handlers import http_exception_handler
 from fastapi.responses import HTMLResponse, RedirectResponse
 
-from inpe_backup.ui import api, pages
+from inpe_backup.ui import acknowledge, api, pages
 from inpe_backup.ui.store import StatusStore
 
 URL_PREFIX = "/backups"
@@ -46,6 +46,7 @@ def create_app() -> FastAPI:
     )
     app.state.store = StatusStore()
     app.include_router(api.router)
+    app.include_router(acknowledge.router)
     app.include_router(pages.router)
     app.middleware("http")(_with_headers)
     app.add_exception_handler(HTTPException, _error_page)  # type: ignore[arg-type] # its own narrower signature

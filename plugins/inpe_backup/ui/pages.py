@@ -18,7 +18,7 @@ from inpe_backup.ui.view_model import HERE, TEMPLATES, content
 
 router = APIRouter()
 
-_STATIC = {"page.css": "text/css", "page.js": "text/javascript"}
+_STATIC = {"page.css": "text/css", "page.js": "text/javascript", "vms.js": "text/javascript"}
 # The report has inline style, as mails must. It may do nothing else, wherever it is opened.
 _REPORT_POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'; sandbox"

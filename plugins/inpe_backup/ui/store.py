@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from threading import Lock
 from urllib.parse import unquote_to_bytes
 
@@ -13,17 +14,20 @@ from pydantic import ValidationError
 from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
+from include.names import encoded
 from include.report import Report
-from include.status.parts import PublishedPart, ScreenPart
+from include.status.parts import AcknowledgedPart, PublishedPart, ScreenPart
 from include.status.view import VaultView, fold
 from include.text import visible
 from include.vault.clock import trusted_first
 
 PREFIX = "backup_status/"
+ACKNOWLEDGED = "acknowledged"
 _DAGS = (
-    "supim_daily", "vm_weekly", "supim_restore", "vm_restore", "vm_boot_test", "vault_scrub", "vault_status",
-)  # fmt: skip
-_HISTORIES = ("source", "runs", "vault")
+    *("supim_daily", "vm_weekly", "supim_restore", "vm_restore", "vm_protect"),
+    *("vm_boot_test", "vault_scrub", "vault_status"),
+)
+_HISTORIES = ("source", "runs", "vault", ACKNOWLEDGED)
 _REMEMBERED = 400  # events of each history
 _RECENT = 3  # events of each other part: the last one may have been read earlier than the one before it
 
@@ -132,6 +136,18 @@ def published(extra: object) -> PublishedPart | None:
         return PublishedPart.model_validate(extra)
     except ValidationError:
         return None
+
+
+def publish_acknowledged(session: Session, view: VaultView, part: AcknowledgedPart, when: datetime) -> None:
+    """Publish as an event, like what DAGs publish, that somebody acknowledged an alert."""
+    event = PublishedPart(vault=view.vault, path=view.path, taken=when, part=part)
+    name = f"{PREFIX}{encoded(view.vault)}/{ACKNOWLEDGED}"
+    asset = session.scalar(select(AssetModel).where(AssetModel.name == name))
+    if asset is None:
+        asset = AssetModel(name=name, uri=name)
+        session.add(asset)
+        session.flush()
+    session.add(AssetEvent(asset_id=asset.id, extra=event.model_dump(mode="json")))
 
 
 def report(session: Session, dag: str, run: str) -> Report | None:

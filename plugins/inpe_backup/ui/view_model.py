@@ -1,21 +1,22 @@
 """The content of the page for its templates: text, cells and charts; it decides nothing."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import quote
-from zoneinfo import ZoneInfo
 
 from airflow.models.dag import DagModel
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
+from jinja2.runtime import Context
 from markupsafe import Markup
 
 from include import text
-from include.results.states import State
-from include.status.alerts import Urgency, VaultStatus
+from include.results.states import Kind, State
+from include.status.alert import Urgency
+from include.status.alerts import VaultStatus
 from include.status.day_status import DayState, Year
-from include.status.parts import BootTestStatus
+from include.status.parts import BootTestStatus, RunPart, TroubledItem
 from include.status.vm_status import VmState, VmStatus
 from inpe_backup.ui import cells, charts
 
@@ -40,7 +41,7 @@ class VmRow:
     name: str
     sign: str
     tone: str
-    newest: str
+    newest: datetime | None
     age: str
     verified: str
     boot_test: str
@@ -51,20 +52,20 @@ class VmRow:
     over: bool
     size: str
     weekly: str
-    next_removal: str
+    next_removal: datetime | None
     removal_reason: str
 
 
 def vm_row(vm: VmStatus, status: VaultStatus) -> VmRow:
     """Return the row of a VM."""
-    part, newest, zone = vm.part, vm.newest, status.view.zone
+    part, newest = vm.part, vm.newest
     bad = vm.state is not VmState.SAFE or vm.boot_test_failed
     weekly, removal = vm.weekly_bytes, part.next_removal
     return VmRow(
         name=part.name,
         sign="✗" if bad else "✓",
         tone="bad" if bad else "good",
-        newest=f"{newest.instant.astimezone(zone):%Y-%m-%d}" if newest else "none",
+        newest=newest.instant if newest else None,
         age=f"{age(status.now - newest.instant)} ago" if newest else "",
         verified=("" if not newest else "due: " if vm.verification_due else "")
         + (f"{age(status.now - newest.verified)} ago" if newest else "–"),  # noqa: RUF001 - an en dash: nothing
@@ -76,7 +77,7 @@ def vm_row(vm: VmStatus, status: VaultStatus) -> VmRow:
         over=vm.over_budget,
         size=text.size(newest.bytes) if newest else "",
         weekly=text.size(weekly) if weekly is not None else "not yet known",
-        next_removal=f"{removal.instant.astimezone(zone):%Y-%m-%d}" if removal else "nothing",
+        next_removal=removal.instant if removal else None,
         removal_reason=removal.reason if removal else "",
     )
 
@@ -137,22 +138,42 @@ def content(
         "head": cells.head(),
         "years": [year_view(index, year) for index, year in enumerate(status.calendar)],
         "vms": [vm_row(vm, status) for vm in status.vms],
-        "next_weekly": next_run(dags.get("vm_weekly"), status.view.zone),
-        "next_daily": next_run(dags.get("supim_daily"), status.view.zone),
+        "left_out": left_out(status.view.runs),
+        "next_weekly": next_run(dags.get("vm_weekly")),
+        "next_daily": next_run(dags.get("supim_daily")),
         "space_chart": charts.space_chart(status.view.space_history, status.view.zone),
         "runs": status.view.runs[:_MAX_RUNS],
         "paused": " ".join(name for name, dag in dags.items() if dag.is_paused),
     }
 
 
-def next_run(dag: DagModel | None, zone: ZoneInfo) -> str:
-    """Return when a DAG runs next on its schedule, as text."""
+def left_out(runs: Sequence[RunPart]) -> tuple[TroubledItem, ...]:
+    """Return the VMs that the last weekly run left out, each with the reason."""
+    return next((run.left_out for run in runs if run.about is Kind.VMS), ())
+
+
+def next_run(dag: DagModel | None) -> datetime | str:
+    """Return when a DAG runs next on its schedule; as text, why it doesn't."""
     if dag is None:
         return "no such DAG"
     if dag.is_paused:
         return "paused"
-    when = dag.next_dagrun_create_after
-    return f"{when.astimezone(zone):%a %d %b}" if when else "not scheduled"
+    return dag.next_dagrun_create_after or "not scheduled"
+
+
+@pass_context
+def time_tag(context: Context, when: datetime) -> Markup:
+    """Return a time in the institute's zone, which it names; the script turns it into Airflow's."""
+    there = when.astimezone(context["zone"])
+    machine = when.astimezone(UTC).strftime("%Y-%m-%dT%H:%MZ")
+    return Markup("<time datetime={}>{:%Y-%m-%d %H:%M} {}</time>").format(machine, there, offset(there))
+
+
+def offset(when: datetime) -> str:
+    """Return a time's offset from UTC: ``UTC``, ``UTC-3``, ``UTC+5:30``."""
+    minutes = round((when.utcoffset() or timedelta()) / timedelta(minutes=1))
+    hours, rest = divmod(abs(minutes), 60)
+    return f"UTC{'-' if minutes < 0 else '+'}{hours}{f':{rest:02d}' if rest else ''}" if minutes else "UTC"
 
 
 def _environment() -> Environment:
@@ -172,6 +193,7 @@ def _environment() -> Environment:
     environment.globals |= {
         "signs": SIGNS,
         "legend": LEGEND,
+        "time": time_tag,
     }
     return environment
 

@@ -104,6 +104,7 @@ def test_json_has_the_same_content(vault: Vault, capsys: pytest.CaptureFixture[s
         "unchecked": None,
         "replaced_by": None,
         "cause": None,
+        "protection": None,
     }
 
 

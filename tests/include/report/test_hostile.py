@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from include.report import RemovedItem, Report, render_html, render_text
+from include.report import GenerationNote, Report, render_html, render_text
 from include.text import visible
 from tests.include.report.sample_items import (
     OF_VMS,
@@ -70,7 +70,7 @@ def _full_of(text: str) -> Report:
         title=text,
         institute=text,
         space=space(path=text),
-        removed=(RemovedItem(name=text, reason=text),),
+        removed=(GenerationNote(name=text, reason=text),),
         needs_action=(text,),
         archive=text,
         verification_command=text,
@@ -93,7 +93,7 @@ def _vms_full_of(text: str) -> Report:
         *(vm(text, outcome, reason=text) for outcome in OF_VMS),
         generations=(row(text), row(text, "failed")),
         space=space(path=text),
-        removed=(RemovedItem(name=text, reason=text),),
+        removed=(GenerationNote(name=text, reason=text),),
         needs_action=(text,),
         verification_command=text,
     )

@@ -8,7 +8,7 @@ from typing import Literal
 import pytest
 from pydantic import ValidationError
 
-from include.report import RemovedItem, Report
+from include.report import GenerationNote, Report
 from include.results.item import Downtime, Item
 from include.results.states import Coverage, Outcome, State
 from include.status.space import Space
@@ -42,7 +42,7 @@ def _through_json(given: Report) -> Report:
         report(
             *(bad("failed", f"bad\udcff\n{n}", warnings=("<b>", "\u202e")) for n in range(2)),
             coverage=[covered("2026-001", state) for state in Coverage],
-            removed=(RemovedItem(name="a\0b", reason="old"),),
+            removed=(GenerationNote(name="a\0b", reason="old"),),
             needs_action=("Check\nit.",),
         ),
         report(planned(), safe("2026-267"), dry_run=True),

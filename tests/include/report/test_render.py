@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from include.ordinal_day import OrdinalDay, window
-from include.report import CoveredDay, RemovedItem, Report, render_html, render_text
+from include.report import CoveredDay, GenerationNote, Report, render_html, render_text
 from include.report import render as rendering
 from include.report.render import COVERAGE_STYLES, STATE_STYLES, WIDTH, linkable, ran, shares, split, trend
 from include.results.states import Coverage, Outcome, State
@@ -61,7 +61,10 @@ def test_both_parts_have_the_same_content(expected: str) -> None:
         ({"space": None}, "The vault's space was not measured."),
         ({"space": space(growth_bytes_per_day=None)}, "Growth is not known yet: it takes a week"),
         ({"needs_action": ("Ask the SUPIM team.",)}, "Ask the SUPIM team."),
-        ({"removed": (RemovedItem(name="2020-001", reason="older than ten years"),)}, "older than ten years"),
+        (
+            {"removed": (GenerationNote(name="2020-001", reason="older than ten years"),)},
+            "older than ten years",
+        ),
         ({"items": (copied(warnings=("One file is odd.",)),)}, "Warning:"),
         ({"items": (copied(outcome="new revision", revision=2),)}, "revision 2"),
         ({"dry_run": True, "items": (planned(),)}, "This was a dry run"),
@@ -162,7 +165,7 @@ def test_the_text_fits_a_terminal() -> None:
         bad("failed", reason=long, verification=long, warnings=(long, long)),
         safe("2026-267", revision=12),
     )
-    given = report(*days, needs_action=(long,), removed=(RemovedItem(name="2020-001", reason=long),))
+    given = report(*days, needs_action=(long,), removed=(GenerationNote(name="2020-001", reason=long),))
     lines = render_text(given).splitlines()
     assert max(map(len, lines)) <= WIDTH
     assert all(line == line.rstrip() for line in lines)

@@ -67,6 +67,14 @@ def test_a_vm_is_restored_beside_the_original(rehearsal: Rehearsal) -> None:
     assert new.findtext("uuid") == restored.swapped.uuid != kvm.virsh("domuuid", "--domain=maq1")
     assert kvm.disk("maq1", "vda").read_bytes() == before
     assert rehearsal.left_behind() == []
+    assert _copies(rehearsal) == {"maq1-copy": generation.name}
+    kvm.virsh("domrename", "--domain=maq1-copy", "--new-name=maq1-again")
+    assert _copies(rehearsal) == {}
+
+
+def _copies(rehearsal: Rehearsal) -> dict[str, str]:
+    """Return what the host's survey has as copies, after libvirt had their definitions."""
+    return {vm.name: vm.copy_of for vm in rehearsal.host.survey().vms if vm.copy_of}
 
 
 class Unverified(RestoreStream):

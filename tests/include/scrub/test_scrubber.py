@@ -91,7 +91,7 @@ def test_a_removed_backup_is_skipped(vault: Vault) -> None:
     """Retention removed it after the plan was made."""
     vm = in_vault(vault)[1]
     lay(vault, instant=INSTANT + timedelta(days=1))
-    keep = KeepRules(weekly=1, monthly=0, yearly=0)
+    keep = KeepRules(last=0, weekly=1, monthly=0, yearly=0)
     assert apply_retention(vault, [record(instant=INSTANT + timedelta(days=1))], keep)[0].refused is None
     scrubber = Scrubber(vault, "a run", no_pace)
     assert scrubber.read(vm) is None
@@ -147,7 +147,7 @@ def test_an_unreadable_file_whose_name_isnt_utf_8_is_recorded(vault: Vault) -> N
     assert found.how == reading.how
 
 
-NEWEST_ONLY = KeepRules(weekly=1, monthly=0, yearly=0)
+NEWEST_ONLY = KeepRules(last=0, weekly=1, monthly=0, yearly=0)
 WEEK = timedelta(weeks=1)
 
 

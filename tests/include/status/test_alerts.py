@@ -8,10 +8,19 @@ import pytest
 from include.days.source import SourceState
 from include.ordinal_day import OrdinalDay
 from include.results.states import Kind, State
-from include.status.alerts import AlertAction, Urgency, VaultStatus
+from include.status.alert import AlertAction, Urgency
+from include.status.alerts import VaultStatus
 from include.status.day_status import years
 from include.status.forecast import forecast
-from include.status.parts import DayAtSource, DaysPart, Part, SourcePart, VmPart
+from include.status.parts import (
+    AcknowledgedPart,
+    DayAtSource,
+    DaysPart,
+    Part,
+    PublishedPart,
+    SourcePart,
+    VmPart,
+)
 from include.status.view import VaultView, fold
 from include.status.vm_status import VmState, vm_statuses
 from tests.sample_status import NOW, day, published, rules, run, vm
@@ -81,12 +90,12 @@ def test_an_old_status_is_the_first_alert_and_the_headline() -> None:
 
 def test_a_paused_scrub_breaks_its_promise() -> None:
     """The line has what to do; without a backup there is nothing to scrub."""
-    [alert] = vault_status(in_vault(0), paused={"vault_scrub": 0}).alerts
+    [alert] = vault_status(in_vault(0), vault_scrub=0).alerts
     assert alert.sentence == (
         "vault_scrub is paused: no backup is verified again within 30 days. Switch it on."
     )
     assert (alert.action, alert.subject) == (AlertAction.SHOW_DAG, "vault_scrub")
-    assert vault_status(paused={"vault_scrub": 0}).alerts == []
+    assert vault_status(vault_scrub=0).alerts == []
 
 
 def test_a_scrub_that_never_ran_is_an_alert_once_it_should_have() -> None:
@@ -223,26 +232,44 @@ def test_vms_with_the_same_problem_are_one_alert() -> None:
     assert "and 3 more: the last downtime exceeded" in alert.sentence
 
 
-def test_only_the_last_run_of_each_dag_makes_alerts() -> None:
-    """An older failure is over."""
-    old = run("vm_weekly", Kind.VMS, "VM FAILED", NOW - timedelta(days=7), good=False)
-    new = run("vm_weekly", Kind.VMS, "VM OK", NOW, needs_action=("Look at maq2's fan.",))
-    [alert] = vault_status(in_vault(0), old, new).alerts
-    assert (alert.sentence, alert.run) == ("Look at maq2's fan.", new.run)
+def acknowledged(key: str, until: datetime | None, when: datetime = NOW) -> PublishedPart:
+    """Return the event of an acknowledgement."""
+    return published(AcknowledgedPart(key=key, by="ana", until=until), when)
 
 
-def test_a_run_of_some_vms_hides_no_failed_run_of_all() -> None:
-    """It says nothing about the others; a newer run of all hides both."""
-    of_all = run("vm_weekly", Kind.VMS, "VM FAILED", NOW - timedelta(days=7), good=False)
-    of_some = run("vm_weekly", Kind.VMS, "VM maq1 FAILED", NOW - timedelta(days=2), good=False, partial=True)
-    again = run("vm_weekly", Kind.VMS, "VM maq1 OK", NOW - timedelta(days=1), partial=True)
-    newest = run("vm_weekly", Kind.VMS, "VM OK", NOW)
-    found = [
-        [alert.sentence for alert in vault_status(in_vault(0), *runs).alerts]
-        for runs in ((of_all, of_some), (of_all, of_some, again), (of_all, of_some, again, newest))
-    ]
-    failed = [f"Last run of vm_weekly: {line}." for line in ("VM maq1 FAILED", "VM FAILED")]
-    assert found == [failed, failed[1:], []]
+def with_acknowledgement(status: VaultStatus, event: PublishedPart, now: datetime = NOW) -> VaultStatus:
+    """Return a status after somebody acknowledged an alert."""
+    events = [published(each, NOW - timedelta(hours=1)) for each in (rules(), in_vault(0, 3))]
+    [view] = fold([*events, event])
+    return VaultStatus(view, now, years(view, now), status.vms, status.forecast, status.paused)
+
+
+def test_an_acknowledged_alert_is_folded_away_until_its_time_is_over() -> None:
+    """Who acknowledged it, and when, stays with it; the headline doesn't call it safe."""
+    before = vault_status(in_vault(0, 3))
+    [gap] = before.alerts
+    event = acknowledged(gap.key, NOW + timedelta(days=1))
+    during, after = (with_acknowledgement(before, event, NOW + timedelta(hours=hours)) for hours in (23, 24))
+    [folded] = during.acknowledged
+    assert (folded.alert.key, folded.acknowledgement.by, during.alerts) == (gap.key, "ana", [])
+    assert (during.headline, during.urgency) == ("2 days are not safe", Urgency.TO_DO)
+    assert during.view.taken < NOW  # nobody read the vault for it
+    assert (after.acknowledged, after.alerts[0].key) == ([], gap.key)
+
+
+def test_an_acknowledged_alert_comes_back_when_its_fact_changes() -> None:
+    """As when a third day is missing; only its text, such as the days that are left, may change."""
+    [two] = vault_status(in_vault(0, 3)).alerts
+    [three] = vault_status(in_vault(0, 4)).alerts
+    [later] = vault_status(in_vault(0, 3), now=NOW + timedelta(minutes=1)).alerts
+    assert two.key == later.key != three.key
+
+
+def test_a_withdrawn_acknowledgement_shows_the_alert_again() -> None:
+    """The last word counts."""
+    before = vault_status(in_vault(0, 3))
+    event = acknowledged(before.alerts[0].key, NOW)
+    assert with_acknowledgement(before, event).alerts == before.alerts
 
 
 def measured(*used: int, every: int = 1) -> VaultView:

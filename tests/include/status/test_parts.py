@@ -55,7 +55,7 @@ def test_an_invalid_event_is_refused(wrong: dict[str, object]) -> None:
 
 
 def test_a_run_is_summarized_from_its_report() -> None:
-    """Its line is the mail's subject; it lists the items that aren't safe, except excluded ones."""
+    """Its line is the mail's subject; it lists the items that aren't safe, and excluded ones apart."""
     items = (
         item("2026-268", State.PASSED, Outcome.COPIED),
         item("2026-267", State.FAILED, Outcome.MISSING),
@@ -67,6 +67,21 @@ def test_a_run_is_summarized_from_its_report() -> None:
     assert [(troubled.name, troubled.outcome) for troubled in part.troubled] == [
         ("2026-267", Outcome.MISSING)
     ]
+    assert [(left.name, left.reason) for left in part.left_out] == [("maq9", "So it is.")]
+
+
+def test_what_only_repeats_the_state_of_a_backup_is_not_published_with_the_run() -> None:
+    """The page shows that state by itself, until it is mended."""
+    sentences = {"needs_action": ("2026-200 is damaged.", "Look."), "known_states": ("2026-200 is damaged.",)}
+    ok = item("2026-268", State.PASSED, Outcome.COPIED)
+    assert run_part(report(ok, **sentences), dag="supim_daily", run="a run").needs_action == ("Look.",)
+
+
+@pytest.mark.parametrize("by_hand", [True, False])
+def test_a_run_by_hand_without_an_item_was_a_request_that_was_refused(*, by_hand: bool) -> None:
+    """On schedule it is a failure."""
+    part = run_part(report(needs_action=("No such VM.",)), dag="vm_boot_test", run="a run", by_hand=by_hand)
+    assert (part.good, part.refused) == (False, by_hand)
 
 
 def test_a_dry_run_that_found_no_obstacle_is_good_and_has_no_troubled_items() -> None:

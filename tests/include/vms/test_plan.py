@@ -120,6 +120,30 @@ def test_an_excluded_vm_is_listed_as_excluded() -> None:
     assert two.reason == "The site file excludes it."
 
 
+def test_a_copy_that_a_restore_made_is_left_out_by_name() -> None:
+    """``maq*`` matches it, but whoever wrote that didn't mean it: a running copy would be stopped."""
+    found = survey(vm("maq1"), vm("maq1-restored", copy_of="2026-11-22T05-00-03Z", problems=["It is odd."]))
+    one, two = decided(found, "maq*")
+    assert (one.action, two.action) == (VmAction.IMAGE, VmAction.EXCLUDE)
+    assert two.reason.startswith("It is a copy that a restore made of the image 2026-11-22T05-00-03Z.")
+
+
+def test_a_copy_whose_exact_name_is_in_the_site_file_is_backed_up() -> None:
+    """Unless it is excluded; a pattern that looks like a name has wildcards."""
+    found = survey(vm("maq1"), vm("maq1-restored", copy_of="2026-11-22T05-00-03Z"))
+    assert decided(found, "maq*", "maq1-restored")[1].action is VmAction.IMAGE
+    assert decided(found, "maq*", "maq1-restore[d]")[1].action is VmAction.EXCLUDE
+    excluded = decided(found, "maq*", "maq1-restored", exclude=("*-restored",))[1]
+    assert excluded.reason == "The site file excludes it."
+
+
+def test_a_copy_on_another_host_keeps_no_vm_of_its_name_out() -> None:
+    """It isn't backed up, so the name isn't there twice."""
+    here, there = (vm("maq1"), vm("maq1", copy_of="2026-11-22T05-00-03Z"))
+    plans = [*decided(survey(here)), *decided(survey(there))]
+    assert [plan.action for plan in of_all_hosts([plans])] == [VmAction.IMAGE, VmAction.EXCLUDE]
+
+
 def test_an_exclusion_that_matches_nothing_is_an_error() -> None:
     """Because of a typo, a VM would be stopped that mustn't be."""
     with pytest.raises(ConfigError, match=r"'mag2' matches no VM of kvm_host\. It has 'maq1', 'maq2'\."):

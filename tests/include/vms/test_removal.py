@@ -21,8 +21,8 @@ from tests.session import needs
 from tests.session.needs import own_mounts, plain_user, program
 
 WEEK = timedelta(weeks=1)
-TWO = KeepRules(weekly=2, monthly=0, yearly=0)
-NONE = KeepRules(weekly=0, monthly=0, yearly=0)
+TWO = KeepRules(last=0, weekly=2, monthly=0, yearly=0)
+NONE = KeepRules(last=0, weekly=0, monthly=0, yearly=0)
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ def test_generations_that_arent_kept_are_removed_with_a_reason(vault: Vault) -> 
         ("11-01", took, None),
         ("11-08", took, None),
     ]
-    assert removed[1].reason.startswith("Removed: week 45 of 2026 isn't one of the newest that are kept")
+    assert removed[1].reason.startswith("Not kept: week 45 of 2026 isn't one of the newest that are kept")
     assert kept(vault) == ["11-15", "11-22"]
     assert [tree(generation.folder) for generation in VmArchive(vault).of("maq1")] == newest
     assert kept(vault, "maq2") == ["11-22"]
@@ -234,7 +234,7 @@ copy = vault.root.parent / "copy"
 subprocess.run(["cp", "-a", oldest.folder, copy], check=True)
 subprocess.run(["mount", "-t", "tmpfs", "tmpfs", oldest.folder], check=True)
 subprocess.run(f"cp -a {copy}/. {oldest.folder}/", shell=True, check=True)
-print(apply_retention(vault, [record()], KeepRules(weekly=3, monthly=0, yearly=0))[0].refused)
+print(apply_retention(vault, [record()], KeepRules(last=0, weekly=3, monthly=0, yearly=0))[0].refused)
 """
     assert "isn't as it was published" in python(script, str(vault.root), prefix=own_mounts())
     assert len(kept(vault)) == 4
@@ -269,7 +269,7 @@ from include.vault.vault import Path, Vault
 from tests.include.vms.sample_vms import verified, record
 from tests.include.days.worker import Fate
 
-keep = KeepRules(weekly=2, monthly=0, yearly=0)
+keep = KeepRules(last=0, weekly=2, monthly=0, yearly=0)
 for change in count(1):
     copy = Path(f"{sys.argv[1]}.{change}")
     subprocess.run(["cp", "--archive", sys.argv[1], copy], check=True)

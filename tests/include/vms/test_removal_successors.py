@@ -14,7 +14,7 @@ from tests.include.vault.test_verification_log import found
 from tests.include.vms.sample_vms import AHEAD, INSTANT, lay, lay_ahead, names, record
 
 WEEK = timedelta(weeks=1)
-ONE, TWO = KeepRules(weekly=1, monthly=0, yearly=0), KeepRules(weekly=2, monthly=0, yearly=0)
+ONE, TWO = KeepRules(last=0, weekly=1, monthly=0, yearly=0), KeepRules(last=0, weekly=2, monthly=0, yearly=0)
 DAMAGED = found(result="failed", how="1 chunk of 2 of vda.img isn't as published: bytes 0-1048575.")
 BOOTED, NOT_BOOTED = found("boot_test"), found("boot_test", "failed")
 
@@ -89,7 +89,7 @@ def test_the_reason_mentions_damage(three: list[PublishedVm]) -> None:
     """Beside the reason why the generation is kept."""
     three[0].verification_log.append(DAMAGED)
     generations = VmArchive(Vault.open(three[0].vault_root))
-    reason = decisions(generations, "maq1", KeepRules(), {three[2].instant})[0].reason
+    reason = decisions(generations, "maq1", KeepRules(last=0), {three[2].instant})[0].reason
     assert reason.startswith("Kept: the newest of week 45 of 2026")
     assert reason.endswith(f"A scrub found it damaged: {DAMAGED.how}")
 

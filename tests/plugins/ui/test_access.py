@@ -24,6 +24,7 @@ PATHS = [
     "/?vault=x",
     "/static/page.css",
     "/static/page.js",
+    "/static/vms.js",
     f"/screens/{VAULT}/maq1",
     "/runs/supim_daily/x",
     "/reports/supim_daily/x",
@@ -85,7 +86,7 @@ def test_a_viewer_sees_everything_and_gets_airflows_refusal(daily: Daily, viewer
     open_page(viewer, daily.airflow)
     expect(viewer.get_by_role("heading", level=1)).to_contain_text("days are not safe")
     before = len(daily.airflow.runs("supim_daily"))
-    viewer.locator(".alerts li", has_text="damaged in the vault").get_by_role("button").click()
+    viewer.locator(".alerts li", has_text="damaged in the vault").get_by_role("button").first.click()
     form = viewer.get_by_role("dialog", name="Back up days")
     form.get_by_role("button", name="Back up", exact=True).click()
     expect(form.get_by_role("alert")).to_have_text(
@@ -96,7 +97,7 @@ def test_a_viewer_sees_everything_and_gets_airflows_refusal(daily: Daily, viewer
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH"])
 def test_nothing_can_be_changed_by_the_page(daily: Daily, method: str) -> None:
-    """It refuses all methods that change anything, for every user."""
+    """But what is acknowledged: it refuses all methods that change anything, for every user."""
     token = daily.airflow.log_in()
     for path in ("/", "/api/v1/vaults"):
         assert request(daily, path, token, method)[0] == HTTPStatus.METHOD_NOT_ALLOWED

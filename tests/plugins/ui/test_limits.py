@@ -49,7 +49,10 @@ def test_axe_finds_no_violations(
     _is_accessible(page)
     page.keyboard.press("Escape")
     page.get_by_role("button", name="maq2", exact=True).click()
-    expect(page.get_by_role("dialog")).to_contain_text("Restore: open vm_restore")
+    expect(page.get_by_role("dialog")).to_contain_text("Removed next")
+    _is_accessible(page)
+    page.get_by_role("dialog").get_by_role("button", name="Restore it …").click()
+    expect(page.get_by_role("dialog", name="Restore a VM")).to_contain_text("vm_restore makes a new VM")
     _is_accessible(page)
 
 

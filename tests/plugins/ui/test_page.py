@@ -4,9 +4,10 @@ import itertools
 import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from urllib.parse import quote
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import FrameLocator, Locator, Page, expect
 
 from include.ordinal_day import OrdinalDay
 from include.status.parts import DaysPart, VmsPart
@@ -29,8 +30,19 @@ def test_the_navigation_opens_the_page_with_headline_and_alerts(daily: Daily, ad
     expect(frame.get_by_role("heading", level=1)).to_have_text(re.compile("10 days are not safe"))
     alerts = frame.locator(".alerts li")
     expect(alerts.first).to_contain_text("is damaged in the vault")
-    expect(alerts.first.get_by_role("button")).to_have_text("Back up …")
+    expect(alerts.first.get_by_role("button").first).to_have_text("Back up …")
     expect(frame.get_by_text(re.compile("As of .*, 2 h ago"))).to_be_visible()
+    _times_name_the_zone_picked_in_airflow(admin, frame)
+
+
+def _times_name_the_zone_picked_in_airflow(admin: Page, frame: FrameLocator) -> None:
+    """Also when it is picked while the page is open."""
+    taken, zones = frame.locator(".status time"), {"Asia/Kolkata": "UTC+5:30", "UTC": "UTC"}
+    for zone, named in zones.items():
+        admin.evaluate("zone => localStorage.setItem('timezone', JSON.stringify(zone))", zone)
+        expect(taken.first).to_have_text(re.compile(rf"^\d{{4}}-\d\d-\d\d \d\d:\d\d {re.escape(named)}$"))
+        expect(frame.locator("footer")).to_contain_text(f"times in {zone}, days by America/Sao_Paulo")
+    admin.evaluate("localStorage.removeItem('timezone')")
 
 
 def test_a_days_tooltip_has_its_date_state_and_reason(
@@ -95,6 +107,7 @@ def test_a_vm_shows_its_screen_and_its_downtimes(daily: Daily, admin: Page) -> N
     admin.get_by_label("Filter").fill("maq2")
     expect(admin.locator(".vms tbody tr:visible")).to_have_count(1)
     expect(admin.locator("#matches")).to_have_text("1 of 8")
+    expect(admin.get_by_text("maq1-restored was left out: It is a copy that a restore made")).to_be_visible()
     admin.get_by_role("button", name="maq2", exact=True).click()
     record = admin.get_by_role("dialog")
     expect(record).to_contain_text("budget 60.0 s")
@@ -103,12 +116,81 @@ def test_a_vm_shows_its_screen_and_its_downtimes(daily: Daily, admin: Page) -> N
     wait_for(lambda: picture.evaluate("image => image.naturalWidth") == 320, "the picture")
 
 
+def test_a_vm_shows_all_its_images_and_any_of_them_can_be_restored(
+    daily: Daily, admin: Page, sample_vault: datetime
+) -> None:
+    """With size, age, verification and boot test; the form has the image chosen, and others to choose."""
+    images = vm("maq2", sample_vault).generations
+    third = images[-3].instant.strftime("%Y-%m-%dT%H-%M-%SZ")
+    open_page(admin, daily.airflow)
+    admin.get_by_role("button", name="maq2", exact=True).click()
+    rows = admin.get_by_role("region", name="Images of maq2").locator("tbody tr")
+    expect(rows).to_have_count(12)
+    expect(rows.nth(2)).to_contain_text(re.compile(r"17 days ago.* GB17 days agopassed.* sProtect …"))
+    expect(rows.nth(5)).to_contain_text("by anaLift …")
+    rows.nth(2).get_by_role("button", name=f"Restore {third}").click()
+    form = admin.get_by_role("dialog", name="Restore a VM")
+    expect(form.get_by_label("Image")).to_have_value(third)
+    expect(form.get_by_label("Image").locator("option")).to_have_count(13)
+    expect(form).to_contain_text(f"vm_restore makes a new VM, maq2-restored, of {third}")
+    expect(form).to_contain_text("vm_restore is paused: the run waits until you unpause it.")
+    form.get_by_label("How").select_option("in place")
+    form.get_by_label("Dry run").check()
+    form.get_by_label("To confirm").fill("maq1")
+    form.get_by_role("button", name="Restore", exact=True).click()
+    assert form.get_by_label("To confirm").evaluate("field => field.validationMessage") == "Type maq2."
+    form.get_by_label("To confirm").fill("maq2")
+    form.get_by_role("button", name="Restore", exact=True).click()
+    assert _taken_back(daily, "vm_restore", form) == {
+        "vm": "maq2",
+        "generation": third,
+        "how": "in place",
+        "confirm": "maq2",
+        "start": False,
+        "dry_run": True,
+    }
+
+
+def test_an_image_is_protected_and_that_is_lifted_by_a_run_where_the_vault_is(
+    daily: Daily, admin: Page, sample_vault: datetime
+) -> None:
+    """The web server may not have it."""
+    newest, *_, protected = reversed(vm("maq2", sample_vault).generations[-6:])
+    new, old = (image.instant.strftime("%Y-%m-%dT%H-%M-%SZ") for image in (newest, protected))
+    open_page(admin, daily.airflow)
+    admin.get_by_role("button", name="maq2", exact=True).click()
+    admin.get_by_role("button", name=f"Protect {new}").click()
+    form = admin.get_by_role("dialog", name="Protect an image")
+    expect(form).to_contain_text(f"maq2 {new} is kept, whatever the rules of retention are")
+    form.get_by_label("Reason").fill("before the upgrade")
+    form.get_by_role("button", name="Protect", exact=True).click()
+    request = {"vm": "maq2", "generation": new, "lift": False, "why": "before the upgrade"}
+    assert _taken_back(daily, "vm_protect", form) == request
+    admin.keyboard.press("Escape")
+    admin.get_by_role("button", name="maq2", exact=True).click()
+    admin.get_by_role("button", name=f"Lift the protection of {old}").click()
+    form = admin.get_by_role("dialog", name="Lift the protection of an image")
+    expect(form).to_contain_text(f"maq2 {old} is protected by ana: before the upgrade")
+    form.get_by_role("button", name="Lift it").click()
+    assert _taken_back(daily, "vm_protect", form) == {"vm": "maq2", "generation": old, "lift": True}
+
+
+def _taken_back(daily: Daily, dag: str, form: Locator) -> object:
+    """Return what a form triggered a paused DAG with, and delete the run, for which others would wait."""
+    run = form.get_by_role("link").inner_text()
+    conf: object = daily.airflow.run(dag, run)["conf"]
+    daily.airflow.api("DELETE", f"/dags/{dag}/dagRuns/{quote(run, safe='')}")
+    return conf
+
+
 def test_a_vm_that_was_never_booted_has_no_screen(daily: Daily, admin: Page) -> None:
     """And nothing in its place."""
     open_page(admin, daily.airflow)
     admin.get_by_role("button", name="maq8", exact=True).click()
     record = admin.get_by_role("dialog")
     expect(record).to_contain_text("Boot test")
+    expect(record).to_contain_text("by ana: before the upgrade")
+    expect(record).to_contain_text("Removed once the next image is verified.")
     expect(record).not_to_contain_text("null")
     expect(record.locator("img")).to_have_count(0)
 
@@ -126,7 +208,7 @@ def test_an_image_without_a_record_has_an_unknown_method_and_downtime(
     expect(admin.locator(".vms tbody tr")).to_contain_text("unknown")
     admin.locator(".vms th button").click()
     record = admin.get_by_role("dialog")
-    expect(record).to_contain_text("its record is unreadable")
+    expect(record).to_contain_text("The record of its newest image is unreadable.")
     expect(record).to_contain_text("unknown; budget 60.0 s")
 
 

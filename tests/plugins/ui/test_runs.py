@@ -38,7 +38,7 @@ def backfilled(daily: Daily, admin: Page) -> list[Run]:
     publish(daily.airflow, [published(part, datetime.now(UTC), **about) for part in parts], clear=True)
     frame = open_framed(admin, daily.airflow)
     expect(cell(frame, str(DAYS[0]))).to_have_class("u")
-    frame.locator(".alerts li", has_text="2019-363 to 2019-365 (3 days)").get_by_role("button").click()
+    frame.locator(".alerts li", has_text="2019-363 to 2019-365 (3 days)").get_by_role("button").first.click()
     form = frame.get_by_role("dialog", name="Back up days")
     expect(form.get_by_label("First day")).to_have_value("2019-363")
     expect(form.get_by_label("Last day")).to_have_value("2019-365")

@@ -9,6 +9,7 @@ from include.restore.generation_choice import choose
 from include.restore.vm_report import item_name
 from include.restore.vm_request import VmRestoreRequest
 from include.vms.archive import VmArchive
+from inpe_backup.choices import image_of
 from inpe_backup.operators.backup_operator import BackupOperator
 
 
@@ -25,7 +26,8 @@ class PlanVmRestoreOperator(BackupOperator):
         except ValueError as wrong:
             raise ConfigError(f"The form is invalid: {wrong}") from wrong
         request.require_valid()
-        chosen = choose(request.vm, VmArchive(self.vault()).of(request.vm), request.generation)
+        requested = image_of(request.vm, request.generation) if request.generation else None
+        chosen = choose(request.vm, VmArchive(self.vault()).of(request.vm), requested)
         self.log.info("%s %s. %s", request.vm, chosen.generation.name, chosen.reason)
         host = request.host or chosen.generation.record.host
         filled = request.model_copy(update={"generation": chosen.generation.name, "host": host})

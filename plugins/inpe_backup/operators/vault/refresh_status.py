@@ -11,6 +11,7 @@ from include.days.plan import DayPlan
 from include.errors import VaultError
 from include.models import Model
 from include.report import Report
+from inpe_backup import choices
 from inpe_backup.assets import BACKUP_STATUS, status_asset
 from inpe_backup.operators.backup_operator import BackupOperator
 from inpe_backup.xcom import TaskResults
@@ -53,6 +54,8 @@ class RefreshStatusOperator(BackupOperator):
         Raises:
             VaultError: the vault can't be opened, and there is no run to publish, or its id is unknown.
         """
+        from include.status.parts import VmsPart  # noqa: PLC0415 - the DAG file is read without it
+
         taken, results = datetime.now(UTC), TaskResults(context)
         plans, report = self._plans(results), self._report(results)
         run_parts = list(_run_parts(context, plans, report))
@@ -67,6 +70,8 @@ class RefreshStatusOperator(BackupOperator):
             extra = _extra(vault, taken, part)
             context["outlet_events"][BACKUP_STATUS].add(status_asset(key), extra=extra)
             self.log.info("Published %s.", key)
+            if isinstance(part, VmsPart):
+                choices.publish(part.vms)
 
     def _read(self, taken: datetime, years: set[int]) -> tuple[str, list[tuple[str, Model]]]:
         from include.status.snapshot import VaultSnapshot  # noqa: PLC0415 - the DAG file is read without it
@@ -92,8 +97,11 @@ def _run_parts(
     if plans:
         yield run_part.SOURCE, run_part.source_part(plans)
     if report:
-        run = context["dag_run"].run_id
-        yield run_part.RUNS, run_part.run_part(report, dag=context["dag"].dag_id, run=run)
+        run = context["dag_run"]
+        part = run_part.run_part(
+            report, dag=context["dag"].dag_id, run=run.run_id, by_hand=run.run_type == "manual"
+        )
+        yield run_part.RUNS, part
 
 
 def _years(plans: Sequence[DayPlan], report: Report | None) -> set[int]:

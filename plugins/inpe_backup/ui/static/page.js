@@ -1,5 +1,5 @@
-// The page's behaviour: the theme, links out of the frame, the calendar by mouse and keyboard, the record of a day
-// or VM, and the forms, which call Airflow's API as the logged-in user.
+// The page's behaviour: the theme, the time zone, links out of the frame, the calendar by mouse and keyboard, the
+// record of a day, and the forms, which call Airflow's API as the logged-in user. vms.js has what VMs need.
 "use strict";
 
 const framed = window.parent !== window;
@@ -52,7 +52,28 @@ function size(count) {
   while (count >= 999.5 && step < units.length - 1) { count /= 1000; step += 1; }
   return `${count.toFixed(step && count < 9.95 ? 1 : 0)} ${units[step]}`;
 }
-const timestamp = (text) => text.slice(0, 16).replace("T", " ") + (text.endsWith("Z") ? " UTC" : "");
+
+// ---- times: in the zone that is picked in Airflow's UI, which it stores as JSON; until one is, it shows the browser's
+
+function zone() {
+  try {
+    const picked = JSON.parse(localStorage.getItem("timezone"));
+    if (picked && new Intl.DateTimeFormat("en", { timeZone: picked })) return picked;
+  } catch { /* no storage, or no such zone */ }
+  return new Intl.DateTimeFormat().resolvedOptions().timeZone;
+}
+function timestamp(text) {
+  const form = { timeZone: zone(), year: "numeric", month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit", hourCycle: "h23", timeZoneName: "shortOffset" };
+  const part = Object.fromEntries(new Intl.DateTimeFormat("en", form).formatToParts(new Date(text)).map(({ type, value }) => [type, value]));
+  return `${part.year}-${part.month}-${part.day} ${part.hour}:${part.minute} ${part.timeZoneName.replace(/^GMT(\+0$)?/, "UTC")}`;
+}
+const time = (text) => make("time", { datetime: text }, timestamp(text));
+function setTimes() {
+  for (const element of queryAll("time[datetime]")) element.textContent = timestamp(element.dateTime);
+  for (const element of queryAll("[data-zone]")) element.textContent = zone();
+}
+window.addEventListener("storage", setTimes);
+
 function ago(text) {
   const hours = Math.max(0, (Date.now() - Date.parse(text)) / 3600e3);
   return hours < 48 ? `${Math.round(hours)} h ago` : `${Math.round(hours / 24)} days ago`;
@@ -169,52 +190,32 @@ async function showDay(day) {
     make("p", {}, status.sentence),
     record ? definitions([
       ["Files", `${record.files.toLocaleString("en")}, ${size(record.bytes)}`],
-      ["Copied", timestamp(record.copied)],
-      ["Verified", `${timestamp(record.verified)}, ${ago(record.verified)}${record.scrubbed ? ", by a scrub" : ", when it was copied"}`],
+      ["Copied", time(record.copied)],
+      ["Verified", make("span", {}, time(record.verified), `, ${ago(record.verified)}${record.scrubbed ? ", by a scrub" : ", when it was copied"}`)],
       ["Revision", record.revision > 1 ? `${record.revision}: ${record.cause || "its record is unreadable"}; older ones are kept` : "1"],
       ["Run", runLink("supim_daily", record.run)],
-    ]) : definitions([["At the source", survey ? `${survey.state}, surveyed ${timestamp(survey.when)}` : "not surveyed"], ["Deleted there", status.days_left === null ? "unknown" : `in ${status.days_left} days`]]),
+    ]) : definitions([["At the source", survey ? make("span", {}, `${survey.state}, surveyed `, time(survey.when)) : "not surveyed"], ["Deleted there", status.days_left === null ? "unknown" : `in ${status.days_left} days`]]),
     ...(record ? record.warnings.map((warning) => make("p", { class: "warn" }, warning)) : []),
     actions);
 }
 
-async function showVm(name) {
-  show(name, make("p", {}, "…"));
-  let vm;
-  try { vm = await get(api(`vms/${encodeURIComponent(name)}`)); } catch (error) { show(name, make("p", {}, error.message)); return; }
-  const images = vm.generations, last = images[images.length - 1], seconds = (s) => `${s.toFixed(1)} s`;
-  const down = (image) => (image.method === "unknown" ? "unknown" : image.downtime_s === null ? "not stopped" : seconds(image.downtime_s));
-  show(`${name} · ${vm.state}`,
-    make("p", {}, vm.sentence),
-    definitions([
-      ["Host", vm.host],
-      ["Images", `${images.length}`],
-      ["Newest", last && `${timestamp(last.instant)}, ${last.method === "unknown" ? "its record is unreadable" : `${last.method}, ${size(last.bytes)}`}`],
-      ["Verified", last && `${timestamp(last.verified)}, ${ago(last.verified)}`],
-      ["Downtimes", make("span", {}, `${images.slice(-12).map(down).join(", ")}; budget ${seconds(vm.budget_s)}`)],
-      ["Boot test", vm.boot_test ? `${vm.boot_test.result}, ${ago(vm.boot_test.when)}: ${vm.boot_test.how}` : "never"],
-      ["Removed next", vm.next_removal ? `${timestamp(vm.next_removal.instant)}: ${vm.next_removal.reason}` : "nothing"],
-    ]),
-    vm.screen ? make("img", { src: screenOf(name), alt: `The screen of ${name} in its last boot test` }) : null,
-    make("div", { class: "actions" },
-      make("a", { class: "button", href: "../dags/vm_restore", "data-out": "" }, "Restore: open vm_restore"),
-      make("a", { class: "button", href: "../dags/vm_weekly", "data-out": "" }, "Open vm_weekly")));
-}
-const screenOf = (name) => `screens/${encodeURIComponent(page().dataset.vault)}/${encodeURIComponent(name)}`;
-
 // ---- forms
 
-function openForm(which, first = "", last = first) {
+function openBox(box, focused) {
   hideTip();
   for (const open of queryAll("dialog[open]")) open.close();
-  const box = query(`#${which}`), form = query(".request", box);
-  form.first.value = first;
-  form.last.value = last;
   query(".result", box).replaceChildren();
   query(".main", box).disabled = false;
   preview(box);
   box.showModal();
-  (first ? query(".main", box) : form.first).focus();
+  focused.focus();
+}
+
+function openForm(which, first = "", last = first) {
+  const box = query(`#${which}`), form = query(".request", box);
+  form.first.value = first;
+  form.last.value = last;
+  openBox(box, first ? query(".main", box) : form.first);
 }
 
 function range(form) {
@@ -223,8 +224,14 @@ function range(form) {
   return { first, last, days: Math.round((dateOf(last) - dateOf(first)) / 864e5) + 1 };
 }
 
+const pausedText = (dag) => (isPaused(dag) ? ` ${waits(dag)}.` : "");
+
 function preview(box) {
-  const form = query(".request", box), chosen = range(form), text = query(".preview", box);
+  if (box.id in forms) forms[box.id].preview?.(query(".request", box), query(".preview", box));
+}
+
+function previewDays(form, text) {
+  const box = form.closest("dialog"), chosen = range(form);
   const dag = box.id === "restore" ? "supim_restore" : "supim_daily";
   for (const field of [form.first, form.last]) field.setCustomValidity(field.value && !typedDay(field.value) ? "There is no such day. Write year and day of the year, such as 2026-268, or the date, such as 2026-09-25." : "");
   if (!chosen) { text.replaceChildren(); return; }
@@ -234,7 +241,7 @@ function preview(box) {
   const sentence = box.id === "restore"
     ? `supim_restore verifies ${days} in the vault, copies what is missing to the folder, and verifies it there.`
     : `${chosen.days === 1 ? "One run" : `${chosen.days} runs`} of supim_daily: ${days}. Missing days are copied from the source and verified; safe days are left alone.`;
-  text.replaceChildren(form.dry_run.checked ? `Dry run. ${sentence} Nothing is changed.` : sentence, isPaused(dag) ? make("b", { class: "warn" }, ` ${waits(dag)}.`) : "");
+  text.replaceChildren(form.dry_run.checked ? `Dry run. ${sentence} Nothing is changed.` : sentence, make("b", { class: "warn" }, pausedText(dag)));
 }
 
 const isPaused = (dag) => page().dataset.paused.split(" ").includes(dag);
@@ -270,18 +277,43 @@ async function restore(form) {
   return [started("supim_restore", "The run"), runLink("supim_restore", run.dag_run_id)];
 }
 
+const forms = {
+  "back-up": { dag: "supim_daily", start: backUp, preview: previewDays },
+  restore: { dag: "supim_restore", start: restore, preview: previewDays },
+  acknowledge: { start: (form) => acknowledge(form.key.value, form.period.value) },
+};
+
 async function submit(event) {
   event.preventDefault();
   const form = event.target, box = form.closest("dialog"), button = query(".main", box), result = query(".result", box);
   button.disabled = true;
   result.replaceChildren("Starting …");
   try {
-    const sent = await (box.id === "restore" ? restore(form) : backUp(form));
-    result.replaceChildren(...sent, isPaused(box.id === "restore" ? "supim_restore" : "supim_daily") ? "." : ". This page updates itself.");
+    const sent = await forms[box.id].start(form);
+    if (sent) result.replaceChildren(...sent, isPaused(forms[box.id].dag) ? "." : ". This page updates itself."); else box.close();
   } catch (error) {
     result.replaceChildren(error.message);
     button.disabled = false;
   }
+}
+
+// ---- acknowledged alerts, which the page keeps itself
+
+async function acknowledge(key, period) {
+  const headers = { "Content-Type": "application/json", "X-Backups": "1" };
+  const response = await fetch(api("acknowledged"), { method: "POST", headers, body: JSON.stringify({ key, period }) });
+  if (!response.ok) {
+    const { detail } = await response.json().catch(() => ({}));
+    throw new Error(response.status === 403 ? "You are not allowed to acknowledge alerts. Ask your Airflow administrator." : detail || `Airflow answered ${response.status}.`);
+  }
+  await refresh();
+}
+
+function openAcknowledge(button) {
+  const box = query("#acknowledge"), form = query(".request", box);
+  form.key.value = button.dataset.key;
+  query(".about", box).textContent = query("span:nth-child(2)", button.closest("li")).lastChild.textContent;
+  openBox(box, form.period);
 }
 
 // ---- links out of the frame: its sandbox forbids them, so the page around it, of the same origin, opens them
@@ -315,9 +347,12 @@ async function refresh() {
   if (!fresh) return;
   const before = { x: scrollX, y: scrollY, filter: query("#filter")?.value ?? "", focus: document.activeElement };
   const day = isDay(before.focus) ? dayOf(before.focus) : null;
+  const folded = query(".acknowledged")?.open ?? false;
   const open = new Map(queryAll("details.year").map((year) => [query("table", year).dataset.year, year.open]));
   loadedYears.clear();
   page().replaceWith(document.adoptNode(fresh));
+  setTimes();
+  if (query(".acknowledged")) query(".acknowledged").open = folded;
   for (const year of queryAll("details.year")) year.open = open.get(query("table", year).dataset.year) ?? year.open;
   if (query("#filter")) { query("#filter").value = before.filter; filter(); }
   scrollToNewest();
@@ -350,6 +385,7 @@ document.addEventListener("DOMContentLoaded", () => {
   document.addEventListener("click", openOutside);
   document.addEventListener("auxclick", openOutside);
   if (!page()) return;
+  setTimes();
   scrollToNewest();
   document.addEventListener("mouseover", (event) => {
     const cell = event.target.closest(".cal td");
@@ -366,6 +402,8 @@ document.addEventListener("DOMContentLoaded", () => {
     if (isDay(cell)) { focusCell(cell); showDay(dayOf(cell)); }
     if (button?.dataset.do === "back-up") openForm("back-up", button.dataset.first, button.dataset.last);
     if (button?.dataset.do === "vm") showVm(button.dataset.name);
+    if (button?.dataset.do === "acknowledge") openAcknowledge(button);
+    if (button?.dataset.do === "show-again") acknowledge(button.dataset.key, "withdrawn").catch((error) => { button.textContent = error.message; });
     if (button?.closest(".vms")) showVm(query("th button", button.closest("tr")).textContent);
   });
   document.addEventListener("input", (event) => {

@@ -1,0 +1,81 @@
+"""One alert: what is wrong, what the page offers to do about it, and by what it is recognised. Pure."""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class Urgency(StrEnum):
+    """How urgent an alert is."""
+
+    URGENT = "urgent"
+    TO_DO = "to do"
+    GOOD = "good"
+
+
+class AlertAction(StrEnum):
+    """What the page offers to do about an alert."""
+
+    BACK_UP = "Back up"
+    CHECK_SOURCE = "Check the source again"
+    SHOW_RUN = "Show the run"
+    SHOW_DAG = "Open the DAG"
+    SHOW_VM = "Show the VM"
+
+
+@dataclass(frozen=True)
+class Alert:
+    """One problem that needs attention.
+
+    Args:
+        urgency: how urgent it is.
+        sentence: what is wrong, and what helps.
+        fact: what is wrong, without what changes by itself, such as an age: the same fact is the same alert.
+        action: what the page offers; None: nothing.
+        subject: the DAG or VM that the action is for.
+        run: the run to show.
+        first: the first day of a range, as ``2026-268``.
+        last: its last day.
+    """
+
+    urgency: Urgency
+    sentence: str
+    fact: str
+    action: AlertAction | None = None
+    subject: str = ""
+    run: str = ""
+    first: str = ""
+    last: str = ""
+
+    @property
+    def key(self) -> str:
+        """Sixteen hexadecimal digits that stay the same until the fact or its urgency changes."""
+        return hashlib.sha256(f"{self.urgency} {self.fact}".encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class Acknowledgement:
+    """Who acknowledged an alert.
+
+    Args:
+        by: the name of the user.
+        when: when.
+        until: until when it is folded away; None: until the fact changes.
+    """
+
+    by: str
+    when: datetime
+    until: datetime | None
+
+    def holds(self, now: datetime) -> bool:
+        """Whether the alert is still folded away."""
+        return self.until is None or now < self.until
+
+
+@dataclass(frozen=True)
+class AcknowledgedAlert:
+    """An alert that is folded away, and who acknowledged it."""
+
+    alert: Alert
+    acknowledgement: Acknowledgement

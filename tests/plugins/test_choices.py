@@ -1,0 +1,76 @@
+"""The forms suggest the VMs and images that the vault has, and take others, too."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from airflow.sdk import Param
+from airflow.sdk.exceptions import ParamValidationError
+
+from include.config import site_file
+from include.errors import ConfigError
+from inpe_backup import params
+from inpe_backup.choices import VARIABLE, image_of, suggested_images
+
+IMAGES = {
+    "maq1": ["2026-11-15T05-00-03Z", "2026-11-22T05-00-03Z"],
+    "maq2": ["2026-11-22T05-20-00Z"],
+    "maq3": [],
+}
+NEWEST_FIRST = ["maq2/2026-11-22T05-20-00Z", "maq1/2026-11-22T05-00-03Z", "maq1/2026-11-15T05-00-03Z"]
+
+
+def forms() -> dict[str, params.Form]:
+    """Return the forms that name VMs."""
+    site = site_file.load(Path("include/site.yaml"))
+    return {
+        "vm_restore": params.vm_restore(site),
+        "vm_boot_test": params.vm_boot_test(),
+        "vm_protect": params.vm_protect(),
+    }
+
+
+def test_the_forms_suggest_what_was_published(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Airflow reads a Variable from the environment first, as here; images newest first, each with its VM."""
+    monkeypatch.setenv(f"AIRFLOW_VAR_{VARIABLE.upper()}", json.dumps(IMAGES))
+    found = forms()
+    for form in found.values():
+        assert form["vm"].schema["examples"] == ["maq1", "maq2", "maq3"]
+    for form in (found["vm_restore"], found["vm_protect"]):
+        assert form["generation"].schema["examples"] == NEWEST_FIRST
+
+
+def test_before_anything_was_published_a_form_suggests_nothing() -> None:
+    """And takes what is typed."""
+    for form in forms().values():
+        assert "examples" not in form["vm"].schema
+        assert form["vm"].resolve("maq9") == "maq9"
+
+
+@pytest.mark.parametrize("image", ["2026-11-22T05-00-03Z", "maq1/2026-11-22T05-00-03Z"])
+def test_an_image_may_be_typed_or_chosen(image: str) -> None:
+    """As its folder in the vault is named, or with its VM."""
+    field: Param = forms()["vm_protect"]["generation"]
+    assert field.resolve(image) == image
+    assert image_of("maq1", image) == "2026-11-22T05-00-03Z"
+
+
+@pytest.mark.parametrize("wrong", ["maq1", "maq1/", "/2026", "yesterday"])
+def test_other_text_is_no_image(wrong: str) -> None:
+    """The form refuses it."""
+    with pytest.raises(ParamValidationError):
+        forms()["vm_protect"]["generation"].resolve(wrong)
+
+
+def test_an_image_of_another_vm_is_refused() -> None:
+    """Chosen from the list by mistake."""
+    with pytest.raises(ConfigError, match="is an image of 'maq2', not of 'maq1'"):
+        image_of("maq1", NEWEST_FIRST[0])
+
+
+def test_only_the_newest_images_are_suggested() -> None:
+    """Of hundreds of VMs."""
+    many = {f"vm{number}": [f"{datetime(2026, 1, 1, tzinfo=UTC):%Y}-{number:03d}"] for number in range(500)}
+    examples = suggested_images(many)["examples"]
+    assert (len(examples), examples[0]) == (300, "vm499/2026-499")
