@@ -10,8 +10,8 @@ run), starts one that was off, overwrites an image, or removes a VM's newest one
 
 #### By hand
 
-**Trigger** images all VMs **now**. With **dry run** it lists them, mails what it would do and remove, how long
-each VM would be down, and touches nothing. VM backups can't be backfilled.
+**Trigger** images all VMs **now**. With **dry run** it lists them, mails what it would do and remove, and how
+long each VM would be down, and touches nothing. VM backups can't be backfilled.
 
 #### When it fails
 
