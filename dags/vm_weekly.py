@@ -11,7 +11,7 @@ run), starts one that was off, overwrites an image, or removes a VM's newest one
 #### By hand
 
 **Trigger** images all VMs **now**, or those in the field **VMs**: names or patterns, such as `web*`, one in a
-line. With **dry run** it lists them, mails what it would do and how long each VM would be down, and touches
+line. With **dry run** it mails what it would do and remove, and how long each VM would be down, and touches
 nothing. VM backups can't be backfilled.
 
 #### When it fails

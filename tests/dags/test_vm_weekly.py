@@ -70,7 +70,8 @@ def test_a_second_backup_transfers_only_what_changed(weekly: Weekly) -> None:
 
 @pytest.mark.slow
 def test_a_dry_run_lists_every_vm_and_touches_nothing(weekly: Weekly) -> None:
-    """Neither the vault nor a VM; the agent is all that is written on the host."""
+    """Neither the vault nor a VM; the agent is all that is written on the host. It names what would go."""
+    images = weekly.images()
     boots = {vm: weekly.boots(vm) for vm in ("maq1", "maq3")}
     vault = snapshot(weekly.institute.vault)
     run = weekly.run(dry_run=True)
@@ -83,6 +84,9 @@ def test_a_dry_run_lists_every_vm_and_touches_nothing(weekly: Weekly) -> None:
     assert run.note == run.subject
     assert all(vm in run.mail_text for vm in USUAL)
     assert "no VM was stopped" in run.mail_text
+    sentence = "{} {}: It would go once the new image is verified. Not kept: "
+    mail = " ".join(run.mail_text.split())
+    assert all(sentence.format(vm, image.name) in mail for vm, image in images.items())
 
 
 def test_vm_backups_cant_be_backfilled(weekly: Weekly) -> None:
