@@ -33,7 +33,7 @@ from airflow.sdk import DAG, task_group
 from include.config import site_file
 from include.results.states import Kind
 from inpe_backup import params
-from inpe_backup.dag_defaults import NO_BACKFILL, cron_schedule, default_args
+from inpe_backup.dag_defaults import NO_BACKFILL, add_monitoring, cron_schedule, default_args
 from inpe_backup.operators.report.build_report import BuildReportOperator
 from inpe_backup.operators.report.check_result import CheckResultOperator
 from inpe_backup.operators.report.email_report import EmailReportOperator
@@ -62,7 +62,7 @@ with DAG(
     params=params.vm_weekly(),
     owner_links={SITE.institute.name: SITE.mail.link},
     default_args=default_args(SITE, SITE.vms.retry_delay_s),
-):
+) as dag:
     list_vms = ListVmsOperator.partial(
         task_id="list_vms", task_display_name="List VMs", map_index_template="{{ task.ssh_conn_id }}"
     ).expand(ssh_conn_id=[host.ssh_conn_id for host in SITE.vms.hosts])
@@ -72,7 +72,6 @@ with DAG(
         trigger_rule="all_done",  # a host that can't be reached doesn't stop the backup of other hosts' VMs
         list_task="list_vms",
     )
-
     retention = ApplyRetentionOperator(
         task_id="apply_retention",
         task_display_name="Apply retention",
@@ -118,3 +117,4 @@ with DAG(
     vms = back_up_vm.expand_kwargs(space.output)
     list_vms >> space >> vms >> retention >> report >> email
     [list_vms, space, vms] >> report >> [result, status]
+    add_monitoring(dag, SITE)

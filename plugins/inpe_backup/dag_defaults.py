@@ -4,12 +4,16 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import BaseOperator, CronTriggerTimetable
+from airflow.sdk import DAG, BaseOperator, CronTriggerTimetable
 
+from include.config import site_file
 from include.config.site_file import Site
+from include.remote.heartbeat import Kind
+from inpe_backup.deadline import deadline_alerts
 from inpe_backup.operators.backup_operator import RETRY_TRANSIENT_ERRORS
 from inpe_backup.operators.report.check_result import CheckResultOperator
 from inpe_backup.operators.report.email_report import EmailReportOperator
+from inpe_backup.operators.report.send_heartbeat import SendHeartbeatOperator
 from inpe_backup.operators.vault.refresh_status import RefreshStatusOperator
 
 if TYPE_CHECKING:
@@ -55,3 +59,25 @@ def add_report_tasks(report: BaseOperator, *, refresh: "Sequence[PartName]") -> 
     report >> RefreshStatusOperator(
         task_id="refresh_status", task_display_name="Update status page", parts=refresh
     )
+    add_monitoring(report.dag, site_file.current())
+
+
+def add_monitoring(dag: DAG, site: Site) -> None:
+    """Add what notices a run that never starts, or never ends: heartbeats and a deadline, if configured."""
+    dag.deadline = deadline_alerts(dag.dag_id, site)
+    if conn_id := site.heartbeats.conn_id(dag.dag_id):
+        _add_heartbeats(dag, site.heartbeats.kind, conn_id)
+
+
+def _add_heartbeats(dag: DAG, kind: Kind, conn_id: str) -> None:
+    """Add two teardowns: they run whatever failed before, and decide nothing about the run."""
+    decisive = [task for task in dag.tasks if task in dag.leaves or task.on_failure_fail_dagrun]
+    shared: dict[str, Any] = {"kind": kind, "conn_id": conn_id, "dag": dag}
+    start = SendHeartbeatOperator(
+        task_id="send_start", task_display_name="Send start heartbeat", start=True, **shared
+    )
+    result = SendHeartbeatOperator(
+        task_id="send_result", task_display_name="Send result heartbeat", start=False, **shared
+    )
+    start.as_teardown()
+    [start, *decisive] >> result.as_teardown()
