@@ -152,7 +152,7 @@ def _sent(client: httpx.Client, request: httpx.Request) -> tuple[str | None, boo
         )
     if not response.is_success:
         return f"it answers {response.status_code} {response.reason_phrase}".rstrip(), _may_pass(response)
-    # healthchecks answers 200 for a check that it doesn't have, too: "OK (not found)", "OK (rate limited)".
+    # Older healthchecks answer 200 for a check that they don't have, too: "OK (not found)".
     return (f"it answers {text.strip()!r}", False) if text.startswith("OK (") else (None, False)
 
 

@@ -113,6 +113,12 @@ def statuses(backups: Iterable[Backup]) -> list[BackupStatus]:
     ]
 
 
+def still_damaged(vault: Vault) -> dict[str, str]:
+    """Return the known damage of each backup that no newer, intact version replaces, by its name."""
+    found = statuses(in_vault(vault))
+    return {one.backup.name: one.damage for one in found if one.damage and not one.replaced_by}
+
+
 def _status(backup: Backup) -> BackupStatus:
     damage, unreported = backup.published.damage, backup.verification_log.damaged is None
     if not backup.folder.is_dir():

@@ -41,7 +41,9 @@ def default_args(site: Site, retry_delay_s: float) -> dict[str, Any]:
     }
 
 
-def add_report_tasks(report: BaseOperator, *, refresh: "Sequence[PartName]") -> None:
+def add_report_tasks(
+    report: BaseOperator, *, refresh: "Sequence[PartName]", look_for_damage: bool = False
+) -> None:
     """Email a report, check the run's result, and refresh the status page, whatever failed before.
 
     Each is a leaf, so that all three run, and the run fails when its work or its mail failed.
@@ -49,6 +51,7 @@ def add_report_tasks(report: BaseOperator, *, refresh: "Sequence[PartName]") -> 
     Args:
         report: the task that builds the report.
         refresh: what the run may have changed in the vault.
+        look_for_damage: whether it may have found damage there.
     """
     report >> EmailReportOperator(
         task_id="email_report", task_display_name="Email report", report=report.output
@@ -57,7 +60,10 @@ def add_report_tasks(report: BaseOperator, *, refresh: "Sequence[PartName]") -> 
         task_id="check_result", task_display_name="Check result", report=report.output
     )
     report >> RefreshStatusOperator(
-        task_id="refresh_status", task_display_name="Update status page", parts=refresh
+        task_id="refresh_status",
+        task_display_name="Update status page",
+        parts=refresh,
+        look_for_damage=look_for_damage,
     )
     add_monitoring(report.dag, site_file.current())
 
