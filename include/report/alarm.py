@@ -1,7 +1,8 @@
 """Alarms: mails of their own about what can't wait for the run's report, and about its end.
 
-A VM that didn't come back, damage in the vault, a vault that isn't mounted. What was mailed is remembered, so
-that a fact is mailed once, and again when it's over; ``plugins/inpe_backup/alarm.py`` says where.
+A VM that didn't come back or isn't thawed, damage in the vault, a vault that isn't mounted. What was mailed
+is remembered, so that a fact is mailed once, and again when it's over; ``plugins/inpe_backup/alarm.py`` says
+where.
 """
 
 import html
@@ -65,6 +66,14 @@ def what_to_do(vm: str, host: str, uuid: str) -> str:
     )
 
 
+def how_to_thaw(vm: str, host: str, uuid: str) -> str:
+    """Return what somebody must do about a VM that isn't seen to be thawed, in sentences."""
+    return (
+        f"{vm} isn't seen to be thawed after its backup, so its writes may hang. Check it now: on {host}, "
+        f"`virsh domfsthaw {uuid}` thaws it; if its guest agent doesn't answer, restart it or the guest."
+    )
+
+
 def vm_key(host: str, uuid: str) -> str:
     """Return the key of the alarm about a VM."""
     return f"vm {host} {uuid}"
@@ -83,6 +92,16 @@ def vm_down(vm: str, host: str, uuid: str, reason: str, run: str) -> Alarm:
             f"This run stops no other VM of {host}. Its report will repeat this alarm.",
         ),
     )
+
+
+def vm_frozen(vm: str, host: str, uuid: str, reason: str, run: str) -> Alarm:
+    """Return the alarm about a VM that isn't seen to be thawed after its backup."""
+    down = vm_down(vm, host, uuid, reason, run)
+    what = {
+        "title": f"VM FROZEN · {vm} isn't seen to be thawed",
+        "sentences": (how_to_thaw(vm, host, uuid), *down.sentences[1:]),
+    }
+    return Alarm.model_validate(down.model_dump() | what)
 
 
 def vault_key(path: str) -> str:

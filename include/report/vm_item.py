@@ -11,10 +11,11 @@ from include.errors import (
     VmNotBackError,
     VmNotPossibleError,
     VmNotStoppedError,
+    VmNotThawedError,
     VmWithheldError,
 )
 from include.models import Model
-from include.report.alarm import what_to_do
+from include.report.alarm import how_to_thaw, what_to_do
 from include.results.failure import Failure
 from include.results.item import Downtime, Item
 from include.results.states import Outcome, State
@@ -41,6 +42,7 @@ RUNNING = ("running", "idle")
 _OFF = "the VM was off, and nothing wrote to its disks meanwhile."
 _UNTOUCHED = (VmNotPossibleError.__name__, VmWithheldError.__name__, TooLateError.__name__)
 _NOT_STOPPED = (*_UNTOUCHED, VmNotStoppedError.__name__, NoSpaceError.__name__)
+_NOT_BACK = (VmNotBackError.__name__, VmNotThawedError.__name__)
 _OUTCOMES = {
     VmNotStoppedError.__name__: Outcome.NOT_STOPPED,
     VmNotPossibleError.__name__: Outcome.NOT_POSSIBLE,
@@ -108,7 +110,9 @@ class VmCase:
     def needs_action(self) -> Iterator[str]:
         """Yield what somebody must do about the VM, in sentences."""
         host, uuid = self.planned.host, self.planned.uuid
-        if self._not_back:
+        if self._not_thawed:
+            yield how_to_thaw(self.name, host, uuid)
+        elif self._not_back:
             yield what_to_do(self.name, host, uuid)
         elif self._down_state:
             yield (
@@ -133,7 +137,12 @@ class VmCase:
 
     @property
     def _not_back_failure(self) -> Failure | None:
-        return next((one for one in self._failures if one.error == VmNotBackError.__name__), None)
+        return next((one for one in self._failures if one.error in _NOT_BACK), None)
+
+    @property
+    def _not_thawed(self) -> bool:
+        failure = self._not_back_failure
+        return failure is not None and failure.error == VmNotThawedError.__name__
 
     @property
     def _down_state(self) -> str | None:

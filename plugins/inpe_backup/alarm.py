@@ -18,7 +18,7 @@ from typing import Any
 from airflow.sdk import Context, Variable
 
 from include.config import site_file
-from include.errors import VmNotBackError
+from include.errors import VmNotBackError, VmNotThawedError
 from include.report.alarm import (
     DAMAGE,
     Alarm,
@@ -33,6 +33,7 @@ from include.report.alarm import (
     over_mail,
     vault_key,
     vm_down,
+    vm_frozen,
     with_mailed,
 )
 from include.vault.vault import Vault
@@ -123,7 +124,7 @@ def settle(context: Context, log: Any, vault: Vault, *, look_for_damage: bool) -
 
 @contextmanager
 def alarm_mailed(context: Context, ssh_conn_id: str, vm: Mapping[str, Any], log: Any) -> Iterator[None]:  # noqa: ANN401 - as above
-    """Mail an alarm if the block finds that the VM isn't seen to run; the error goes on.
+    """Mail an alarm if the block finds that the VM isn't seen to run, or to be thawed; the error goes on.
 
     Args:
         context: of the task.
@@ -137,8 +138,9 @@ def alarm_mailed(context: Context, ssh_conn_id: str, vm: Mapping[str, Any], log:
     try:
         yield
     except VmNotBackError as error:
+        alarm = vm_frozen if isinstance(error, VmNotThawedError) else vm_down
         run = context["dag_run"].run_id
-        mail_alarms(context, log, [vm_down(vm["name"], ssh_conn_id, vm["uuid"], str(error), run)])
+        mail_alarms(context, log, [alarm(vm["name"], ssh_conn_id, vm["uuid"], str(error), run)])
         raise
 
 

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from include.config import site_file
-from include.errors import BackupError, VmNotBackError, VmNotImagedError
+from include.errors import BackupError, VmNotBackError, VmNotImagedError, VmNotThawedError
 from include.report.alarm import Mailed, Remembered, vault_gone
 from include.vault.vault import Vault
 from include.vault.verification_log import LogEntry
@@ -110,6 +110,16 @@ def test_a_vm_that_isnt_back_is_mailed_at_once(
     assert [part.get_content_type() for part in mail.iter_parts()] == ["text/plain", "text/html"]
     assert f"`virsh start {UUID}` starts it" in " ".join(text_of(mail).split())
     assert "maq2 isn't seen to run. (host kvm_host)" in text_of(mail)
+
+
+def test_a_failed_thaw_is_mailed_at_once(server: MailServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the command that thaws: the VM runs, but its writes may hang."""
+    error = VmNotThawedError("maq2 isn't back: it isn't seen to be thawed.")
+    assert fail(monkeypatch, BeginBackupOperator, error) == ["VmNotThawedError"]
+    [mail] = server.mails()
+    assert mail["Subject"] == "[INPE] VM FROZEN · maq2 isn't seen to be thawed"
+    assert f"`virsh domfsthaw {UUID}` thaws it" in " ".join(text_of(mail).split())
+    assert "virsh start" not in text_of(mail)
 
 
 def test_other_failures_wait_for_the_report(server: MailServer, monkeypatch: pytest.MonkeyPatch) -> None:
