@@ -35,7 +35,7 @@ from airflow.sdk import DAG, task_group
 from include.config import site_file
 from include.results.states import Kind
 from inpe_backup import params
-from inpe_backup.dag_defaults import default_args
+from inpe_backup.dag_defaults import add_monitoring, default_args
 from inpe_backup.operators.days.check_free_space import CheckFreeSpaceForDaysOperator
 from inpe_backup.operators.days.choose_days import ChooseDaysOperator
 from inpe_backup.operators.days.copy_day import CopyDayOperator
@@ -66,7 +66,7 @@ with DAG(
     params=params.supim_daily(SITE),
     owner_links={SITE.institute.name: SITE.mail.link},
     default_args=default_args(SITE, SITE.supim.retry_delay_s),
-):
+) as dag:
     choose = ChooseDaysOperator(task_id="choose_days", task_display_name="Choose days")
     survey = SurveySourceOperator(
         task_id="survey_source", task_display_name="Survey source", ssh_conn_id=CLUSTER, window=choose.output
@@ -117,3 +117,4 @@ with DAG(
     days = back_up_day.expand(day=space.output)
     choose >> survey >> plan >> space >> days >> report >> email
     [choose, survey, plan, space] >> report >> [result, status]
+    add_monitoring(dag, SITE)

@@ -74,4 +74,4 @@ with DAG(
     )
     plan >> restore >> report
     plan >> report
-    add_report_tasks(report, refresh=[])
+    add_report_tasks(report, refresh=[], look_for_damage=True)

@@ -4,7 +4,6 @@ Images each VM of the KVM hosts: stopped, started again within seconds by its ow
 runs again; only what changed since last week crosses the network. The image is read back from the disk,
 verified by SHA-256 and published; old generations are removed once their successors are verified. One VM of a
 host is down at a time; the next isn't stopped until the previous one runs again and its backup has ended.
-
 **It never** leaves a VM off that was running (a watchdog on the host restarts it, whatever happens to this
 run), starts one that was off, overwrites an image, or removes a VM's newest one. A failed run removes none.
 
@@ -34,7 +33,7 @@ from airflow.sdk import DAG, task_group
 from include.config import site_file
 from include.results.states import Kind
 from inpe_backup import params
-from inpe_backup.dag_defaults import NO_BACKFILL, cron_schedule, default_args
+from inpe_backup.dag_defaults import NO_BACKFILL, add_monitoring, cron_schedule, default_args
 from inpe_backup.operators.report.build_report import BuildReportOperator
 from inpe_backup.operators.report.check_result import CheckResultOperator
 from inpe_backup.operators.report.email_report import EmailReportOperator
@@ -63,7 +62,7 @@ with DAG(
     params=params.vm_weekly(),
     owner_links={SITE.institute.name: SITE.mail.link},
     default_args=default_args(SITE, SITE.vms.retry_delay_s),
-):
+) as dag:
     list_vms = ListVmsOperator.partial(
         task_id="list_vms", task_display_name="List VMs", map_index_template="{{ task.ssh_conn_id }}"
     ).expand(ssh_conn_id=[host.ssh_conn_id for host in SITE.vms.hosts])
@@ -118,3 +117,4 @@ with DAG(
     vms = back_up_vm.expand_kwargs(space.output)
     list_vms >> space >> vms >> retention >> report >> email
     [list_vms, space, vms] >> report >> [result, status]
+    add_monitoring(dag, SITE)

@@ -24,6 +24,7 @@ BackupError                      a message for people: what happened, how much, 
 │   ├── ImageGoneError           the host has no open backup of it any more
 │   ├── VmNotRestoredError       the restore failed; the message lists what each disk holds
 │   └── VmNotBackError           it isn't seen to run; somebody must look now
+│       └── VmNotThawedError     its file systems aren't seen to be thawed, so its writes may hang
 ├── RestoreError                 the backup can't be restored as requested; nothing was overwritten
 │   ├── NotInVaultError          the vault doesn't have it
 │   ├── TargetError              the target can't take it
@@ -141,6 +142,10 @@ class VmNotRestoredError(VmError):
 
 class VmNotBackError(VmError):
     """The VM isn't seen to run again: somebody must look at it now."""
+
+
+class VmNotThawedError(VmNotBackError):
+    """The VM's file systems aren't seen to be thawed: somebody must look at it now."""
 
 
 class RestoreError(BackupError):

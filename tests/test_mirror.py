@@ -44,7 +44,7 @@ ELSEWHERE = {
     "tests/include/restore/test_vm_folder.py": ("the command, typed", "cli/restore_vm_command"),
     "tests/include/config/test_site_file.py": (
         "every key of the whole site file, right and wrong",
-        "config/datasets config/scrub",
+        "config/datasets config/heartbeats config/scrub",
     ),
     "tests/dags/test_documents.py": ("the documents, compared with the code", "config/reference"),
     "tests/include/vault/test_vault.py": (

@@ -44,12 +44,13 @@ exit status:
   4  not possible; nothing was touched, and the message says what prevents it
   5  the guest ignored the shutdown and was left running; should it still shut down, it is started again
   6  the backup couldn't be started, or a disk can't be read; the VM is as it was before
-  7  THE VM ISN'T SEEN TO RUN, or its file systems to be thawed: look at it now
+  7  THE VM ISN'T SEEN TO RUN: look at it now
   8  libvirt failed or gave no answer
   9  no backup of the VM is open, or it isn't open any more
   10  the VM isn't restored; the message says what each of its disks holds
   11  another VM of this host isn't seen to be back, so this VM was left alone
   12  the VM was off, and was started or its disks written to while they were read: don't use what was read
+  13  THE VM'S FILE SYSTEMS AREN'T SEEN TO BE THAWED, so its writes may hang: look at it now
 
 examples:
   agent survey                       which VMs are there, and can they be backed up?

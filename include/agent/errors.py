@@ -43,9 +43,15 @@ class BackupNotBegunError(AgentError):
 
 
 class NotBackError(AgentError):
-    """The VM isn't seen to run again, or to be thawed: a person must look at it now."""
+    """The VM isn't seen to run again: a person must look at it now."""
 
     status = 7
+
+
+class NotThawedError(NotBackError):
+    """The VM's file systems aren't seen to be thawed: its writes may hang; a person must look at it now."""
+
+    status = 13
 
 
 class LibvirtError(AgentError):

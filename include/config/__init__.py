@@ -5,6 +5,7 @@ datasets   the section ``datasets``
 vms        the section ``vms``
 boot_test  the section ``boot_test``
 scrub      the section ``scrub``
+heartbeats the section ``heartbeats``
 section    the base of all sections, and the types of paths and cron lines
 reference  writes docs/configuration.md
 """

@@ -13,6 +13,7 @@ from pydantic_core import ErrorDetails
 
 from include.config.boot_test import BootTestSection, BootTestSettings
 from include.config.datasets import DatasetsSection, SupimSection
+from include.config.heartbeats import HeartbeatsSection
 from include.config.scrub import ScrubSection
 from include.config.section import AbsolutePath, Section
 from include.config.vms import VmsSection
@@ -96,6 +97,7 @@ class Site(Section):
     vms: VmsSection = VmsSection()
     boot_test: BootTestSection = BootTestSection()
     scrub: ScrubSection = ScrubSection()
+    heartbeats: HeartbeatsSection = HeartbeatsSection()
 
     @property
     def vault(self) -> VaultSection:

@@ -9,4 +9,5 @@ program      a program that runs on a host from memory and answers JSON requests
 line_server  the same program's other end
 zipapps      a program as one file
 local        this machine instead of a host
+heartbeat    a run's start and end, sent to a monitor over HTTP
 """

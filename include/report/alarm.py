@@ -1,31 +1,61 @@
-"""The alarm that a VM didn't come back: a mail of its own, long before the run's report repeats it."""
+"""Alarms: mails of their own about what can't wait for the run's report, and about its end.
+
+A VM that didn't come back or isn't thawed, damage in the vault, a vault that isn't mounted. What was mailed
+is remembered, so that a fact is mailed once, and again when it's over; ``plugins/inpe_backup/alarm.py`` says
+where.
+"""
 
 import html
 import textwrap
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+
+from pydantic import AwareDatetime
 
 from include.models import Model
 from include.results.states import Text
 from include.text import visible
 
 _WIDTH = 78
+_LISTED = 20
+KEPT = timedelta(days=90)
+"""How long a fact is remembered whose end nobody sees, such as of a VM that was removed."""
 
 
 class Alarm(Model):
-    """A VM that isn't seen to run.
+    """A fact that somebody must know at once.
 
     Args:
-        vm: its name.
-        host: the Airflow connection of its host.
-        uuid: by which the host identifies it.
-        reason: what the host says.
-        log_url: the log of the task that found it.
+        key: what it is about, the same for the same fact.
+        occasion: the run in which it happened, if it's another fact in another run.
+        title: what happened, for the subject: ``VM DOWN · maq2 did not come back``.
+        over: the same of the mail about its end: ``maq2 is back``.
+        sentences: what happened and what to do, a paragraph each.
     """
 
-    vm: Text
-    host: Text
-    uuid: Text
-    reason: Text
-    log_url: Text | None
+    key: str
+    occasion: str = ""
+    title: Text
+    over: Text
+    sentences: tuple[Text, ...]
+
+
+class Mailed(Model):
+    """An alarm that was mailed and isn't over.
+
+    Args:
+        since: when it was mailed.
+        occasion: the alarm's.
+        over: the alarm's.
+    """
+
+    since: AwareDatetime
+    occasion: str = ""
+    over: Text
+
+
+Remembered = Mapping[str, Mailed]
+"""The alarms that were mailed and aren't over, by their keys."""
 
 
 def what_to_do(vm: str, host: str, uuid: str) -> str:
@@ -36,24 +66,123 @@ def what_to_do(vm: str, host: str, uuid: str) -> str:
     )
 
 
-def alarm_subject(alarm: Alarm, *, prefix: str) -> str:
-    """Return the mail's subject, in the words of the report's."""
-    return f"[{visible(prefix)}] VM DOWN · {alarm.vm} did not come back"
+def how_to_thaw(vm: str, host: str, uuid: str) -> str:
+    """Return what somebody must do about a VM that isn't seen to be thawed, in sentences."""
+    return (
+        f"{vm} isn't seen to be thawed after its backup, so its writes may hang. Check it now: on {host}, "
+        f"`virsh domfsthaw {uuid}` thaws it; if its guest agent doesn't answer, restart it or the guest."
+    )
 
 
-def alarm_text(alarm: Alarm) -> str:
-    """Return the mail as plain text."""
+def vm_key(host: str, uuid: str) -> str:
+    """Return the key of the alarm about a VM."""
+    return f"vm {host} {uuid}"
+
+
+def vm_down(vm: str, host: str, uuid: str, reason: str, run: str) -> Alarm:
+    """Return the alarm about a VM that isn't seen to run after its backup."""
+    return Alarm(
+        key=vm_key(host, uuid),
+        occasion=run,
+        title=f"VM DOWN · {vm} did not come back",
+        over=f"{vm} is back",
+        sentences=(
+            what_to_do(vm, host, uuid),
+            reason,
+            f"This run stops no other VM of {host}. Its report will repeat this alarm.",
+        ),
+    )
+
+
+def vm_frozen(vm: str, host: str, uuid: str, reason: str, run: str) -> Alarm:
+    """Return the alarm about a VM that isn't seen to be thawed after its backup."""
+    down = vm_down(vm, host, uuid, reason, run)
+    what = {
+        "title": f"VM FROZEN · {vm} isn't seen to be thawed",
+        "sentences": (how_to_thaw(vm, host, uuid), *down.sentences[1:]),
+    }
+    return Alarm.model_validate(down.model_dump() | what)
+
+
+def vault_key(path: str) -> str:
+    """Return the key of the alarm about a vault."""
+    return f"vault {path}"
+
+
+def vault_gone(path: str, reason: str) -> Alarm:
+    """Return the alarm about a vault that isn't mounted."""
+    return Alarm(
+        key=vault_key(path),
+        title="VAULT GONE · the backup disk isn't mounted",
+        over="the vault is mounted again",
+        sentences=(reason, "Nothing is backed up until it is. Mount it, then clear the failed tasks."),
+    )
+
+
+DAMAGE = "damage "
+
+
+def damage_key(backup: str) -> str:
+    """Return the key of the alarm about damage of a backup."""
+    return f"{DAMAGE}{backup}"
+
+
+def damaged(backup: str, how: str) -> Alarm:
+    """Return the alarm about damage of a backup in the vault."""
+    return Alarm(
+        key=damage_key(backup),
+        title=f"DAMAGE · {backup} no longer matches its checksums",
+        over=f"{backup} is intact, replaced by an intact version, or removed",
+        sentences=(
+            f"{backup}: {how}",
+            "Find out whether the vault's disk is failing (dmesg, smartctl) or files were changed by hand.",
+        ),
+    )
+
+
+def new_ones(alarms: Sequence[Alarm], remembered: Remembered) -> list[Alarm]:
+    """Return the alarms that weren't mailed yet, without doubles."""
+    new = {
+        alarm.key: alarm
+        for alarm in alarms
+        if alarm.key not in remembered or remembered[alarm.key].occasion != alarm.occasion
+    }
+    return list(new.values())
+
+
+def with_mailed(remembered: Remembered, alarms: Sequence[Alarm], now: datetime) -> dict[str, Mailed]:
+    """Return what is to be remembered after some alarms were mailed; what is too old is forgotten."""
+    kept = {key: mailed for key, mailed in remembered.items() if now - mailed.since <= KEPT}
+    return kept | {alarm.key: Mailed(since=now, occasion=alarm.occasion, over=alarm.over) for alarm in alarms}
+
+
+def alarm_mail(alarms: Sequence[Alarm], *, prefix: str, log_url: str | None) -> tuple[str, list[str]]:
+    """Return the subject and the paragraphs of one mail about some alarms, of which the first leads."""
+    first, *more = alarms
+    others = [f"Also: {alarm.sentences[0]}" for alarm in more[:_LISTED]]
+    rest = [f"And {len(more) - _LISTED} more."] if len(more) > _LISTED else []
+    log = [f"Log: {log_url}"] if log_url else []
+    return _subject(prefix, first.title, more), [*first.sentences, *others, *rest, *log]
+
+
+def over_mail(over: Sequence[Mailed], *, prefix: str) -> tuple[str, list[str]]:
+    """Return the subject and the paragraphs of one mail about the end of some alarms."""
+    ends = [f"{one.over}; the alarm was of {one.since:%Y-%m-%d %H:%M} UTC." for one in over[:_LISTED]]
+    rest = [f"And {len(over) - _LISTED} more."] if len(over) > _LISTED else []
+    return _subject(prefix, f"RESOLVED · {over[0].over}", over[1:]), [*ends, *rest]
+
+
+def _subject(prefix: str, title: str, more: Sequence[object]) -> str:
+    return f"[{visible(prefix)}] {title}{f' · and {len(more)} more' if more else ''}"
+
+
+def as_text(paragraphs: Sequence[str]) -> str:
+    """Return a mail as plain text; no line breaks a link."""
     wrapped = textwrap.TextWrapper(_WIDTH, break_on_hyphens=False, break_long_words=False)
-    return "\n\n".join(map(wrapped.fill, _paragraphs(alarm))) + "\n"
+    return "\n\n".join(map(wrapped.fill, paragraphs)) + "\n"
 
 
-def alarm_html(alarm: Alarm) -> str:
-    """Return the mail as HTML."""
-    paragraphs = "\n".join(f"<p>{html.escape(one)}</p>" for one in _paragraphs(alarm))
-    return f'<!DOCTYPE html>\n<html lang="en">\n<body>\n{paragraphs}\n</body>\n</html>\n'
-
-
-def _paragraphs(alarm: Alarm) -> list[str]:
-    rest = f"This run stops no other VM of {alarm.host}. Its report will repeat this alarm."
-    log = [f"Log: {alarm.log_url}"] if alarm.log_url else []
-    return [what_to_do(alarm.vm, alarm.host, alarm.uuid), alarm.reason, rest, *log]
+def as_html(paragraphs: Sequence[str]) -> str:
+    """Return a mail as HTML."""
+    shown = "\n".join(f"<p>{html.escape(one)}</p>" for one in paragraphs)
+    return f'<!DOCTYPE html>\n<html lang="en">\n<body>\n{shown}\n</body>\n</html>\n'

@@ -11,10 +11,11 @@ from include.errors import (
     VmNotBackError,
     VmNotPossibleError,
     VmNotStoppedError,
+    VmNotThawedError,
     VmWithheldError,
 )
 from include.models import Model
-from include.report.alarm import what_to_do
+from include.report.alarm import how_to_thaw, what_to_do
 from include.results.failure import Failure
 from include.results.item import Downtime, Item
 from include.results.states import Outcome, State
@@ -37,9 +38,12 @@ _CONSISTENCY = {
     "not stopped": "crash-consistent, because the VM kept running.",
     "saved": "crash-consistent, because the VM was off with saved memory, which the image lacks.",
 }
+RUNNING = ("running", "idle")
+"""libvirt's states of a VM that runs."""
 _OFF = "the VM was off, and nothing wrote to its disks meanwhile."
 _UNTOUCHED = (VmNotPossibleError.__name__, VmWithheldError.__name__, TooLateError.__name__)
 _NOT_STOPPED = (*_UNTOUCHED, VmNotStoppedError.__name__, NoSpaceError.__name__)
+_NOT_BACK = (VmNotBackError.__name__, VmNotThawedError.__name__)
 _OUTCOMES = {
     VmNotStoppedError.__name__: Outcome.NOT_STOPPED,
     VmNotPossibleError.__name__: Outcome.NOT_POSSIBLE,
@@ -108,7 +112,9 @@ class VmCase:
     def needs_action(self) -> Iterator[str]:
         """Yield what somebody must do about the VM, in sentences."""
         host, uuid = self.planned.host, self.planned.uuid
-        if self._not_back:
+        if self._not_thawed:
+            yield how_to_thaw(self.name, host, uuid)
+        elif self._not_back:
             yield what_to_do(self.name, host, uuid)
         elif self._down_state:
             yield (
@@ -128,27 +134,30 @@ class VmCase:
         if self._not_back_failure:
             return self._not_back_failure.message
         if self._down_state and not self._begun:
-            return f"It was running before the backup; its host reports it {self._down_state} now."
+            return went_down(self._down_state)
         return None
 
     @property
     def _not_back_failure(self) -> Failure | None:
-        return next((one for one in self._failures if one.error == VmNotBackError.__name__), None)
+        return next((one for one in self._failures if one.error in _NOT_BACK), None)
+
+    @property
+    def _not_thawed(self) -> bool:
+        failure = self._not_back_failure
+        return failure is not None and failure.error == VmNotThawedError.__name__
 
     @property
     def _down_state(self) -> str | None:
         """The state of a VM that ran before and doesn't now; None if it runs, or that is unknown."""
         was = self._begun.was if self._begun else self.planned.was
         ended = self.result.ended if self.result else None
-        if not ended or was != "running" or ended.state in ("running", "idle"):
+        if not ended or was != "running" or ended.state in RUNNING:
             return None
         return None if self._left_alone else ended.state  # then a person stopped it, or moved it away
 
     @property
     def _left_alone(self) -> bool:
-        """Whether the run never touched the VM, which may have waited for hours."""
-        error = self._cause.error if self._cause else None
-        return not self._begun and error in (*_UNTOUCHED, NoSpaceError.__name__)
+        return not self._begun and is_left_alone(self._cause)
 
     @property
     def _may_be_open(self) -> bool:
@@ -262,6 +271,34 @@ class VmCase:
         if not down or not down.over_s or down.downtime_s is None:
             return []
         return [f"Down for {duration(down.downtime_s)}, over its budget of {duration(self.budget_s)}."]
+
+
+def never_came_back(was: str, begun: object, failures: Iterable[Failure], ended: EndedBackup) -> str | None:
+    """Return why a VM isn't seen to run whose backup ended without anybody reporting how it began.
+
+    Args:
+        was: its state before, ``running`` or ``off``.
+        begun: what ``begin_backup`` left; None if it left nothing, as when its worker died.
+        failures: of the VM's tasks.
+        ended: what its host reports now.
+
+    Returns:
+        a sentence; None if it runs, was off, or was left alone.
+    """
+    cause = next((failure for failure in failures if not is_of_end_backup(failure)), None)
+    if begun or was != "running" or ended.state in RUNNING or is_left_alone(cause):
+        return None
+    return went_down(ended.state)
+
+
+def went_down(state: str) -> str:
+    """Return that a VM isn't running any more, as a sentence."""
+    return f"It was running before the backup; its host reports it {state} now."
+
+
+def is_left_alone(cause: Failure | None) -> bool:
+    """Return whether a run that couldn't begin a VM's backup never touched the VM."""
+    return cause is not None and cause.error in (*_UNTOUCHED, NoSpaceError.__name__)
 
 
 def is_of_end_backup(failure: Failure) -> bool:

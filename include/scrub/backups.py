@@ -136,6 +136,12 @@ def statuses(
     ]
 
 
+def still_damaged(vault: Vault) -> dict[str, str]:
+    """Return the known damage of each backup that no newer, intact version replaces, by its name."""
+    found = statuses(in_vault(vault))
+    return {one.backup.name: one.damage for one in found if one.damage and not one.replaced_by}
+
+
 def _status(backup: Backup) -> BackupStatus:
     try:
         return _recorded_status(backup)

@@ -20,6 +20,7 @@ from include.errors import (
     VmNotPossibleError,
     VmNotRestoredError,
     VmNotStoppedError,
+    VmNotThawedError,
     VmWithheldError,
 )
 from include.models import Model
@@ -44,6 +45,7 @@ _REFUSALS: dict[int, type[BackupError]] = {
     10: VmNotRestoredError,
     11: VmWithheldError,
     12: VmDisksChangedError,
+    13: VmNotThawedError,
 }
 """The errors that the agent's exit statuses mean (``include/agent/errors.py``)."""
 
@@ -87,7 +89,7 @@ class Host:
             VmNotStoppedError: the guest ignored the shutdown.
             VmNotImagedError: something failed; the VM is in the state it was in before.
             VmDisksChangedError: it was off, and was started meanwhile.
-            VmNotBackError: it isn't seen to run again.
+            VmNotBackError: it isn't seen to run again, or to be thawed.
             HostNotReadyError: libvirt doesn't answer; a retry may help.
         """
         begun = self._call(BegunOnHost, "begin-backup", uuid, request=request.model_dump(mode="json"))

@@ -5,7 +5,8 @@
     operators/          what each task does, a file per verb
     vm_turn.py          how a VM waits for its turn without a worker
     start_deadline.py   until when a scheduled run may stop VMs
-    alarm.py            the mail about a VM that didn't come back, at once
+    alarm.py            mails about what can't wait for the report, at once, and about its end
+    deadline.py         the mail about a run that goes on after its deadline
     assets.py           what other DAGs can be scheduled on
     params.py           the forms of *Trigger*
     connections.py      hosts behind Airflow's SSH connections; ssh_transport.py: how commands reach them

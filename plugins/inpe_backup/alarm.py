@@ -1,20 +1,130 @@
-"""Mail the alarm that a VM didn't come back at once, from the task that found it."""
+"""Mail alarms at once, from the tasks that find them: each fact once, and again when it's over.
 
-from collections.abc import Iterator, Mapping
+What was mailed is remembered in the Airflow variable ``inpe_backup_alarms``, in Airflow's database: the vault
+may be what is gone. Tasks that alarm run on the machine of the vault, where a kernel lock keeps two of them
+apart. If the variable can't be read or written, the mail goes out all the same: better twice than never.
+"""
+
+import fcntl
+import json
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
-from airflow.sdk import Context
+from airflow.sdk import Context, Variable
 
 from include.config import site_file
-from include.errors import VmNotBackError
-from include.report.alarm import Alarm, alarm_html, alarm_subject, alarm_text
-from inpe_backup.operators.report.email_report import TwoFormsHook
+from include.errors import VmNotBackError, VmNotThawedError
+from include.report.alarm import (
+    DAMAGE,
+    Alarm,
+    Mailed,
+    Remembered,
+    alarm_mail,
+    as_html,
+    as_text,
+    damage_key,
+    damaged,
+    new_ones,
+    over_mail,
+    vault_key,
+    vm_down,
+    vm_frozen,
+    with_mailed,
+)
+from include.vault.vault import Vault
+
+VARIABLE = "inpe_backup_alarms"
+_DESCRIPTION = "Alarms that were mailed and aren't over, by key. Delete it, and what goes on is mailed again."
+
+
+class AlarmVariable:
+    """What is remembered of alarms, in an Airflow variable."""
+
+    def read(self) -> dict[str, Mailed]:
+        """Return the alarms that were mailed and aren't over."""
+        stored = Variable.get(VARIABLE, default="{}")
+        return {key: Mailed.model_validate(mailed) for key, mailed in json.loads(stored).items()}
+
+    def write(self, remembered: Remembered) -> None:
+        """Replace what is remembered."""
+        stored = {key: mailed.model_dump(mode="json") for key, mailed in remembered.items()}
+        Variable.set(VARIABLE, json.dumps(stored, indent=1), description=_DESCRIPTION)
+
+
+MEMORY = AlarmVariable()
+
+
+def mail_alarms(context: Context, log: Any, alarms: Sequence[Alarm]) -> None:  # noqa: ANN401 - Airflow's logger
+    """Mail those alarms that weren't mailed yet, in one mail; an error is only logged.
+
+    Args:
+        context: of the task.
+        log: the task's log.
+        alarms: the facts.
+    """
+    if not alarms:
+        return
+    with _logged(log, "The alarm couldn't be mailed. The run's report will repeat it."), _alone():
+        remembered = _remembered(log)
+        if new := new_ones(alarms, remembered or {}):
+            _send(*alarm_mail(new, prefix=_prefix(), log_url=context["ti"].log_url))
+            log.warning("Mailed: %s", "; ".join(alarm.title for alarm in new))
+            if remembered is not None:  # else older alarms would be forgotten
+                MEMORY.write(with_mailed(remembered, new, datetime.now(UTC)))
+
+
+def mail_ends(log: Any, is_over: Callable[[str], bool]) -> None:  # noqa: ANN401 - as above
+    """Mail the end of those alarms that are over, in one mail; an error is only logged.
+
+    Args:
+        log: the task's log.
+        is_over: whether the alarm with a key is over.
+    """
+    with _logged(log, "The end of an alarm couldn't be mailed."):
+        if not any(map(is_over, MEMORY.read())):
+            return  # as nearly always, without waiting for a task that is mailing
+        with _alone():
+            _mail_ends(is_over)
+
+
+def _mail_ends(is_over: Callable[[str], bool]) -> None:
+    remembered = MEMORY.read()
+    if over := {key: mailed for key, mailed in remembered.items() if is_over(key)}:
+        _send(*over_mail(list(over.values()), prefix=_prefix()))
+        MEMORY.write({key: mailed for key, mailed in remembered.items() if key not in over})
+
+
+def settle(context: Context, log: Any, vault: Vault, *, look_for_damage: bool) -> None:  # noqa: ANN401 - as above
+    """Mail which alarms about a vault are over, now that it's open; an error is only logged.
+
+    Args:
+        context: of the task.
+        log: the task's log.
+        vault: the vault.
+        look_for_damage: whether to look for damage that wasn't mailed, too, such as a restore finds.
+    """
+    with _logged(log, "Whether alarms are over wasn't checked."):
+        keys, damage = MEMORY.read(), dict[str, str]()
+        if look_for_damage or any(key.startswith(DAMAGE) for key in keys):
+            from include.scrub.backups import still_damaged  # noqa: PLC0415 - takes 50 ms, and few tasks need it
+
+            damage = still_damaged(vault)
+        if look_for_damage:
+            mail_alarms(context, log, [damaged(name, how) for name, how in damage.items()])
+        still = {damage_key(name) for name in damage}
+        own = vault_key(site_file.current().vault.path)
+        if keys:
+            mail_ends(log, lambda key: key == own or (key.startswith(DAMAGE) and key not in still))
 
 
 @contextmanager
-def alarm_mailed(context: Context, ssh_conn_id: str, vm: Mapping[str, Any], log: Any) -> Iterator[None]:  # noqa: ANN401 - Airflow's logger
-    """Mail an alarm if the block finds that the VM isn't seen to run; the error goes on.
+def alarm_mailed(context: Context, ssh_conn_id: str, vm: Mapping[str, Any], log: Any) -> Iterator[None]:  # noqa: ANN401 - as above
+    """Mail an alarm if the block finds that the VM isn't seen to run, or to be thawed; the error goes on.
 
     Args:
         context: of the task.
@@ -28,23 +138,55 @@ def alarm_mailed(context: Context, ssh_conn_id: str, vm: Mapping[str, Any], log:
     try:
         yield
     except VmNotBackError as error:
-        url = context["ti"].log_url
-        alarm = Alarm(vm=vm["name"], host=ssh_conn_id, uuid=vm["uuid"], reason=str(error), log_url=url)
-        try:
-            _send(alarm)
-        except Exception:  # the error itself mustn't be lost, whatever the mail server does
-            log.exception("The alarm couldn't be mailed. The run's report will repeat it.")
+        alarm = vm_frozen if isinstance(error, VmNotThawedError) else vm_down
+        run = context["dag_run"].run_id
+        mail_alarms(context, log, [alarm(vm["name"], ssh_conn_id, vm["uuid"], str(error), run)])
         raise
 
 
-def _send(alarm: Alarm) -> None:
+def _remembered(log: Any) -> dict[str, Mailed] | None:  # noqa: ANN401 - as above
+    """Return what is remembered; None if it can't be read."""
+    try:
+        return MEMORY.read()
+    except Exception:
+        log.exception("The variable %s can't be read; an alarm may be mailed twice.", VARIABLE)
+        return None
+
+
+@contextmanager
+def _logged(log: Any, message: str) -> Iterator[None]:  # noqa: ANN401 - as above
+    try:
+        yield
+    except Exception:  # the task's own result mustn't be lost, whatever the mail server does
+        log.exception(message)
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Keep other tasks of this machine out during the block; the lock ends with the process."""
+    path = Path(tempfile.gettempdir()) / f"inpe-backup-alarms-{os.geteuid()}.lock"
+    lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)
+
+
+def _prefix() -> str:
+    return site_file.current().mail.subject_prefix
+
+
+def _send(subject: str, paragraphs: Sequence[str]) -> None:
+    from inpe_backup.operators.report.email_report import TwoFormsHook  # noqa: PLC0415 - few tasks alarm
+
     mail = site_file.current().mail
-    with TwoFormsHook(mail.smtp_conn_id, text=alarm_text(alarm)) as hook:
+    with TwoFormsHook(mail.smtp_conn_id, text=as_text(paragraphs)) as hook:
         hook.send_email_smtp(
             to=mail.to,
             cc=mail.cc,
-            subject=alarm_subject(alarm, prefix=mail.subject_prefix),
-            html_content=alarm_html(alarm),
+            subject=subject,
+            html_content=as_html(paragraphs),
             from_email=hook.from_email,
             mime_subtype="alternative",
             custom_headers={"Auto-Submitted": "auto-generated"},  # RFC 3834: no vacation replies

@@ -4,13 +4,17 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import BaseOperator
+from airflow.sdk import DAG, BaseOperator
 
+from include.config import site_file
 from include.config.site_file import Site
+from include.remote.heartbeat import Kind
 from inpe_backup.cron_timetable import ZonedCronTimetable
+from inpe_backup.deadline import deadline_alerts
 from inpe_backup.operators.backup_operator import RETRY_TRANSIENT_ERRORS
 from inpe_backup.operators.report.check_result import CheckResultOperator
 from inpe_backup.operators.report.email_report import EmailReportOperator
+from inpe_backup.operators.report.send_heartbeat import SendHeartbeatOperator
 from inpe_backup.operators.vault.refresh_status import RefreshStatusOperator
 
 if TYPE_CHECKING:
@@ -38,7 +42,9 @@ def default_args(site: Site, retry_delay_s: float) -> dict[str, Any]:
     }
 
 
-def add_report_tasks(report: BaseOperator, *, refresh: "Sequence[PartName]") -> None:
+def add_report_tasks(
+    report: BaseOperator, *, refresh: "Sequence[PartName]", look_for_damage: bool = False
+) -> None:
     """Email a report, check the run's result, and refresh the status page, whatever failed before.
 
     Each is a leaf, so that all three run, and the run fails when its work or its mail failed.
@@ -46,6 +52,7 @@ def add_report_tasks(report: BaseOperator, *, refresh: "Sequence[PartName]") -> 
     Args:
         report: the task that builds the report.
         refresh: what the run may have changed in the vault.
+        look_for_damage: whether it may have found damage there.
     """
     report >> EmailReportOperator(
         task_id="email_report", task_display_name="Email report", report=report.output
@@ -54,5 +61,30 @@ def add_report_tasks(report: BaseOperator, *, refresh: "Sequence[PartName]") -> 
         task_id="check_result", task_display_name="Check result", report=report.output
     )
     report >> RefreshStatusOperator(
-        task_id="refresh_status", task_display_name="Update status page", parts=refresh
+        task_id="refresh_status",
+        task_display_name="Update status page",
+        parts=refresh,
+        look_for_damage=look_for_damage,
     )
+    add_monitoring(report.dag, site_file.current())
+
+
+def add_monitoring(dag: DAG, site: Site) -> None:
+    """Add what notices a run that never starts, or never ends: heartbeats and a deadline, if configured."""
+    dag.deadline = deadline_alerts(dag.dag_id, site)
+    if conn_id := site.heartbeats.conn_id(dag.dag_id):
+        _add_heartbeats(dag, site.heartbeats.kind, conn_id)
+
+
+def _add_heartbeats(dag: DAG, kind: Kind, conn_id: str) -> None:
+    """Add two teardowns: they run whatever failed before, and decide nothing about the run."""
+    decisive = [task for task in dag.tasks if task in dag.leaves or task.on_failure_fail_dagrun]
+    shared: dict[str, Any] = {"kind": kind, "conn_id": conn_id, "dag": dag}
+    start = SendHeartbeatOperator(
+        task_id="send_start", task_display_name="Send start heartbeat", start=True, **shared
+    )
+    result = SendHeartbeatOperator(
+        task_id="send_result", task_display_name="Send result heartbeat", start=False, **shared
+    )
+    start.as_teardown()
+    [start, *decisive] >> result.as_teardown()

@@ -182,8 +182,8 @@ class Run:
 
     @property
     def mail(self) -> EmailMessage:
-        """The last of its mails."""
-        return self.mails()[-1]
+        """The last of its reports: an alarm about damage may come after it."""
+        return [mail for mail in self.mails() if "] DAMAGE · " not in mail["Subject"]][-1]
 
     @property
     def note(self) -> str | None:

@@ -68,6 +68,7 @@ print(json.dumps({
             "schedule": getattr(dag.timetable, "summary", None),
             "catchup": dag.catchup,
             "timeout": dag.dagrun_timeout,
+            "deadline": [alert.interval.total_seconds() for alert in dag.deadline or ()],
             "stored": len(json.dumps(DagSerialization.to_dict(dag))),
             "tasks": {task.task_id: described(task) for task in dag.tasks},
         }
@@ -221,6 +222,12 @@ def test_every_schedule_says_its_zone(dags: dict[str, dict[str, Any]]) -> None:
 def test_no_dag_catches_up_or_ends_before_its_report(dags: dict[str, dict[str, Any]]) -> None:
     """The next run copies missed days; a run that times out would skip its mail."""
     assert not any(dag["catchup"] or dag["timeout"] for dag in dags.values())
+
+
+def test_a_run_of_the_main_dags_that_goes_on_for_a_day_is_mailed(dags: dict[str, dict[str, Any]]) -> None:
+    """By a deadline of Airflow's, which ends nothing."""
+    late = {name: dag["deadline"] for name, dag in dags.items() if dag["deadline"]}
+    assert late == {"supim_daily": [86400], "vm_weekly": [86400]}
 
 
 def test_every_task_retries_only_transient_errors(dags: dict[str, dict[str, Any]]) -> None:

@@ -60,17 +60,22 @@ def test_what_only_a_person_can_fix_fails_without_a_retry(
 
 
 def test_a_vault_that_isnt_mounted_is_left_alone(daily: Daily) -> None:
-    """The first task fails, nothing is written into the empty folder, and the mail asks for the disk."""
+    """The first task fails, nothing is written into the empty folder, and the mail asks for the disk.
+
+    An alarm is mailed at once, by one of the tasks that need the vault.
+    """
     daily.write("2023-004")
     with site_faults.vault_unmounted(daily.institute) as mountpoint:
         run = daily.run("2023-004")
         written = list(mountpoint.iterdir())
+        alarm, _report = run.mails()
 
     assert run.end() == RED
     assert written == []
     assert run.states()["choose_days"] == RED
     assert "holds no vault marker" in run.mail_text
     assert "Is its disk mounted?" in run.mail_text
+    assert "VAULT GONE · the backup disk isn't mounted" in alarm["Subject"]
 
 
 @pytest.fixture(scope="module")

@@ -90,7 +90,10 @@ def test_backups_that_are_due_are_verified_again(scrubs: Scrubs) -> None:
 
 
 def test_a_damaged_day_is_fetched_again_and_leads_the_mail(scrubs: Scrubs) -> None:
-    """As a revision beside it that shares no file with it; the damaged one stays as it is."""
+    """As a revision beside it that shares no file with it; the damaged one stays as it is.
+
+    The damage is mailed at once, and that it's repaired when the run ends.
+    """
     day = scrubs.day("2026-102")
     damaged = min(day.folder.iterdir())
     flip(damaged)
@@ -117,6 +120,9 @@ def test_a_damaged_day_is_fetched_again_and_leads_the_mail(scrubs: Scrubs) -> No
     [event] = day_events(run)
     assert (event["partition_key"], event["extra"]["revision"]) == ("2026-102", 2)
     assert event["extra"]["cause"] == "the published copy was damaged"
+    assert "DAMAGE · 2026-102 no longer matches its checksums" in run.mails()[0]["Subject"]
+    ends = [str(mail["Subject"]) for mail in scrubs.institute.mail.mails()]
+    assert any("RESOLVED · 2026-102 is intact, replaced" in subject for subject in ends)
 
 
 @pytest.mark.slow

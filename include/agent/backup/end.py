@@ -12,7 +12,7 @@ from typing import Any
 
 from include.agent.backup import freeze, watchdog
 from include.agent.disks import exports
-from include.agent.errors import BusyError, LibvirtError, NotBackError
+from include.agent.errors import BusyError, LibvirtError, NotBackError, NotThawedError
 from include.agent.state_folder import StateFolder, VmFolder, locked
 from include.agent.virsh import Virsh
 
@@ -105,6 +105,7 @@ def _bring_back(folder: VmFolder, virsh: Virsh, back_s: float) -> list[str]:
         folder.record_not_back()
         if freeze.may_be_frozen(folder):  # otherwise it doesn't run, and writes nothing
             end_exports(folder, virsh)
+            raise NotThawedError(_not_back_message(folder, error)) from error
         raise NotBackError(_not_back_message(folder, error)) from error
     if not done:
         return []

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
-from include.agent.errors import LibvirtError, NotBackError, NotPossibleError
+from include.agent.errors import LibvirtError, NotPossibleError, NotThawedError
 from include.agent.state_folder import VmFolder
 from include.agent.virsh import Virsh
 
@@ -28,7 +28,7 @@ class GuestFreeze:
 
     Raises:
         NotPossibleError: something else has frozen it; nothing was touched.
-        NotBackError: it isn't seen to be thawed.
+        NotThawedError: it isn't seen to be thawed.
         LibvirtError: libvirt gives no answer.
     """
 
@@ -59,7 +59,8 @@ class GuestFreeze:
         try:
             thaw(self._folder, self._virsh, self._thaw_s)
         except LibvirtError as error:
-            raise NotBackError(f"{self._folder.journal.entry('begin')['vm']} isn't back: {error}") from error
+            name = self._folder.journal.entry("begin")["vm"]
+            raise NotThawedError(f"{name} isn't back: {error}") from error
 
     def check(self) -> None:
         """Check that the guest is still frozen: it may have thawed itself, as Windows does after 10 s."""

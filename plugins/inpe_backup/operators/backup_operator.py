@@ -10,10 +10,12 @@ from airflow.sdk import BaseOperator, Context, ExceptionRetryPolicy, RetryAction
 from airflow.sdk.exceptions import AirflowRescheduleException, AirflowSkipException
 
 from include.config import site_file
-from include.errors import BackupError, RescheduleError, TransientError
+from include.errors import BackupError, RescheduleError, TransientError, VaultUnmarkedError
 from include.ordinal_day import OrdinalDay
+from include.report.alarm import vault_gone
 from include.results.failure import Failure
 from include.vault.vault import Vault
+from inpe_backup.alarm import mail_alarms
 from inpe_backup.run_day import day_of_run
 from inpe_backup.xcom import FAILURE
 
@@ -54,6 +56,8 @@ class BackupOperator(BaseOperator):
             failure = Failure(task=self.task_id, error=type(error).__name__, message=str(error))
             context["ti"].xcom_push(FAILURE, failure.model_dump(mode="json"))
             self.log.error("%s", error)  # noqa: TRY400 - above Airflow's own line, which has the traceback
+            if isinstance(error, VaultUnmarkedError):
+                mail_alarms(context, self.log, [vault_gone(site_file.current().vault.path, str(error))])
             if not isinstance(error, BackupError):
                 raise
             self.log.debug("Where it came from", exc_info=error)

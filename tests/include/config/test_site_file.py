@@ -9,7 +9,7 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
-from include.config import boot_test, datasets, scrub, site_file, vms
+from include.config import boot_test, datasets, heartbeats, scrub, site_file, vms
 from include.errors import ConfigError
 
 SHIPPED = yaml.safe_load(site_file.DEFAULT_PATH.read_text(encoding="utf-8"))
@@ -95,6 +95,7 @@ def test_every_key_is_described() -> None:
         boot_test.BootTestOverride,
         boot_test.BootChecks,
         scrub.ScrubSection,
+        heartbeats.HeartbeatsSection,
     ]
     for model in models:
         for name, field in model.model_fields.items():

@@ -1,43 +1,91 @@
-"""The alarm names the VM, what to do and where it is logged, in plain text and HTML."""
+"""Alarms name what happened and what to do, in plain text and HTML; each fact is mailed once."""
 
-from include.report.alarm import Alarm, alarm_html, alarm_subject, alarm_text, what_to_do
+from datetime import UTC, datetime, timedelta
+
+from include.report.alarm import (
+    KEPT,
+    Alarm,
+    Mailed,
+    alarm_mail,
+    as_html,
+    as_text,
+    damaged,
+    new_ones,
+    over_mail,
+    vault_gone,
+    vm_down,
+    what_to_do,
+    with_mailed,
+)
 from tests.include.vms.sample_vms import UUID
 
 URL = "http://airflow.institute.example/dags/vm_weekly/runs/scheduled__2026-11-29T05:00:00/tasks/begin_backup"
-ALARM = Alarm(
-    vm="maq2",
-    host="kvm_host",
-    uuid=UUID,
-    reason="maq2 isn't seen to run <again>: no port answers.",
-    log_url=URL,
-)
+REASON = "maq2 isn't seen to run <again>: no port answers."
+NOW = datetime(2026, 11, 29, 5, tzinfo=UTC)
+
+
+def down(run: str = "r1", vm: str = "maq2", reason: str = REASON) -> Alarm:
+    """Return the alarm about a VM."""
+    return vm_down(vm, "kvm_host", UUID, reason, run)
 
 
 def test_the_subject_is_in_the_words_of_the_reports() -> None:
     """A mail filter for one finds both."""
-    assert alarm_subject(ALARM, prefix="INPE backup") == "[INPE backup] VM DOWN · maq2 did not come back"
+    subject, _ = alarm_mail([down()], prefix="INPE backup", log_url=None)
+    assert subject == "[INPE backup] VM DOWN · maq2 did not come back"
 
 
 def test_the_text_says_what_to_do_first() -> None:
     """Then why, then what the run does, then where to read on; no line breaks a link."""
-    paragraphs = [" ".join(part.split()) for part in alarm_text(ALARM).split("\n\n")]
+    _, paragraphs = alarm_mail([down()], prefix="INPE backup", log_url=URL)
     assert paragraphs == [
         what_to_do("maq2", "kvm_host", UUID),
-        "maq2 isn't seen to run <again>: no port answers.",
+        REASON,
         "This run stops no other VM of kvm_host. Its report will repeat this alarm.",
         f"Log: {URL}",
     ]
-    assert URL in alarm_text(ALARM)
+    assert URL in as_text(paragraphs)
+    assert max(map(len, as_text(paragraphs[:3]).splitlines())) <= 78
 
 
 def test_the_html_escapes_what_comes_from_outside() -> None:
     """A VM's name and libvirt's messages are any text."""
-    hostile = ALARM.model_copy(update={"vm": "<b>maq2</b>"})
-    assert "<b>" not in alarm_html(hostile)
-    assert "isn&#x27;t seen to run &lt;again&gt;" in alarm_html(hostile)
+    _, paragraphs = alarm_mail([down(vm="<b>maq2</b>")], prefix="x", log_url=None)
+    assert "<b>" not in as_html(paragraphs)
+    assert "isn&#x27;t seen to run &lt;again&gt;" in as_html(paragraphs)
 
 
 def test_a_name_cant_break_the_subject() -> None:
     """It is one printable line."""
-    hostile = Alarm(vm="maq2\nBcc: x@y.z", host="kvm_host", uuid=UUID, reason="", log_url=None)
-    assert "\n" not in alarm_subject(hostile, prefix="INPE backup")
+    subject, _ = alarm_mail([down(vm="maq2\nBcc: x@y.z")], prefix="INPE backup", log_url=None)
+    assert "\n" not in subject
+
+
+def test_a_fact_is_new_once() -> None:
+    """For a VM once per run: it ran in between, else no run would have stopped it."""
+    remembered = with_mailed({}, [down(), vault_gone("/vault", "No marker.")], NOW)
+    again = [down(), vault_gone("/vault", "No marker, as before.")]
+    assert new_ones(again, remembered) == []
+    assert new_ones([*again, down("r2"), down("r2")], remembered) == [down("r2")]
+
+
+def test_many_facts_at_once_are_one_mail() -> None:
+    """A disk that dies may damage a thousand backups."""
+    many = [damaged(f"2026-{day:03d}", "checksum mismatch.") for day in range(1, 101)]
+    subject, paragraphs = alarm_mail(many, prefix="x", log_url=None)
+    assert subject == "[x] DAMAGE · 2026-001 no longer matches its checksums · and 99 more"
+    assert (len(paragraphs), paragraphs[-1]) == (2 + 20 + 1, "And 79 more.")
+
+
+def test_the_end_of_a_fact_is_mailed_with_its_beginning() -> None:
+    """Another mail with the same words, to those who got the first."""
+    remembered = with_mailed({}, [down()], NOW)
+    subject, paragraphs = over_mail(list(remembered.values()), prefix="x")
+    assert subject == "[x] RESOLVED · maq2 is back"
+    assert paragraphs == ["maq2 is back; the alarm was of 2026-11-29 05:00 UTC."]
+
+
+def test_what_nobody_ends_is_forgotten() -> None:
+    """Such as a VM that was removed: what is remembered doesn't grow for ever."""
+    old = {"vm gone": Mailed(since=NOW - KEPT - timedelta(days=1), over="gone is back")}
+    assert list(with_mailed(old, [down()], NOW)) == [down().key]

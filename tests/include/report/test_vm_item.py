@@ -155,6 +155,14 @@ def test_a_vm_that_isnt_back_comes_first(vault: Vault, result: VmResult) -> None
     assert f"`virsh start {UUID}` starts it" in report.needs_action[0]
 
 
+def test_a_vm_that_isnt_thawed_is_to_be_thawed(vault: Vault) -> None:
+    """It runs: starting it helps nothing."""
+    report = of_maq1(vault, spoiled(failed("begin_backup", "VmNotThawedError")))
+    assert item(report).outcome is Outcome.NOT_BACK
+    [needed] = report.needs_action
+    assert f"`virsh domfsthaw {UUID}` thaws it" in needed
+
+
 def test_a_vm_that_ran_and_is_off_after_a_lost_connection_is_not_back(vault: Vault) -> None:
     """Its host reports it when the backup ends."""
     report = of_maq1(

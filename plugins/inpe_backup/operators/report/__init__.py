@@ -1,1 +1,1 @@
-"""Operators that build and mail a run's report, and check its result."""
+"""Operators that build and mail a run's report, check its result, and send it to a monitor."""

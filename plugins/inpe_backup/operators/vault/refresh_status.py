@@ -12,6 +12,7 @@ from include.errors import VaultError
 from include.models import Model
 from include.report import Report
 from inpe_backup import choices
+from inpe_backup.alarm import settle
 from inpe_backup.assets import BACKUP_STATUS, status_asset
 from inpe_backup.operators.backup_operator import BackupOperator
 from inpe_backup.xcom import TaskResults
@@ -32,6 +33,7 @@ class RefreshStatusOperator(BackupOperator):
         parts: what to read of the vault.
         report_task: the id of the task that returns the ``Report``; None: there is none.
         plan_task: the id of the task that returns the list of ``DayPlan``; only its days' years are read.
+        look_for_damage: whether the run may have found damage in the vault that no task has mailed.
     """
 
     def __init__(
@@ -40,6 +42,7 @@ class RefreshStatusOperator(BackupOperator):
         parts: "Sequence[PartName]" = (),
         report_task: str | None = "build_report",
         plan_task: str | None = None,
+        look_for_damage: bool = False,
         **kwargs: Any,
     ) -> None:
         assets = {"outlets": [BACKUP_STATUS], "inlets": [BACKUP_STATUS]}
@@ -47,6 +50,7 @@ class RefreshStatusOperator(BackupOperator):
         self.parts = tuple(parts)
         self.report_task = report_task
         self.plan_task = plan_task
+        self.look_for_damage = look_for_damage
 
     def work(self, context: Context) -> None:
         """Publish the status.
@@ -61,6 +65,7 @@ class RefreshStatusOperator(BackupOperator):
         run_parts = list(_run_parts(context, plans, report))
         try:
             vault, vault_parts = self._read(taken, _years(plans, report))
+            settle(context, self.log, self.vault(), look_for_damage=self.look_for_damage)
         except VaultError as error:
             if not run_parts or not (known := _known_vault(context)):
                 raise

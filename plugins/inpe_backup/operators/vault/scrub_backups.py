@@ -5,11 +5,13 @@ from typing import Any
 from airflow.sdk import Context
 
 from include.config import site_file
+from include.report.alarm import Alarm, damaged
 from include.scrub.plan import ScrubBatch
 from include.scrub.priority import in_background
 from include.scrub.results import ScrubbedBatch
 from include.scrub.scrubber import Scrubber, ScrubResult
 from include.scrub.throttle import Throttle
+from inpe_backup.alarm import mail_alarms
 from inpe_backup.operators.backup_operator import BackupOperator
 
 
@@ -34,12 +36,24 @@ class ScrubBackupsOperator(BackupOperator):
         max_read_mb_s = site_file.current().scrub.max_read_mb_s
         throttle = Throttle(max_read_mb_s * 1e6 if max_read_mb_s else None)
         scrubber = Scrubber(self.vault(), run.run_id, throttle.take)
-        since = run.start_date or run.run_after
-        results = in_background(
-            lambda: [self._logged(result) for result in scrubber.read_all(batch.backups, since)],
-            throttle.stop,
-        )
+        since, damage = run.start_date or run.run_after, list[Alarm]()
+
+        def read() -> list[ScrubResult]:
+            read = scrubber.read_all(batch.backups, since)
+            return [self._mailed(context, self._logged(result), damage) for result in read]
+
+        try:
+            results = in_background(read, throttle.stop)
+        finally:
+            mail_alarms(context, self.log, damage)
         return ScrubbedBatch.of(batch, results).model_dump(mode="json")
+
+    def _mailed(self, context: Context, result: ScrubResult, damage: list[Alarm]) -> ScrubResult:
+        """Mail the first damage of the batch at once; the rest is one mail: a disk that dies damages all."""
+        if result.result == "failed":
+            damage.append(damaged(result.name, result.how))
+            mail_alarms(context, self.log, damage if len(damage) == 1 else ())
+        return result
 
     def _logged(self, result: ScrubResult) -> ScrubResult:
         self.log.info("%s: %s. %s", result.name, result.result, result.how)

@@ -6,11 +6,12 @@ from airflow.sdk import Context
 
 from include.config import site_file
 from include.models import Model
+from include.report.alarm import vm_key
 from include.results.task_labels import task_label
 from include.text import counted
 from include.vms.backup import VmBackup
 from include.vms.models import BackupRequest
-from inpe_backup.alarm import alarm_mailed
+from inpe_backup.alarm import alarm_mailed, mail_ends
 from inpe_backup.connections import kvm_host
 from inpe_backup.operators.vms.vm_operator import VmOperator
 from inpe_backup.start_deadline import deadline_counts, require_in_time
@@ -41,7 +42,11 @@ class BeginBackupOperator(VmOperator):
         if not self._has_begun(context):
             self._wait_for_turn(context)
             self._require_in_time(context)
-        return super().work(context)
+        begun = super().work(context)
+        if begun and begun["was"] == "running":  # it passed its health check, whatever was before
+            own = vm_key(self.ssh_conn_id, self.vm["uuid"])
+            mail_ends(self.log, lambda key: key == own)
+        return begun
 
     def _has_begun(self, context: Context) -> bool:
         """Return whether an earlier try began it, but its answer was lost: other VMs of its host wait."""

@@ -71,4 +71,4 @@ def _mapped(
 
 
 def _vm(plan: VmPlan) -> dict[str, Any]:
-    return {"name": plan.name, "uuid": plan.uuid, "need_bytes": plan.image_bytes}
+    return {"name": plan.name, "uuid": plan.uuid, "was": plan.was, "need_bytes": plan.image_bytes}

@@ -19,8 +19,8 @@ class VmOperator(BackupOperator):
 
     Args:
         ssh_conn_id: the connection of its host.
-        vm: its ``name``, ``uuid`` and ``need_bytes``; ``lane_start``, the map index of its lane's first VM;
-            and whether the start ``deadline`` counts.
+        vm: its ``name``, ``uuid`` and ``need_bytes``; what it ``was`` before, running or off; ``lane_start``,
+            the map index of its lane's first VM; and whether the start ``deadline`` counts.
     """
 
     template_fields: Sequence[str] = ("ssh_conn_id", "vm")

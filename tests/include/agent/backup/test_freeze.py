@@ -179,7 +179,7 @@ def test_after_all_processes_were_killed_end_backup_thaws_the_guest(host: KvmHos
 def test_a_guest_that_stays_frozen_is_not_back(host: KvmHost, agent: Agent) -> None:
     """Its watchdog thaws it once that is possible. Until then, the run stops no other VM."""
     answer = frozen_with_its_agent_away(host, agent, away_s=40)
-    assert (answer.status, answer.output["error"]) == (7, "NotBackError")
+    assert (answer.status, answer.output["error"]) == (13, "NotThawedError")
     assert "virsh domfsthaw" in answer.output["message"]
     withheld = agent.begin_backup("maq2")
     assert (withheld.status, withheld.output["error"]) == (11, "WithheldError"), withheld

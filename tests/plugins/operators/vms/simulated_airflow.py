@@ -208,7 +208,10 @@ class SimulatedRun:
             self.open[host] = index
             self.most_open = max(self.most_open, len(self.open))
             return SimpleNamespace(
-                vm=str(index), downtime_s=1.0, health_check="", model_dump=lambda **_: {"vm": index}
+                vm=str(index),
+                downtime_s=1.0,
+                health_check="",
+                model_dump=lambda **_: {"vm": index, "was": "off"},
             )
 
         return SimpleNamespace(

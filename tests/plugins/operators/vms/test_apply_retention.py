@@ -70,7 +70,7 @@ def test_vms_that_werent_asked_for_hold_nothing_up(tmp_path: Path, monkeypatch: 
     """The run backed up what it was asked for, and retention is applied to that."""
     vault = Vault.create(tmp_path / "vault")
     monkeypatch.setattr(ApplyRetentionOperator, "vault", lambda _: vault)
-    old, new = (lay(vault, instant=INSTANT + timedelta(hours=hour)) for hour in (0, 1))
+    old, *_, new = (lay(vault, instant=INSTANT + timedelta(hours=hour)) for hour in range(4))
     another = lay(vault, vm="maq2")
     plans = [planned("maq1"), planned("maq2", VmAction.SKIP)]
     removed = operator().work(
