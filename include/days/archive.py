@@ -6,7 +6,7 @@
                   2026/268.json       its record
                   2026/268.verifications  its scrubs (vault/verification_log.py)
                   2026/268.png        a map drawn from it (report/pictures/)
-                  2026/268.r2/ ...    revision 2: a later, different version of the day
+                  2026/268.r2/ ...    revision 2: of other data, or in place of a damaged one
     <vault>/.staging/supim/2026-268/  work in progress (staged.py)
 
 A day is published once its folder has its final name: that rename is the last step.

@@ -8,7 +8,7 @@ from pathlib import Path
 from include.days.archive import DayArchive
 from include.days.published import PublishedDay
 from include.days.record import DayRecord, RevisionCause
-from include.scrub.finding import missing
+from include.scrub.finding import is_there, missing
 from include.vault.vault import Vault
 from include.vault.verification_log import VerificationLog
 from include.vms.archive import PublishedVm, VmArchive
@@ -153,7 +153,7 @@ def _status(backup: Backup) -> BackupStatus:
 
 def _recorded_status(backup: Backup) -> BackupStatus:
     damage, unreported = backup.published.damage, backup.verification_log.damaged is None
-    if not backup.folder.is_dir():
+    if not is_there(backup.folder):
         return BackupStatus(backup, None, missing(backup.folder), unreported=unreported)
     record = backup.published.readable_record
     if not record:

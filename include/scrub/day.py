@@ -17,7 +17,7 @@ from include.days.record import DayRecord
 from include.errors import VaultError
 from include.names import named, shown
 from include.scrub.faults import Fault, Faults, FirstPaths, size_fault, writable_warnings
-from include.scrub.finding import ReadBackup, damaged, missing
+from include.scrub.finding import ReadBackup, damaged, is_there, missing
 from include.scrub.folder_walk import FolderWalk, WalkedFile
 from include.scrub.hashing import Pace, compare, writable
 from include.text import counted
@@ -52,7 +52,7 @@ def quick_check(day: PublishedDay) -> ReadBackup:
 
 
 def _checked(day: PublishedDay, pace: Pace | None) -> ReadBackup:
-    if not day.folder.is_dir():
+    if not is_there(day.folder):
         return damaged(missing(day.folder))
     try:
         record = DayRecord.model_validate_json(read_whole(day.record_file))

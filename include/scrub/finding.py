@@ -25,8 +25,15 @@ class ReadBackup:
     unknown: str = ""
 
 
+def is_there(folder: Path) -> bool:
+    """Return whether a backup's folder exists, and is no link to one that the vault doesn't protect."""
+    return folder.is_dir() and not folder.is_symlink()
+
+
 def missing(folder: Path) -> str:
-    """Return the damage of a backup whose folder doesn't exist."""
+    """Return the damage of a backup whose folder isn't there."""
+    if folder.is_symlink():
+        return f"The folder {folder} is replaced by a link."
     return f"The folder {folder} is missing."
 
 

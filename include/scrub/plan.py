@@ -39,17 +39,19 @@ class ScrubDecision:
 
 
 class NotRead(Model):
-    """The backups that a run doesn't read; names, kinds and sizes of their files are as published.
+    """The backups that a run doesn't read; names, kinds and sizes of the undamaged ones are as published.
 
     Args:
         backups: how many they are.
         oldest: when the one was verified whose last verification is the oldest; None if none is intact.
-        replaced: how many of them are known to be damaged, and have a newer, intact version.
+        damaged: how many of them are known to be damaged.
+        replaced: how many of those have a newer, intact version.
         due: how many of them are due, and wait for the next scrub, as only others were requested.
     """
 
     backups: int
     oldest: AwareDatetime | None
+    damaged: int = 0
     replaced: int = 0
     due: int = 0
 
@@ -122,8 +124,8 @@ def _requested(decision: ScrubDecision, requested: Container[Backup]) -> ScrubDe
     """Return the decision about a backup of a run that a person asked to read some backups."""
     if decision.status.backup in requested:
         return replace(decision, due=True, waits=False, reason="It was requested.")
-    if decision.status.unreported:
-        return decision  # what the quick check finds is always read, and so recorded
+    if decision.status.unreported or decision.status.unchecked:
+        return decision  # what the quick check finds is always read, and so reported
     reason = f"Other backups were requested. {decision.reason}"
     return replace(decision, due=False, waits=decision.due, reason=reason)
 
@@ -166,6 +168,7 @@ def _not_read(rest: Sequence[ScrubDecision]) -> NotRead:
     return NotRead(
         backups=len(rest),
         oldest=min(verified, default=None),
+        damaged=sum(one.status.damage is not None for one in rest),
         replaced=sum(one.status.replaced_by is not None for one in rest),
         due=sum(one.waits for one in rest),
     )

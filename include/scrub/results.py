@@ -155,12 +155,14 @@ def _of_batch(batch: ScrubbedBatch, zone: tzinfo) -> Iterator[Item]:
 
 def _reasons_not_read(rest: NotRead, zone: tzinfo) -> Iterator[str]:
     """Yield why backups weren't read, as sentences."""
-    backups = counted(rest.backups - rest.replaced, "backup")
+    backups = counted(rest.backups - rest.damaged, "backup")
     yield f"Names, kinds and sizes of all files of {backups} are as published; none was read."
     if rest.oldest:
         yield f"The oldest verification is of {rest.oldest.astimezone(zone):%Y-%m-%d %H:%M %Z}."
     if rest.due:
         yield f"{rest.due:,} of them are due, but others were requested; the next scrub reads them."
+    if others := rest.damaged - rest.replaced:
+        yield f"{counted(others, 'damaged backup')} not read: others were requested."
     if rest.replaced:
         yield f"{counted(rest.replaced, 'damaged backup')} not read: a newer version is intact."
 

@@ -9,7 +9,7 @@ from include.agent.bitmap import Bitmap
 from include.errors import BackupError, VaultError
 from include.names import shown
 from include.scrub.faults import Fault, Faults, FirstPaths, size_fault, writable_warnings
-from include.scrub.finding import ReadBackup, damaged, missing
+from include.scrub.finding import ReadBackup, damaged, is_there, missing
 from include.scrub.hashing import Pace, compare, missing_and_unexpected, writable
 from include.text import counted
 from include.vault.files import read_whole
@@ -51,7 +51,7 @@ def quick_check(generation: PublishedVm) -> ReadBackup:
 
 def _opened(generation: PublishedVm) -> "ReadBackup | _VmCheck":
     """Read the record and SHA256SUMS; return the damage where they can't be read."""
-    if not generation.folder.is_dir():
+    if not is_there(generation.folder):
         return damaged(missing(generation.folder), _removed_by_hand(generation))
     try:
         record = VmRecord.model_validate_json(read_whole(generation.record_file))

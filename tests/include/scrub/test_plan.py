@@ -84,6 +84,39 @@ def test_a_verification_in_the_future_doesnt_count() -> None:
     )
 
 
+def test_a_clock_that_was_set_back_by_moments_is_no_wrong_clock() -> None:
+    """A time server does that; what was verified a second ago isn't due, nor listed as from the future."""
+    [decided] = decide([day(1, timedelta(minutes=-9))], NOW, AGE)
+    assert not decided.due
+    [wrong] = decide([day(1, timedelta(minutes=-11))], NOW, AGE)
+    assert wrong.reason.endswith("is in the future. Check the clocks.")
+
+
+def test_requested_backups_are_read_whenever_they_were_verified() -> None:
+    """Others wait, except for what the quick check has just found."""
+    old, fresh, other = day(1, timedelta(days=40)), day(2), day(3)
+    found = day(4, damage="1 file is missing: 'a'.", unreported=True)
+    known = day(5, damage=DAMAGE)
+    decided = decide([old, fresh, other, found, known], NOW, AGE, {fresh.backup})
+    assert {one.status.backup.name: (one.due, one.waits) for one in decided} == {
+        "2026-001": (False, True),
+        "2026-002": (True, False),
+        "2026-003": (False, False),
+        "2026-004": (True, False),
+        "2026-005": (False, True),
+    }
+    *_, rest = batches(decided)
+    assert rest.not_read
+    assert (rest.not_read.backups, rest.not_read.due, rest.not_read.damaged) == (3, 2, 1)
+
+
+def test_what_the_quick_check_cant_see_is_read() -> None:
+    """Reading it reports why."""
+    [decided] = decide([day(1, unchecked="This user may not read 'x'.")], NOW, AGE)
+    assert decided.due
+    assert decided.reason == "Its names and sizes aren't known. This user may not read 'x'."
+
+
 def test_reasons_name_the_last_verification() -> None:
     """They go to the log."""
     reasons = [decision.reason for decision in decide([day(1, timedelta(days=25)), day(2)], NOW, AGE)]
@@ -101,7 +134,7 @@ def test_batches_are_years_of_days_and_vms_and_one_for_what_isnt_due() -> None:
     assert batches(decided) == [
         ScrubBatch(name="maq1", backups=(f"maq1 {NOW - older:%Y-%m-%dT%H-%M-%SZ}",), bytes=100),
         ScrubBatch(name="SUPIM 2026", backups=("2026-001", "2026-002"), bytes=20),
-        ScrubBatch(name=NOT_DUE, not_read=NotRead(backups=3, oldest=NOW, replaced=1)),
+        ScrubBatch(name=NOT_DUE, not_read=NotRead(backups=3, oldest=NOW, damaged=1, replaced=1)),
     ]
 
 

@@ -18,7 +18,17 @@ from include.vault.locks import locked_existing
 from include.vault.vault import MARKER, Vault
 from tests.include.days.sample_days import DAY, WHEN
 from tests.include.project_process import python
-from tests.include.scrub.sample_backups import CONTENTS, add, cut, day, flip, lose, no_pace, writable
+from tests.include.scrub.sample_backups import (
+    CONTENTS,
+    add,
+    cut,
+    day,
+    flip,
+    lose,
+    no_pace,
+    remove,
+    writable,
+)
 from tests.include.vault.test_verification_log import found as entry
 from tests.include.vms.sample_vms import lay
 from tests.session.needs import plain_user
@@ -100,7 +110,24 @@ def fifo_log(vault: Vault) -> None:
     os.mkfifo(DayArchive(vault).published()[0].verification_log.path)
 
 
+def fifo_folder(vault: Vault) -> None:
+    """Replace the folder of a day by a FIFO."""
+    folder = DayArchive(vault).published()[0].folder
+    remove(folder)
+    os.mkfifo(folder)
+
+
+def linked_folder(vault: Vault) -> None:
+    """Move a day out of the vault, and put a link in its place."""
+    folder = DayArchive(vault).published()[0].folder
+    folder.chmod(0o755)
+    folder.rename(vault.root.parent / "elsewhere")
+    folder.symlink_to(vault.root.parent / "elsewhere")
+
+
 FOUND = [
+    (fifo_folder, "268 is missing."),
+    (linked_folder, "268 is replaced by a link."),
     (lost, "1 file is missing: 'sub/b'."),
     (added, "1 file is unexpected: 'c'."),
     (shorter, "1 file is shorter than published: 'a'."),

@@ -94,15 +94,16 @@ def test_a_dry_run_reports_what_would_be_read() -> None:
 
 def test_backups_that_arent_due_are_counted_and_dated() -> None:
     """Also in a dry run: their names and sizes are as published, and none was read."""
-    rest = ScrubBatch(name=NOT_DUE, not_read=NotRead(backups=18, oldest=WHEN, replaced=1, due=2))
+    rest = ScrubBatch(name=NOT_DUE, not_read=NotRead(backups=18, oldest=WHEN, damaged=2, replaced=1, due=2))
     for scrubbed in (ScrubbedBatch.of(rest, []), ScrubbedBatch.dry_run_only(rest)):
         (item,) = items([scrubbed], {}, zone=ZoneInfo("America/Sao_Paulo"))
         assert (item.outcome, item.state) == (Outcome.NOT_READ, State.PASSED)
         assert (item.backups, item.verified) == (18, WHEN)
         assert item.reason == (
-            "Names, kinds and sizes of all files of 17 backups are as published; none was read. "
+            "Names, kinds and sizes of all files of 16 backups are as published; none was read. "
             "The oldest verification is of 2026-09-27 06:30 -03. "
             "2 of them are due, but others were requested; the next scrub reads them. "
+            "1 damaged backup not read: others were requested. "
             "1 damaged backup not read: a newer version is intact."
         )
 
