@@ -10,9 +10,8 @@ from contextlib import suppress
 
 from include.cli import terminal
 from include.cli.terminal import Commands
-from include.errors import BackupError, InvalidDayError
+from include.errors import BackupError
 from include.names import named, shown
-from include.ordinal_day import OrdinalDay
 from include.scrub.backups import Backup, in_vault
 from include.scrub.priority import in_background
 from include.scrub.scrubber import Scrubber, ScrubResult
@@ -21,10 +20,9 @@ from include.text import duration, size
 
 _DESCRIPTION = """\
 Read every byte of backups from the disk, at idle priority, and compare their SHA-256 checksums. Without a
-NAME, all of the vault is read. A NAME is a day (2026-268 or 2026-09-25), one of its revisions (2026-268.r2),
-a VM (maq1), or one of its generations (maq1 2026-11-22T05-00-03Z). The vault isn't changed, unless --record
-is given. The exit status is 1 if a backup is damaged, and 2 if a backup can't be read or there is nothing to
-read."""
+NAME, all of the vault is read. A NAME is a day (2026-268), one of its revisions (2026-268.r2), a VM (maq1),
+or one of its generations (maq1 2026-11-22T05-00-03Z). The vault isn't changed, unless --record is given.
+The exit status is 1 if a backup is damaged, and 2 if a backup can't be read or there is nothing to read."""
 _UNRECORDED = (
     "The damage wasn't recorded. Run this again with --record, so that retention and scrubs heed it."
 )
@@ -90,23 +88,11 @@ def select(backups: Sequence[Backup], arguments: Sequence[str]) -> list[Backup]:
             names[-1] += f" {argument}"
         else:
             names.append(argument)
-    found = {name: _named(backups, name) or _named(backups, _ordinal(name)) for name in names}
+    found = {name: [one for one in backups if name in (one.name, one.of)] for name in names}
     if unknown := [name for name, matches in found.items() if not matches]:
         raise BackupError(f"The vault has no backup {named(unknown)}. To list all: inpe-backup list")
     selected = {backup for matches in found.values() for backup in matches}
     return [backup for backup in backups if backup in selected or not names]
-
-
-def _named(backups: Iterable[Backup], name: str) -> list[Backup]:
-    return [one for one in backups if name in (one.name, one.of)]
-
-
-def _ordinal(name: str) -> str:
-    """Return the name of a day that is given by its date, or of its revision; any other name unchanged."""
-    day, dot, revision = name.partition(".")
-    with suppress(InvalidDayError):
-        return f"{OrdinalDay.read(day)}{dot}{revision}"
-    return name
 
 
 def _read(scrubber: Scrubber, backups: Iterable[Backup], *, quiet: bool) -> list[ScrubResult]:
