@@ -50,7 +50,7 @@ class Backup:
         """The batch that it is read and reported in: its year of days, or its VM."""
         if isinstance(self.published, PublishedDay):
             return f"SUPIM {self.published.day.year:04d}"
-        return self.published.vm
+        return f"VM {self.published.vm}"
 
     @property
     def folder(self) -> Path:

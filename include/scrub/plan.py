@@ -60,7 +60,7 @@ class ScrubBatch(Model):
     """Backups that one task reads and reports together.
 
     Args:
-        name: ``SUPIM 2026``, a VM's name, or ``not due``.
+        name: ``SUPIM 2026``, ``VM maq1``, or ``not due``.
         backups: their names, in the order of reading; empty for the batch ``not due``.
         bytes: their size, according to their records.
         found: what the quick check found, a sentence for each backup; only the first few.

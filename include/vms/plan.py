@@ -105,7 +105,7 @@ def _skipped(plan: VmPlan) -> VmPlan:
 
 
 def require_requested(
-    plans: Iterable[VmPlan], requested: Sequence[str], unlisted: Sequence[str] = ()
+    plans: Sequence[VmPlan], requested: Sequence[str], unlisted: Sequence[str] = ()
 ) -> None:
     """Require that each name or pattern that a run was asked for matches a VM that may be backed up.
 

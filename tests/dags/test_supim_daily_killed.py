@@ -81,6 +81,8 @@ def test_a_copy_whose_task_or_run_is_marked_failed_stops_at_once(
     assert run.end() == RED
     assert not daily.revisions(day)
     assert run.note
+    rows = [task["rendered_map_index"] for task in run.tasks().values() if task["map_index"] >= 0]
+    assert rows == [day] * 3  # also of tasks that never ran
 
     run.annotate("It stood still; I ended it.")
     run.clear()

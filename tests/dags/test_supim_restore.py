@@ -50,8 +50,8 @@ def dry_run(restores: Daily) -> Run:
 
 @pytest.fixture(scope="module")
 def mistaken(restores: Daily) -> Run:
-    """A run with mistakes that the form can't detect."""
-    return start(restores, day="2013-366", folder=f"{restores.institute.root}/../x")
+    """A run with a mistake that the form can't detect."""
+    return start(restores, day="2012-366", last="2012-12-30", folder=f"{restores.institute.root}/x")
 
 
 def taken(day: str) -> str:
@@ -126,19 +126,18 @@ def test_a_restore_doesnt_change_the_vault(restores: Daily, replaced: Run) -> No
         assert not published.verification_log.path.exists()
 
 
-def test_mistakes_that_the_form_cant_detect_are_all_in_the_mail(mistaken: Run) -> None:
-    """A day that isn't in the calendar, and a folder with ``..``."""
+def test_a_mistake_that_the_form_cant_detect_is_in_the_mail(mistaken: Run) -> None:
+    """Each field is right, but the last day is before the first."""
     assert mistaken.end() == RED
     assert mistaken.states()["plan_restore"] == RED
-    assert "There is no day 366 in 2013" in mistaken.mail_text
-    assert "must be an absolute path without '..'" in mistaken.mail_text
+    assert "the last day, 2012-365, is before the first, 2012-366" in mistaken.mail_text
 
 
 INVALID = {
-    "day": "2012-66",
+    "day": "2013-366",
     "last": "tomorrow",
     "ssh_conn_id": 7,
-    "folder": "relative/folder",
+    "folder": "/data/../etc",
     "revision": 0,
     "pattern": "",
     "overwrite": "yes",

@@ -79,10 +79,10 @@ def test_a_restore_in_place_must_be_confirmed(page: Page, restores: Weekly, form
     assert f"{disk}.before-restore-" in done.mail_text
 
 
-def test_some_vms_are_named_in_the_form_of_vm_weekly(page: Page, restores: Weekly) -> None:
+def test_some_vms_are_named_in_the_form_of_vm_weekly(browser: Browser, weekly: Weekly) -> None:
     """One in each line; here in a dry run, which plans those alone."""
-    restores.airflow.unpause(WEEKLY)
-    form = TriggerForm(page, restores.airflow, restores.institute, WEEKLY)
+    weekly.airflow.unpause(WEEKLY)
+    form = TriggerForm(browser.log_in(weekly.airflow), weekly.airflow, weekly.institute, WEEKLY)
     form.fill("VMs", "maq2")
     form.switch("Dry run")
     run = form.send()

@@ -77,7 +77,11 @@ def test_the_plugin_registers_each_timetable_under_one_name(loaded: dict[str, An
 
 def test_the_plugin_registers_the_listeners_for_runs(loaded: dict[str, Any]) -> None:
     """The scheduler calls them at the start and at the end of a run."""
-    assert loaded["listeners"] == ["inpe_backup.run_note", "inpe_backup.run_partition"]
+    assert loaded["listeners"] == [
+        "inpe_backup.run_note",
+        "inpe_backup.run_partition",
+        "inpe_backup.row_labels",
+    ]
 
 
 def test_airflow_doesnt_load_the_packages_files_as_plugins(loaded: dict[str, Any]) -> None:

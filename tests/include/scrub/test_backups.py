@@ -42,7 +42,7 @@ def test_days_come_first_then_each_vms_images(vault: Vault) -> None:
         *("2025-333", "2026-268", "2026-268.r2"),
         *("maq1 2026-11-15T05-00-03Z", "maq1 2026-11-22T05-00-03Z", "maq2 2026-11-22T05-00-03Z"),
     ]
-    assert [backup.group for backup in in_vault(vault)][::3] == ["SUPIM 2025", "maq1"]
+    assert [backup.group for backup in in_vault(vault)][::3] == ["SUPIM 2025", "VM maq1"]
 
 
 def test_the_last_verification_is_the_last_scrub_that_passed(vault: Vault) -> None:

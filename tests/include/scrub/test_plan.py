@@ -132,7 +132,7 @@ def test_batches_are_years_of_days_and_vms_and_one_for_what_isnt_due() -> None:
     replaced = day(9, damage=DAMAGE, replaced_by="2026-009.r2")
     decided = decide([day(1, old), image("maq1", older), day(2, old), day(3), day(4), replaced], NOW, AGE)
     assert batches(decided) == [
-        ScrubBatch(name="maq1", backups=(f"maq1 {NOW - older:%Y-%m-%dT%H-%M-%SZ}",), bytes=100),
+        ScrubBatch(name="VM maq1", backups=(f"maq1 {NOW - older:%Y-%m-%dT%H-%M-%SZ}",), bytes=100),
         ScrubBatch(name="SUPIM 2026", backups=("2026-001", "2026-002"), bytes=20),
         ScrubBatch(name=NOT_DUE, not_read=NotRead(backups=3, oldest=NOW, damaged=1, replaced=1)),
     ]
