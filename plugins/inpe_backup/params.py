@@ -15,7 +15,7 @@ _DAY = "^[0-9]{4}-[0-9]{3}$"
 _FOLDER = r"^/[^*?\[\\]*$"
 _GENERATION = "^[0-9]{4}(-[0-9]{2}){2}T[0-9]{2}(-[0-9]{2}){2}Z$"
 _MODES = {
-    "beside": "Beside: as a separate copy, network disconnected; the original isn't touched",
+    "beside": "Beside: as a separate copy, network disconnected",
     "in place": "In place: its current disks are overwritten; it must be off",
 }
 _MORE = "Only when needed"
@@ -114,7 +114,7 @@ def vm_restore(site: Site) -> Form:
             enum=list(_MODES),
             values_display=_MODES,
             title="How",
-            description="Beside: keeps the original as it is. In place: replaces its disks and definition.",
+            description="Beside: the original isn't touched. In place: its disks and definition are replaced.",
         ),
         "confirm": Param(
             None,
