@@ -114,7 +114,7 @@ def vm_restore(site: Site) -> Form:
             enum=list(_MODES),
             values_display=_MODES,
             title="How",
-            description="Beside: the original isn't touched. In place: its disks and definition are replaced.",
+            description="Beside: the original isn't touched. In place: disks and definition are replaced.",
         ),
         "confirm": Param(
             None,
