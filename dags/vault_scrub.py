@@ -21,7 +21,7 @@ of the names). With **dry run** it mails what that is, and reads nothing. Withou
 The mail begins with what is damaged; so does the log of `Check result`. `Scrub backups` itself fails only
 where it can't read. Fix the cause, then clear the failed task **with its downstream tasks**.
 
-* `Check result`, **isn't what was published**: check the vault's disk (`dmesg`, `smartctl`), then back up
+* `Check result`, **no longer matches**: check the vault's disk (`dmesg`, `smartctl`), then back up
   damaged VMs again: trigger `vm_weekly`.
 * `Survey source`, or a task of `Fetch each damaged day again`: the day can't be fetched; see `supim_daily`.
   The next scrub tries it again.

@@ -24,7 +24,7 @@ The mail says what was seen, with the screenshot; both are also beside the image
 * **was booted without**: a device, such as its TPM, is left out; a disk that is sealed to it doesn't open.
 * **not checked**: the VM couldn't be booted, and the message says why; or the site file names no checks.
 * **can't be read from this host**: its sshd must allow `AllowStreamLocalForwarding`, QEMU the socket.
-* **damaged**: the image isn't what was backed up. Trigger `vm_weekly`.
+* **damaged**: the image no longer matches its checksums. Trigger `vm_weekly`.
 * `Check result` alone: it only repeats the report; the cause is there.
 """
 

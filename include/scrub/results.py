@@ -126,7 +126,8 @@ def needs_action(scrubbed: Sequence[ScrubbedBatch], planned: Sequence[ScrubBatch
     damaged = [result.name for batch in scrubbed for result in batch.damaged]
     by_size = [sentence for batch in scrubbed for sentence in batch.found]
     cause = "Find out whether a disk is failing (dmesg, smartctl) or files were changed by hand."
-    found = [f"What the vault holds of {named(damaged)} isn't what was published. {cause}"] if damaged else []
+    match = "no longer match their checksums" if len(damaged) > 1 else "no longer matches its checksums"
+    found = [f"{named(damaged)} {match}. {cause}"] if damaged else []
     return found + by_size + [batch.needs_action for batch in planned if batch.needs_action]
 
 

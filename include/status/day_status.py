@@ -98,7 +98,7 @@ class Year:
 
 def years(view: VaultView, now: datetime) -> list[Year]:
     """Return the calendar, newest year first: from the first known day to the end of this year."""
-    first = min((*view.days, *view.surveyed), default=None)
+    first = _first(view)
     if first is None:
         return []
     judge = _CalendarDays(view, now)
@@ -107,6 +107,20 @@ def years(view: VaultView, now: datetime) -> list[Year]:
         Year(year, tuple(judge.year(year, first.number if year == first.year else 1)))
         for year in range(last, first.year - 1, -1)
     ]
+
+
+def _first(view: VaultView) -> OrdinalDay | None:
+    """Return the first day of the calendar: the oldest that the vault or the source had.
+
+    Days that the source did not have count only if they adjoin it: else a run for a mistyped day of long ago
+    would make every day since then one that was never checked.
+    """
+    had = (day for day, survey in view.surveyed.items() if survey.state is not SourceState.MISSING)
+    first = min((*view.days, *had), default=None) or min(view.surveyed, default=None)
+    for day in sorted(view.surveyed, reverse=True):
+        if first and day < first and day + 1 == first:
+            first = day
+    return first
 
 
 def calendar_day(view: VaultView, day: OrdinalDay, now: datetime) -> CalendarDay:

@@ -15,7 +15,7 @@ Form = dict[str, Param]
 _TEXT, _NUMBER = ["null", "string"], ["null", "integer"]
 _DAY = "year and day of the year, such as 2026-268, or the date, such as 2026-09-25"
 _MODES = {
-    "beside": "Beside: as a separate copy, network disconnected; the original isn't touched",
+    "beside": "Beside: as a separate copy, network disconnected",
     "in place": "In place: its current disks are overwritten; it must be off",
 }
 _MORE = "Only when needed"
@@ -163,7 +163,7 @@ def vm_restore(site: Site) -> Form:
             enum=list(_MODES),
             values_display=_MODES,
             title="How",
-            description="Beside: keeps the original as it is. In place: replaces its disks and definition.",
+            description="Beside: the original isn't touched. In place: disks and definition are replaced.",
         ),
         "confirm": Param(
             None,

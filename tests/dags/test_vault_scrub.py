@@ -109,7 +109,7 @@ def test_a_damaged_day_is_fetched_again_and_leads_the_mail(scrubs: Scrubs) -> No
     assert (revisions[1].folder / damaged.name).stat().st_nlink == 1
     assert "Scrub OK, action needed \N{MIDDLE DOT} 1 fetched again" in run.mail["Subject"]
     lead, _, _ = run.mail_text.partition("Backups")
-    assert "'2026-102' isn't what was published" in lead
+    assert "'2026-102' no longer matches its checksums" in lead
     assert f"1 file is not as published: '{damaged.name}'" in run.mail_text
     assert "as revision 2" in run.mail_text
     assert "revision 2: the published copy was damaged" in run.mail_text

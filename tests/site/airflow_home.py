@@ -18,7 +18,6 @@ _ROLES = {USER: "admin", VIEWER: "viewer"}
 _SETTINGS = {
     "CORE__EXECUTOR": "LocalExecutor",
     "CORE__LOAD_EXAMPLES": "False",
-    "CORE__DAG_IGNORE_FILE_SYNTAX": "regexp",  # see docker-compose.yaml: no warnings in logs
     # The default looks this machine's name up in the network, which may take long.
     "CORE__HOSTNAME_CALLABLE": "socket.gethostname",
     "CORE__MIN_SERIALIZED_DAG_UPDATE_INTERVAL": "1",
@@ -95,7 +94,11 @@ class AirflowHome:
 
     def settings(self) -> dict[str, str]:
         """Return what a terminal's ``airflow`` needs to be that of this home."""
-        own = {"AIRFLOW_HOME": str(self.folder), "PYTHONPATH": str(PROJECT)}
+        own = {
+            "AIRFLOW_HOME": str(self.folder),
+            "PYTHONPATH": str(PROJECT),
+            "PYTHONWARNINGS": "ignore:GitWildMatchPattern:DeprecationWarning",  # see docker-compose.yaml
+        }
         settings = {f"AIRFLOW__{key}": value for key, value in (_SETTINGS | self._own_settings()).items()}
         return own | settings | self._env
 

@@ -70,8 +70,11 @@ class Demo:
             with ThreadPoolExecutor(1) as beside:  # Airflow and the guests start side by side
                 guests = beside.submit(self.weekly.set_up)
                 with airflow:
-                    self._log(f"Airflow is up: {airflow.url}")
+                    self._log(
+                        f"Airflow is up: {airflow.url}   (as {airflow.user}, password {airflow.password})"
+                    )
                     guests.result()
+                    self._write_environment(airflow)
                     problems = self._all_dags(airflow)
                     result = "\n".join(["Problems:", *problems]) if problems else "Every run succeeded."
                     _print(f"\n{time.monotonic() - self._began:.0f} s. {result}\n")
@@ -170,8 +173,9 @@ class Demo:
         return problems
 
     def _report(self) -> None:
-        for mail in self.institute.mail.mails()[-len(self.days.past) - 2 :]:
-            self._log(f"  mail: {mail['Subject']}")
+        subjects = [str(mail["Subject"]) for mail in self.institute.mail.mails()]
+        for subject in [one for one in subjects if " SUPIM " in one][-len(self.days.past) - 2 :]:
+            self._log(f"  mail: {subject}")
         for year in sorted((self.institute.vault / "supim").glob("[0-9]*")):
             days = sorted(path.name for path in year.iterdir() if path.is_dir())
             self._log(f"{shown(year)} has {'  '.join(days)}")
@@ -182,8 +186,7 @@ class Demo:
 
     def _show_around(self, airflow: LocalAirflow) -> None:
         """Print where everything is, and what to try."""
-        host = self.institute.kvm_host if self.institute.vms else None
-        env = demo_terminal.write(self.folder, airflow.home.settings(), host)
+        env = self._write_environment(airflow)
         page = f"{airflow.url}/plugin/backups"
         _print(
             f"Web page    {page}"
@@ -194,6 +197,10 @@ class Demo:
             f"\nTerminal    . {shown(env)}   gives you the demo's airflow, inpe-backup and virsh"
         )
         _print("\n" + Tour(self.institute, page, self.days.earlier, self.days.recent[-3]).text() + "\n")
+
+    def _write_environment(self, airflow: LocalAirflow) -> Path:
+        host = self.institute.kvm_host if self.institute.vms else None
+        return demo_terminal.write(self.folder, airflow.home.settings(), host)
 
     def _stay_up(self) -> None:
         self._log("Everything stays up until Ctrl-C.")

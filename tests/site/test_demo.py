@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from include.ordinal_day import OrdinalDay, window
-from tests.dags.documents import shown_of, without_figures
 from tests.session import needs
 from tests.site import Institute, KvmHost, demo_terminal
 from tests.site.demo_days import DemoDays
@@ -85,20 +84,3 @@ def test_the_tour_has_five_stops_and_fits_a_terminal(tmp_path: Path, *, vms: boo
     assert f" {stops}. " in text
     assert f" {stops + 1}. " not in text
     assert "2026-311 to 2026-314" in text
-
-
-def test_the_readme_shows_what_the_tour_prints(tmp_path: Path) -> None:
-    """Its commands, as they are typed in the project's folder."""
-    institute = Institute(tmp_path, vms=True)
-    days = DemoDays.on(TODAY)
-    data = (
-        institute.vault / "supim" / f"{days.target.year}" / f"{days.target.number}" / "data.dat.2026.1.12.0h"
-    )
-    data.parent.mkdir(parents=True)
-    data.touch()
-
-    printed = without_figures(
-        Tour(institute, "", days.earlier, days.target).text().replace(str(tmp_path), ".demo")
-    )
-
-    assert [line for line in shown_of("make demo") if without_figures(line) not in printed] == []

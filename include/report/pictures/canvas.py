@@ -1,6 +1,7 @@
 """What all pictures share: matplotlib without its global state, colours, and the PNG format."""
 
 import io
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +13,11 @@ from PIL import Image
 
 @contextmanager
 def _temporary_font_cache() -> Iterator[None]:
-    """Let matplotlib write its font cache, which it builds on import, into a temporary folder."""
+    """Let matplotlib write its font cache, which it builds on import, into a temporary folder.
+
+    It warns that this may take a moment, in the log of each report; it takes a second.
+    """
+    logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)
     before = os.environ.get("MPLCONFIGDIR")
     with TemporaryDirectory(prefix="inpe-backup-") as folder:
         os.environ["MPLCONFIGDIR"] = folder

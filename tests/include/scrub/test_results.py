@@ -51,7 +51,7 @@ def test_each_damaged_backup_is_an_item_before_all_others() -> None:
     assert first.reason.startswith("1 file is missing: 'a'. It is kept until a newer generation is intact.")
     assert second.outcome is Outcome.VERIFIED_AGAIN
     (sentence,) = needs_action([intact, damaged])
-    assert sentence.startswith(f"What the vault holds of '{IMAGE}' isn't what was published.")
+    assert sentence.startswith(f"'{IMAGE}' no longer matches its checksums.")
 
 
 def test_a_day_that_was_fetched_again_passes() -> None:
