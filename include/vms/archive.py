@@ -32,6 +32,7 @@ from include.errors import BackupError, VaultError
 from include.models import Model
 from include.names import named, shown
 from include.vault.clock import is_old, trusted_first
+from include.vault.free_space import disk_errors
 from include.vault.vault import Vault
 from include.vms.generation_name import folder_name, instant_of, to_the_second
 from include.vms.protection import PROTECTED, Protection
@@ -175,11 +176,15 @@ class VmArchive:
         Raises:
             VaultError: there is no such generation, or somebody protects it already.
             RescheduleError: it is being removed.
+            NoSpaceError: the vault is full.
             BackupError: a name, or the reason, can't be used.
         """
         published, protection = self.named(vm, generation), Protection.now(who, why)
         self._require_inside(vm)
-        with self.vault.lock_published(published.folder, f"{vm} {generation}"):
+        with (
+            disk_errors(self.vault.root),
+            self.vault.lock_published(published.folder, f"{vm} {generation}"),
+        ):
             if not published.folder.is_dir():
                 raise VaultError(f"{published.folder} is gone. There is nothing to protect.")
             if is_set := published.protection:
@@ -201,7 +206,8 @@ class VmArchive:
         lifted = published.protection
         if not lifted:
             raise VaultError(f"{vm} {generation} isn't protected. Nothing was changed.")
-        published.protection_file.remove()
+        with disk_errors(self.vault.root):
+            published.protection_file.remove()
         return lifted
 
     def of_run(self, vm: str, run: str) -> PublishedVm | None:

@@ -1,5 +1,6 @@
 """Protection: what a person protects survives every removal, until it is lifted."""
 
+import errno
 import fcntl
 import json
 import os
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from include.config.vms import KeepRules
-from include.errors import BackupError, ProtectedError, RescheduleError, VaultError
+from include.errors import BackupError, NoSpaceError, ProtectedError, RescheduleError, VaultError
 from include.vault.locks import locked_existing
 from include.vault.vault import Vault
 from include.vms import removal
@@ -33,6 +34,14 @@ def vault(tmp_path: Path) -> Vault:
     vault = Vault.create(tmp_path / "vault")
     for back in range(3):
         lay(vault, instant=INSTANT - back * WEEK)
+    return vault
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Vault:
+    """A vault with that generation, for tests that leave it as it was."""
+    vault = Vault.create(tmp_path_factory.mktemp("shared") / "vault")
+    lay(vault, instant=INSTANT - 2 * WEEK)
     return vault
 
 
@@ -147,16 +156,19 @@ def pipe(path: Path) -> None:
 @pytest.mark.parametrize(
     "change", [torn, nonsense, empty, another_shape, deep, dangling, linked, folder, pipe]
 )
-def test_whatever_is_in_the_file_it_protects(
-    vault: Vault, archive: VmArchive, change: Callable[[Path], None]
-) -> None:
+def test_whatever_is_in_the_file_it_protects(shared: Vault, change: Callable[[Path], None]) -> None:
     """It says so, and fails nothing."""
-    archive.protect("maq1", OLDEST, who="ana", why=WHY)
-    change(vault.root / "vm" / "maq1" / f"{OLDEST}.protected")
-    [reason] = [one.protection.reason for one in archive.of("maq1") if one.protection]
-    assert reason == f"protected by somebody: {OLDEST}.protected is there, but can't be read as a protection"
-    apply_retention(vault, [record()], NONE)
-    assert left(vault) == [OLDEST, "2026-11-22T05-00-03Z"]
+    VmArchive(shared).protect("maq1", OLDEST, who="ana", why=WHY)
+    path = shared.root / "vm" / "maq1" / f"{OLDEST}.protected"
+    try:
+        change(path)
+        [reason] = [one.protection.reason for one in VmArchive(shared).every("maq1") if one.protection]
+        assert reason == f"protected by somebody: {path.name} is there, but can't be read as a protection"
+        with pytest.raises(ProtectedError):
+            remove(oldest(shared))
+    finally:
+        path.rmdir() if path.is_dir() else path.unlink()
+    assert oldest(shared).protection is None
 
 
 @pytest.mark.parametrize(
@@ -167,24 +179,24 @@ def test_whatever_is_in_the_file_it_protects(
         ("..", OLDEST), ("../vm/maq1", OLDEST), ("", OLDEST), (".staging", OLDEST), ("a\0b", OLDEST),
     ],
 )  # fmt: skip
-def test_names_from_outside_lead_nowhere(vault: Vault, archive: VmArchive, vm: str, generation: str) -> None:
+def test_names_from_outside_lead_nowhere(shared: Vault, vm: str, generation: str) -> None:
     """Nothing is written, and nothing lifted."""
-    before = tree(vault.root)
+    before, archive = tree(shared.root), VmArchive(shared)
     with pytest.raises(BackupError):
         archive.protect(vm, generation, who="ana", why=WHY)
     with pytest.raises(BackupError):
         archive.lift_protection(vm, generation)
-    assert tree(vault.root) == before
+    assert tree(shared.root) == before
 
 
 @pytest.mark.parametrize(
     ("who", "why"), [("ana", ""), ("ana", " \n"), ("", WHY), ("ana", "x" * 301), ("a" * 101, WHY)]
 )
-def test_a_protection_says_by_whom_and_why(vault: Vault, archive: VmArchive, who: str, why: str) -> None:
+def test_a_protection_says_by_whom_and_why(shared: Vault, who: str, why: str) -> None:
     """Both are required, and short."""
     with pytest.raises(BackupError, match="needs a reason of 1 to 300 characters"):
-        archive.protect("maq1", OLDEST, who=who, why=why)
-    assert oldest(vault).protection is None
+        VmArchive(shared).protect("maq1", OLDEST, who=who, why=why)
+    assert oldest(shared).protection is None
 
 
 def test_the_reason_is_one_printable_line(vault: Vault, archive: VmArchive) -> None:
@@ -219,7 +231,7 @@ def test_what_is_being_removed_cant_be_protected(vault: Vault, archive: VmArchiv
 
 def test_a_protection_and_a_removal_at_once_agree(vault: Vault, archive: VmArchive) -> None:
     """Either the person hears that it is protected, and it stays, or that it couldn't be."""
-    for back in range(3, 9):
+    for back in range(3, 6):
         name = lay(vault, instant=INSTANT - back * WEEK).name
         with ThreadPoolExecutor(2) as threads:
             removing = threads.submit(apply_retention, vault, [record()], NONE)
@@ -257,6 +269,18 @@ def test_a_clock_that_was_set_back_or_ahead_lifts_no_protection(vault: Vault, ar
         ahead.name, early.name, OLDEST, "2026-11-22T05-00-03Z",
     }  # fmt: skip
     assert all(one.protection for one in archive.of("maq1") if one.name != "2026-11-22T05-00-03Z")
+
+
+def test_a_full_vault_says_so(vault: Vault, archive: VmArchive, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing looks protected that isn't."""
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("include.vms.protection.write_json", full)
+    with pytest.raises(NoSpaceError, match="is full"):
+        archive.protect("maq1", OLDEST, who="ana", why=WHY)
+    assert oldest(vault).protection is None
 
 
 def test_what_is_read_can_be_protected(vault: Vault, archive: VmArchive) -> None:
