@@ -157,7 +157,8 @@ class _CalendarDays:
             return CalendarDay(day, DayState.DAMAGED, sentence, NextStep.BACK_UP, _not_past(self._left(day)))
         if is_ahead(status.verified, self._now):
             sentence = (
-                f"Its last verification, {status.verified:%Y-%m-%d}, is in the future: a clock was wrong."
+                f"Its last verification, {status.verified.astimezone(self._view.zone):%Y-%m-%d}, is in the "
+                "future: a clock was wrong."
             )
             return CalendarDay(day, DayState.DUE, sentence, NextStep.SCRUB)
         if status.verified < self._scrub_before:

@@ -1,18 +1,30 @@
 """The asset events of ``supim_daily``, for the status page and other DAGs; and ``vault_status``."""
 
+import json
 from datetime import UTC, datetime
 
 import pytest
 
 from include.days.archive import DayArchive
 from include.days.source import SourceState
-from include.status.parts import DaysPart, DayStatus, RunPart, SourcePart, VaultPart
+from include.status.parts import (
+    DaysPart,
+    DayStatus,
+    GenerationStatus,
+    RunPart,
+    SourcePart,
+    VaultPart,
+    VmsPart,
+)
+from inpe_backup.choices import VARIABLE
 from tests.dags import DAG, GREEN, Daily, Run, wait_for
 from tests.dags.status_events import day_events, published_parts
+from tests.include.vms.sample_vms import lay
+from tests.site.airflow_home import USER
 
 pytestmark = pytest.mark.worker_group("days")
 
-STATUS, OTHERS = "vault_status", "on_supim_days"
+STATUS, PROTECT, OTHERS = "vault_status", "vm_protect", "on_supim_days"
 
 
 @pytest.fixture(scope="module")
@@ -115,3 +127,26 @@ def test_vault_status_restores_the_status_after_the_database_was_cleaned(daily: 
         for day in found.part.days
     }
     assert {"2021-301", "2021-302"} <= days
+
+
+@pytest.mark.slow
+def test_vm_protect_protects_an_image_in_the_users_name_and_lifts_that(daily: Daily) -> None:
+    """The status has it, and forms suggest the image."""
+    image = lay(daily.vault)
+    daily.airflow.unpause(PROTECT)
+
+    def protect(**form: object) -> GenerationStatus:
+        conf = {"vm": "maq1", "generation": f"maq1/{image.name}", **form}
+        run_id = daily.airflow.trigger(PROTECT, conf=conf)["dag_run_id"]
+        run = Run(daily.airflow, daily.institute, run_id, PROTECT)
+        assert run.end() == GREEN
+        part = published_parts(run)["vms"].part
+        assert isinstance(part, VmsPart)
+        return part.vms[0].generations[0]
+
+    found = protect(why="before the upgrade").protection
+    assert found
+    assert (found, found.who, found.why) == (image.protection, USER, "before the upgrade")
+    assert (protect(lift=True).protection, image.protection) == (None, None)
+    suggested = daily.airflow.api("GET", f"/variables/{VARIABLE}")["value"]
+    assert json.loads(suggested) == {"maq1": [image.name]}

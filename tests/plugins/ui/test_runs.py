@@ -74,7 +74,7 @@ def test_a_run_shows_its_report_as_it_was_mailed(daily: Daily, admin: Page, back
     sentence = admin.frame_locator("iframe").get_by_text(f"Day {run.day} was copied and verified").first
     expect(sentence).to_be_visible()
     admin.get_by_role("link", name="← Backups").click()
-    expect(admin.get_by_role("heading", name="Needs attention")).to_be_visible()
+    expect(admin.get_by_role("heading", name="Action required")).to_be_visible()
 
 
 def test_one_day_starts_one_run_and_links_to_it(daily: Daily, admin: Page) -> None:

@@ -4,6 +4,8 @@
 
 const framed = window.parent !== window;
 
+document.documentElement.classList.add("waits"); // nothing is painted before all times are in the right zone
+
 // ---- theme: follows Airflow's UI
 
 function setTheme() {
@@ -384,9 +386,10 @@ function scrollToNewest() {
 document.addEventListener("DOMContentLoaded", () => {
   document.addEventListener("click", openOutside);
   document.addEventListener("auxclick", openOutside);
-  if (!page()) return;
+  if (!page()) { document.documentElement.classList.remove("waits"); return; }
   setTimes();
   scrollToNewest();
+  document.documentElement.classList.remove("waits");
   document.addEventListener("mouseover", (event) => {
     const cell = event.target.closest(".cal td");
     if (isDay(cell)) showTip(cell); else if (!isDay(document.activeElement)) hideTip();
