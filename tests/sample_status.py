@@ -201,7 +201,7 @@ def _runs(now: datetime, newest: OrdinalDay) -> Iterator[RunPart]:
         yield run("supim_daily", Kind.DAYS, line, finished)
     line = "VM OK, 1 warning · 8 imaged · 31 GB · longest downtime 1 min 11 s"
     yield run("vm_weekly", Kind.VMS, line, now - timedelta(days=3))
-    line = "Scrub FAILED · 1 damaged · 214 verified again · 88 GB"
+    line = "SCRUB FAILED · 1 damaged · 214 verified again · 88 GB"
     damaged = TroubledItem(
         name=str(newest - 76),
         state=State.FAILED,

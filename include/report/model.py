@@ -63,6 +63,12 @@ class Report(Model):
     downtimes: tuple[DowntimeHistory, ...] = Field(default=(), description="closest to their budgets first")
     space: Space | None = Field(default=None, description="None: not measured")
     removed: tuple[RemovedItem, ...] = ()
+    cause: Text | None = Field(
+        default=None, description="why the whole run failed, as a phrase: cluster unreachable, 4 tries"
+    )
+    refused: bool = Field(
+        default=False, description="whether nothing was done because of what somebody asked for"
+    )
     needs_action: tuple[Text, ...] = Field(
         default=(), description="what somebody must do, in sentences; shown first"
     )

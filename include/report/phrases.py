@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 
 from include.report.model import Report
 from include.results.item import Item
-from include.results.states import Kind, Outcome
+from include.results.states import Kind, Outcome, State
 from include.text import counted
 
 # In the order of the subject: what is wrong, what was done, what needed nothing.
@@ -15,7 +15,7 @@ _COUNTED = {
     Outcome.NOT_RESTORED: "not restored",
     Outcome.NOT_BOOTED: "did not boot",
     Outcome.NOT_LISTED: "host not listed",
-    Outcome.FAILED: "failed",
+    Outcome.FAILED: "not copied",
     Outcome.MISSING: "missing",
     Outcome.UNREADABLE: "unreadable",
     Outcome.INCOMPLETE: "incomplete",
@@ -95,13 +95,26 @@ def headline(report: Report) -> list[str]:
 
 def counts(items: Iterable[Item]) -> list[str]:
     """Return how many items have each outcome: ``["1 missing", "2 already safe"]``."""
+    items = list(items)
     numbers = Counter(item.outcome for item in items)
-    return [_count(outcome, numbers[outcome]) for outcome in _COUNTED if numbers[outcome]]
+    causes: dict[Outcome, set[str | None]] = {}
+    for item in items:
+        causes.setdefault(item.outcome, set()).add(item.cause)
+    return [_count(outcome, numbers[outcome], causes[outcome]) for outcome in _COUNTED if numbers[outcome]]
 
 
-def _count(outcome: Outcome, number: int) -> str:
+def counted_items(report: Report) -> list[Item]:
+    """Return the items that the subject counts: all but those that failed only because the whole run did."""
+    return [item for item in report.items if not report.cause or item.cause or item.state is not State.FAILED]
+
+
+def _count(outcome: Outcome, number: int, causes: set[str | None]) -> str:
+    """Return a count; if all have the same cause, with that: ``2 not copied: cluster unreachable``."""
     phrase = _COUNTED[outcome] if number == 1 else _PLURALS.get(outcome, _COUNTED[outcome])
-    return f"{number} {phrase}"
+    common = next(iter(causes)) if len(causes) == 1 else None
+    if not common:
+        return f"{number} {phrase}"
+    return f"{phrase}: {common}" if number == 1 else f"{number} {phrase}: {common}"
 
 
 def _of_days(report: Report) -> list[str]:

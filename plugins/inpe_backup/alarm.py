@@ -9,7 +9,7 @@ from airflow.sdk import Context
 from include.config import site_file
 from include.errors import VmNotBackError
 from include.report.alarm import Alarm, alarm_html, alarm_subject, alarm_text
-from inpe_backup.operators.report.email_report import TwoFormsHook
+from inpe_backup.mail_hook import TwoFormsHook
 
 
 @contextmanager
@@ -39,7 +39,7 @@ def alarm_mailed(context: Context, ssh_conn_id: str, vm: Mapping[str, Any], log:
 
 def _send(alarm: Alarm) -> None:
     mail = site_file.current().mail
-    with TwoFormsHook(mail.smtp_conn_id, text=alarm_text(alarm)) as hook:
+    with TwoFormsHook(mail.smtp_conn_id, text=alarm_text(alarm), thread=f"vm-down-{alarm.uuid}") as hook:
         hook.send_email_smtp(
             to=mail.to,
             cc=mail.cc,
@@ -47,5 +47,4 @@ def _send(alarm: Alarm) -> None:
             html_content=alarm_html(alarm),
             from_email=hook.from_email,
             mime_subtype="alternative",
-            custom_headers={"Auto-Submitted": "auto-generated"},  # RFC 3834: no vacation replies
         )
