@@ -4,7 +4,7 @@ from typing import Any
 
 from airflow.plugins_manager import AirflowPlugin
 
-from inpe_backup import run_note
+from inpe_backup import backfill_report, run_note
 from inpe_backup.timetable import OrdinalDayTimetable
 
 
@@ -13,7 +13,7 @@ class InpeBackupPlugin(AirflowPlugin):
 
     name = "inpe_backup"
     timetables = [OrdinalDayTimetable]  # noqa: RUF012 - as the base class declares it
-    listeners = [run_note]  # noqa: RUF012 - the same
+    listeners = [run_note, backfill_report]  # noqa: RUF012 - the same
     external_views = [  # noqa: RUF012 - as above
         {
             "name": "Backups",

@@ -56,7 +56,14 @@ ELSEWHERE = {
     "tests/include/days/test_manifest.py": ("lists of checksums of real days", "vault/sha256sums"),
     "tests/include/remote/test_rsync.py": ("rsync and ssh against a real sshd", "remote/failures remote/ssh"),
     "tests/include/restore/test_day.py": ("days restored to this machine and by SSH", "remote/local"),
-    "tests/plugins/operators/report/test_email_report.py": ("mails as the server gets them", "mail_hook"),
+    "tests/plugins/operators/report/test_email_report.py": (
+        "mails as the server gets them",
+        "mail_hook report_mail",
+    ),
+    "tests/dags/test_supim_daily_backfill.py": (
+        "backfills of a real Airflow, and their mail",
+        ("backfill_report operators/report/build_backfill_report operators/report/watch_backfill"),
+    ),
     "tests/plugins/test_ssh_transport.py": (
         "the transport that there is",
         "remote/private_key remote/transport",

@@ -61,6 +61,12 @@ class MailSection(Section):
     smtp_conn_id: str = Field(
         default="smtp_default", description="The Airflow connection of the mail server."
     )
+    backfill_stuck_s: float = Field(
+        default=3600,
+        gt=0,
+        description="A backfill is mailed when it ends; once before that, if a run of it failed, or none "
+        "ended, so long ago.",
+    )
     users: dict[str, Address] = Field(
         default={},
         description="Addresses of Airflow's users, by user name. Dry runs and refused requests are mailed to "

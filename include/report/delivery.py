@@ -66,5 +66,7 @@ def _to_user(report: Report, mail: MailSection, user: str | None) -> Delivery:
 
 
 def _when(kind: Kind, mail: MailSection) -> When:
+    if kind is Kind.BACKFILL:  # one mail for all its runs
+        return When.ALWAYS
     chosen: When = getattr(mail.when, kind.value)
     return chosen

@@ -16,6 +16,8 @@ def thread_of(report: Report) -> str:
     """Return the thread of a report's mail: ``days-2026-268``, or ``vms-2026-W39``."""
     if report.kind is Kind.DAYS and report.day:
         return f"{report.kind}-{report.day}"
+    if report.kind is Kind.BACKFILL:
+        return report.title
     year, week, _ = report.own_date.isocalendar()
     return f"{report.kind}-{year}-W{week:02}"
 

@@ -63,6 +63,7 @@ _DRY = {
     Kind.SCRUB: "This was a dry run: nothing was read and nothing was changed.",
     Kind.RESTORE: "This was a dry run: nothing was restored and nothing was changed.",
     Kind.BOOT_TEST: "This was a dry run: nothing was booted and nothing was changed.",
+    Kind.BACKFILL: "This was a dry run: nothing was copied and nothing was changed.",
 }
 
 _NOUNS = {
@@ -71,9 +72,11 @@ _NOUNS = {
     Kind.SCRUB: "backup",
     Kind.RESTORE: "backup",
     Kind.BOOT_TEST: "VM",
+    Kind.BACKFILL: "day",
 }
 
 _DONE = {
+    Outcome.COPIED: "copied and verified",
     Outcome.IMAGED: "imaged and verified",
     Outcome.VERIFIED_AGAIN: "read and verified again",
     Outcome.RESTORED: "restored and verified",

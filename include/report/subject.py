@@ -17,6 +17,7 @@ _VERBS = {
     Kind.SCRUB: "read",
     Kind.RESTORE: "restored",
     Kind.BOOT_TEST: "booted",
+    Kind.BACKFILL: "copied",
 }
 _REPAIRED = "damage found, repaired"
 _URGENCY = (State.FAILED, State.NOT_CHECKED, State.PASSED)

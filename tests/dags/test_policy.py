@@ -17,6 +17,8 @@ FILE_LINES = 120
 SENTENCE = re.compile(r"[A-Z][A-Za-z', ]+")
 STATUS_ALONE = "vault_status"
 """The DAG that backs nothing up and sends no report."""
+BACKFILLS = "supim_backfill_report"
+"""The DAG that reports the runs of another one: it has no form and no result."""
 MAY_IMPORT = ("datetime", "airflow.sdk", "include", "inpe_backup")
 
 LOAD = """
@@ -163,7 +165,7 @@ def test_every_name_in_the_web_page_is_readable(dags: dict[str, dict[str, Any]])
 def test_every_field_of_a_form_explains_itself(dags: dict[str, dict[str, Any]]) -> None:
     """A title and full sentences; an optional field says what empty means, a switch what it does."""
     for dag_id, dag in dags.items():
-        assert dag_id == STATUS_ALONE or dag["form"]["dry_run"]["value"] is False
+        assert dag_id in (STATUS_ALONE, BACKFILLS) or dag["form"]["dry_run"]["value"] is False
         for name, field in dag["form"].items():
             text, schema = field["description"], field["schema"]
             assert SENTENCE.fullmatch(schema["title"]), name
@@ -201,6 +203,10 @@ def test_the_mail_and_the_status_go_out_whatever_fails_and_the_result_is_a_task_
     """A single leaf that always runs would make every run succeed."""
     for name, dag in dags.items():
         tasks, ends = dag["tasks"], ["check_result", "email_report", "refresh_status"]
+        if name == BACKFILLS:
+            assert tasks["build_report"]["rule"] == "all_done"
+            assert list(tasks) == ["watch_backfill", "build_report", "email_report"]
+            continue
         assert tasks["refresh_status"]["rule"] == "all_done"
         if name == STATUS_ALONE:
             assert list(tasks) == ["refresh_status"]

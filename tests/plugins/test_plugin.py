@@ -72,7 +72,7 @@ def test_the_plugin_registers_the_timetable_under_one_name(loaded: dict[str, Any
 
 def test_the_plugin_registers_the_listener_for_run_notes(loaded: dict[str, Any]) -> None:
     """The scheduler calls it at the end of a run."""
-    assert loaded["listeners"] == ["inpe_backup.run_note"]
+    assert loaded["listeners"] == ["inpe_backup.run_note", "inpe_backup.backfill_report"]
 
 
 def test_airflow_doesnt_load_the_packages_files_as_plugins(loaded: dict[str, Any]) -> None:

@@ -1,19 +1,22 @@
 """Mail a run's report."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 from airflow.providers.smtp.operators.smtp import EmailOperator
 from airflow.sdk import Context
 from airflow.sdk.exceptions import AirflowSkipException
 
 from include.config import site_file
-from include.report import Report, render_html, render_text, subject
-from include.report.delivery import Delivery, delivery
-from include.report.inline_pictures import Pictures
-from include.report.mail_thread import thread_of
-from include.report.pictures import mail_pictures
-from inpe_backup.mail_hook import TwoFormsHook
+from include.report import Report
+from include.report.delivery import delivery
+from inpe_backup import report_mail
+from inpe_backup.backfill_report import WATCHER, is_watched
+
+_IN_DIGEST = (
+    f"No mail was sent: this run belongs to a backfill. {WATCHER} sends one mail of all its runs when it "
+    "ends."
+)
 
 
 class EmailReportOperator(EmailOperator):
@@ -38,22 +41,14 @@ class EmailReportOperator(EmailOperator):
         Raises:
             AirflowSkipException: none is to be sent; the message is the reason.
         """
-        report = Report.model_validate(self.report)
-        mail, run = site_file.current().mail, context["dag_run"]
-        self._send(report, delivery(report, mail, run.triggering_user_name))
-
-    def _send(self, report: Report, delivered: Delivery) -> None:
+        report, run = Report.model_validate(self.report), context["dag_run"]
+        if is_watched(context):
+            self._skip(_IN_DIGEST)
+        delivered = delivery(report, site_file.current().mail, run.triggering_user_name)
         if delivered.reason:
-            raise AirflowSkipException(delivered.reason)
-        pictures = Pictures.of(report, mail_pictures.drawn(report, self.log.warning))
-        report = pictures.report
-        text, thread = render_text(report), thread_of(report)
-        with TwoFormsHook(self.conn_id, text=text, thread=thread, pictures=pictures.by_id) as hook:
-            hook.send_email_smtp(
-                to=list(delivered.to),
-                cc=list(delivered.cc),
-                subject=subject(report, prefix=site_file.current().mail.subject_prefix),
-                html_content=render_html(report, pictures.drawn),
-                from_email=hook.from_email,
-                mime_subtype="alternative",
-            )
+            self._skip(delivered.reason)
+        report_mail.send(report, delivered, self.log)
+
+    def _skip(self, reason: str) -> NoReturn:
+        self.log.info("%s", reason)  # Airflow doesn't log it
+        raise AirflowSkipException(reason)
