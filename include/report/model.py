@@ -92,6 +92,12 @@ class Report(Model):
         return f"{self.title} {self.day}" if self.day else self.title
 
     @property
+    def page_url(self) -> str | None:
+        """The page "Backups" in the web UI that has the run; None if that isn't known."""
+        base, dags, _ = (self.run_url or "").rpartition("/dags/")
+        return f"{base}/plugin/backups" if dags else None
+
+    @property
     def own_date(self) -> date:
         """The day that the run backs up, or else the date on which it began."""
         return self.day.date if self.day else self.started.astimezone(self.zone).date()

@@ -50,7 +50,7 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[MailServ
 
 def send(given: Report, user: str | None = None) -> None:
     """Send a report of a run that a user triggered."""
-    context: Any = {"dag_run": SimpleNamespace(triggering_user_name=user)}
+    context: Any = {"dag_run": SimpleNamespace(triggering_user_name=user, run_type="manual", conf=None)}
     EmailReportOperator(task_id="email_report", report=given.model_dump(mode="json")).execute(context)
 
 
@@ -139,3 +139,32 @@ def test_a_run_that_changed_nothing_skips_the_task_with_the_reason(server: MailS
     with pytest.raises(AirflowSkipException, match=r"nothing changed, and mail\.when\.days is changes"):
         send(report(safe("2026-268", own=True)))
     assert not server.mails()
+
+
+def test_a_mail_has_three_maps_and_names_the_others(server: MailServer, tmp_path: Path) -> None:
+    """Of the newest revisions or days first in the report; no picture of another kind is left out."""
+    archive, names = tmp_path / "vault", [f"2026-{number}" for number in range(264, 269)]
+    archive.mkdir()
+    for name in names:
+        (archive / f"{name}.png").write_bytes(b"\x89PNG\r\n\x1a\n" + name.encode())
+    maps = [
+        copied(name, picture=str(archive / f"{name}.png"), picture_caption=f"TEC of {name}.")
+        for name in names
+    ]
+    mail = sent(server, report(*maps, archive=str(archive), space=None))
+
+    assert len(attached(mail)) == len(shown(mail)) == 3
+    for kind in ("plain", "html"):
+        text = "".join(body(mail, kind).split())
+        assert all(f"TECof{name}." in text for name in names)
+        assert f"Map:{archive}/2026-268.png" in text
+    assert f"Map: {archive}/2026-264.png" not in body(mail, "html")
+
+
+def test_a_mail_links_to_the_page_beside_its_run(server: MailServer) -> None:
+    """Below the same address, wherever Airflow is served."""
+    mail = sent(server, report(run_url="https://airflow.example/at/dags/supim_daily/runs/x"))
+    page = "https://airflow.example/at/plugin/backups"
+    assert f'href="{page}"' in body(mail, "html")
+    assert f"Page: {page}" in body(mail, "plain")
+    assert report(run_url="https://airflow.example/run").page_url is None
