@@ -15,6 +15,8 @@ from include.results.states import WeekState
 from include.text import counted
 
 LARGEST_BYTES = 90_000
+MOST_ACTIONS = 9
+"""How many needed actions are shown, so that what failed is seen below them."""
 _WHERE = "The run in Airflow has them all: task Build report, tab XCom."
 
 
@@ -61,7 +63,7 @@ def fitting(report: Report, render: Callable[[Shown], str]) -> str:
 
 def shown(report: Report, limits: Limits) -> Shown:
     """Return a report's lists, shortened."""
-    most = limits.entries
+    most, actions = limits.entries, min(limits.entries, MOST_ACTIONS)
     items = by_urgency(report.items)
     stopped = [item for item in items if item.downtime and item.downtime.stops]
     generations = sorted(report.generations, key=_is_kept) if len(report.generations) > most else None
@@ -69,8 +71,8 @@ def shown(report: Report, limits: Limits) -> Shown:
     return Shown(
         items=[_cut_item(item, limits) for item in items[:most]],
         more_items=f"And {len(rest)} more: {', '.join(counts(rest))}. {_WHERE}" if rest else "",
-        needs_action=[_cut(sentence, limits) for sentence in report.needs_action[:most]],
-        more_actions=_more(report.needs_action, most, "action"),
+        needs_action=[_cut(sentence, limits) for sentence in report.needs_action[:actions]],
+        more_actions=_more(report.needs_action, actions, "action"),
         stopped=stopped[:most],
         more_stopped=_more(stopped, most, "VM"),
         generations=(generations or report.generations)[:most],
