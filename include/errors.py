@@ -153,7 +153,16 @@ class RestoreError(BackupError):
 
 
 class NotInVaultError(RestoreError):
-    """The vault doesn't have the requested backup."""
+    """The vault doesn't have the requested backup.
+
+    Args:
+        message: for people.
+        about: what was requested, as it can be shown.
+    """
+
+    def __init__(self, message: str, *, about: str = "") -> None:
+        super().__init__(message)
+        self.about = about
 
 
 class TargetError(RestoreError):

@@ -215,7 +215,7 @@ def _runs(now: datetime, newest: OrdinalDay) -> Iterator[RunPart]:
         reason="It is a copy that a restore made of the image 2026-11-22T05-00-03Z.",
     )
     yield run("vm_weekly", Kind.VMS, line, now - timedelta(days=3), left_out=(copy,))
-    line = "Scrub FAILED · 1 damaged · 214 verified again · 88 GB"
+    line = "SCRUB FAILED · 1 damaged · 214 verified again · 88 GB"
     damaged = TroubledItem(
         name=str(newest - 76),
         state=State.FAILED,

@@ -44,7 +44,7 @@ ELSEWHERE = {
     "tests/include/restore/test_vm_folder.py": ("the command, typed", "cli/restore_vm_command"),
     "tests/include/config/test_site_file.py": (
         "every key of the whole site file, right and wrong",
-        "config/datasets config/heartbeats config/scrub",
+        "config/datasets config/heartbeats config/mail config/scrub",
     ),
     "tests/dags/test_documents.py": ("the documents, compared with the code", "config/reference"),
     "tests/include/vault/test_vault.py": (
@@ -58,6 +58,14 @@ ELSEWHERE = {
     "tests/include/days/test_manifest.py": ("lists of checksums of real days", "vault/sha256sums"),
     "tests/include/remote/test_rsync.py": ("rsync and ssh against a real sshd", "remote/failures remote/ssh"),
     "tests/include/restore/test_day.py": ("days restored to this machine and by SSH", "remote/local"),
+    "tests/plugins/operators/report/test_email_report.py": (
+        "mails as the server gets them",
+        "mail_hook report_mail",
+    ),
+    "tests/dags/test_supim_daily_backfill.py": (
+        "backfills of a real Airflow, and their mail",
+        ("backfill_report operators/report/build_backfill_report operators/report/watch_backfill"),
+    ),
     "tests/plugins/test_ssh_transport.py": (
         "the transport that there is",
         "remote/private_key remote/transport",

@@ -3,17 +3,16 @@
 import os
 from functools import cache
 from pathlib import Path
-from typing import Annotated
-from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 import yaml
-from pydantic import AfterValidator, BeforeValidator, ByteSize, Field, ValidationError
+from pydantic import ByteSize, Field, ValidationError
 from pydantic_core import ErrorDetails
 
 from include.config.boot_test import BootTestSection, BootTestSettings
 from include.config.datasets import DatasetsSection, SupimSection
 from include.config.heartbeats import HeartbeatsSection
+from include.config.mail import MailSection
 from include.config.scrub import ScrubSection
 from include.config.section import AbsolutePath, Section
 from include.config.vms import VmsSection
@@ -23,20 +22,6 @@ from include.text import counted
 
 DEFAULT_PATH = Path(__file__).parents[1] / "site.yaml"
 _PLAIN = {"missing": "missing", "extra_forbidden": "there is no such key"}
-
-
-def _mail_address(address: str) -> str:
-    name, _, domain = address.partition("@")
-    if not name or not domain or any(char.isspace() or not char.isprintable() for char in address):
-        raise ValueError(f"{address!r} is no mail address.")
-    return address
-
-
-def _as_list(value: object) -> object:
-    return [value] if isinstance(value, str) else value
-
-
-Addresses = Annotated[list[Annotated[str, AfterValidator(_mail_address)]], BeforeValidator(_as_list)]
 
 
 class InstituteSection(Section):
@@ -51,24 +36,6 @@ class InstituteSection(Section):
     def zone(self) -> ZoneInfo:
         """The institute's time zone."""
         return ZoneInfo(self.timezone)
-
-
-class MailSection(Section):
-    """Who gets the reports."""
-
-    to: Addresses = Field(min_length=1, description="Who gets the reports.")
-    cc: Addresses = Field(default=[], description="Who gets a copy.")
-    subject_prefix: str = Field(
-        default="INPE backup", description="What every subject begins with, in brackets."
-    )
-    smtp_conn_id: str = Field(
-        default="smtp_default", description="The Airflow connection of the mail server."
-    )
-
-    @property
-    def link(self) -> str:
-        """A link to write a mail to the people of interest."""
-        return f"mailto:{','.join(quote(address, safe='@') for address in self.to)}"  # RFC 6068
 
 
 class VaultSection(Section):

@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 from include.config.site_file import Site
 from include.report import daily, planned, scrub, weekly
+from include.report.causes import with_cause
 from include.report.model import Report
 from include.report.pictures import day_maps
 from include.results.states import Kind
@@ -38,4 +39,5 @@ def build_report(kind: Kind, site: Site, run: RunFacts, results: Results, vault:
         Kind.RESTORE: planned.build_restore,
         Kind.BOOT_TEST: planned.build_boot_test,
     }
-    return day_maps.with_maps(builders[kind](site, run, results, vault), vault)
+    built = with_cause(builders[kind](site, run, results, vault), results)
+    return day_maps.with_maps(built, vault)

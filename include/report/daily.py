@@ -21,6 +21,7 @@ from include.errors import (
 from include.models import Model
 from include.ordinal_day import OrdinalDay, window
 from include.report import Report
+from include.report.causes import cause
 from include.report.coverage import CALENDAR_DAYS, coverage, years
 from include.report.overdue import scrub_overdue
 from include.results.failure import Failure
@@ -214,8 +215,10 @@ class DailyRun:
 
     def _not_copied(self, plan: DayPlan, failure: Failure | None, *, own: bool) -> Item:
         state, outcome, reason = State.FAILED, _UNCOPIED[plan.at_source.state], plan.reason
+        phrase = None
         if failure:
             outcome, reason = _FAILED.get(failure.error, Outcome.FAILED), failure.message
+            phrase = cause(failure, Kind.DAYS) if outcome is Outcome.FAILED else None
         elif self.dry_run and plan.at_source.state is SourceState.COMPLETE:
             state, outcome = State.NOT_CHECKED, Outcome.WOULD_COPY
         elif self.dry_run and plan.action is DayAction.WAIT:
@@ -223,7 +226,15 @@ class DailyRun:
         elif plan.action.backs_up:
             outcome, reason = Outcome.FAILED, self._no_result()
         size = plan.at_source.bytes or None
-        return Item(name=str(plan.day), own=own, state=state, outcome=outcome, reason=reason, size_bytes=size)
+        return Item(
+            name=str(plan.day),
+            own=own,
+            state=state,
+            outcome=outcome,
+            reason=reason,
+            cause=phrase,
+            size_bytes=size,
+        )
 
     def _no_result(self) -> str:
         if self.failures:

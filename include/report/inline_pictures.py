@@ -11,8 +11,11 @@ from types import MappingProxyType
 from typing import Self
 
 from include.report.model import Report
+from include.results.item import Item
 
 LARGEST = 1 << 20
+MOST_MAPS = 3
+"""How many maps of days a mail has; the others are named by their files in the vault."""
 _PNG = b"\x89PNG\r\n\x1a\n"
 
 
@@ -38,13 +41,22 @@ class Pictures:
             report: the report.
             drawn: the pictures of the whole report, by name.
         """
-        found, items = {content_id(name): png for name, png in drawn.items()}, []
+        found, items, maps = {content_id(name): png for name, png in drawn.items()}, [], 0
         for item in report.items:
             png = _read(item.picture, Path(report.archive)) if item.picture else None
-            if item.picture and png:
+            is_map = png is not None and item.picture_caption is not None
+            if item.picture and png and not (is_map and maps >= MOST_MAPS):
                 found[content_id(item.picture)] = png
-            items.append(item if png else item.model_copy(update={"picture": None}))
+                items.append(item)
+                maps += is_map
+            else:
+                items.append(item.model_copy(update=_without_picture(item, is_map=is_map)))
         return cls(report.model_copy(update={"items": tuple(items)}), found, frozenset(drawn))
+
+
+def _without_picture(item: Item, *, is_map: bool) -> dict[str, str | None]:
+    caption = f"{item.picture_caption} Map: {item.picture}" if is_map else None
+    return {"picture": None, "picture_caption": caption}
 
 
 def content_id(picture: str) -> str:

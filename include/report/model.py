@@ -71,6 +71,12 @@ class Report(Model):
         default=(), description="in a dry run: what a real run would remove"
     )
     protected: tuple[GenerationNote, ...] = Field(default=(), description="kept from removal by people")
+    cause: Text | None = Field(
+        default=None, description="why the whole run failed, as a phrase: cluster unreachable, 4 tries"
+    )
+    refused: bool = Field(
+        default=False, description="whether nothing was done because of what somebody asked for"
+    )
     needs_action: tuple[Text, ...] = Field(
         default=(), description="what somebody must do, in sentences; shown first"
     )
@@ -97,6 +103,12 @@ class Report(Model):
         more = len(self.requested) - _NAMED
         some = ", ".join(self.requested[:_NAMED]) + (f" and {more} more" if more > 0 else "")
         return " ".join(filter(None, [self.title, str(self.day or ""), some]))
+
+    @property
+    def page_url(self) -> str | None:
+        """The page "Backups" in the web UI that has the run; None if that isn't known."""
+        base, dags, _ = (self.run_url or "").rpartition("/dags/")
+        return f"{base}/plugin/backups" if dags else None
 
     @property
     def own_date(self) -> date:

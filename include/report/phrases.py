@@ -6,7 +6,7 @@ from datetime import datetime
 
 from include.report.model import Report
 from include.results.item import Item
-from include.results.states import Kind, Outcome
+from include.results.states import Kind, Outcome, State
 from include.text import counted
 
 # In the order of the subject: what is wrong, what was done, what needed nothing.
@@ -16,7 +16,7 @@ _COUNTED = {
     Outcome.NOT_RESTORED: "not restored",
     Outcome.NOT_BOOTED: "did not boot",
     Outcome.NOT_LISTED: "host not listed",
-    Outcome.FAILED: "failed",
+    Outcome.FAILED: "not copied",
     Outcome.MISSING: "missing",
     Outcome.UNREADABLE: "unreadable",
     Outcome.INCOMPLETE: "incomplete",
@@ -66,6 +66,7 @@ _DRY = {
     Kind.SCRUB: "This was a dry run: nothing was read and nothing was changed.",
     Kind.RESTORE: "This was a dry run: nothing was restored and nothing was changed.",
     Kind.BOOT_TEST: "This was a dry run: nothing was booted and nothing was changed.",
+    Kind.BACKFILL: "This was a dry run: nothing was copied and nothing was changed.",
 }
 
 _NOUNS = {
@@ -74,9 +75,11 @@ _NOUNS = {
     Kind.SCRUB: "backup",
     Kind.RESTORE: "backup",
     Kind.BOOT_TEST: "VM",
+    Kind.BACKFILL: "day",
 }
 
 _DONE = {
+    Outcome.COPIED: "copied and verified",
     Outcome.IMAGED: "imaged and verified",
     Outcome.VERIFIED_AGAIN: "read and verified again",
     Outcome.RESTORED: "restored and verified",
@@ -98,19 +101,27 @@ def headline(report: Report) -> list[str]:
 
 def counts(items: Iterable[Item]) -> list[str]:
     """Return how many items have each outcome: ``["1 missing", "2 already safe"]``."""
+    items = list(items)
     numbers = Counter[Outcome]()
+    causes: dict[Outcome, set[str | None]] = {}
     for item in items:
         numbers[item.outcome] += item.backups
-    return [_count(outcome, numbers[outcome]) for outcome in _COUNTED if numbers[outcome]]
+        causes.setdefault(item.outcome, set()).add(item.cause)
+    return [_count(outcome, numbers[outcome], causes[outcome]) for outcome in _COUNTED if numbers[outcome]]
 
 
 def in_subject(report: Report) -> list[str]:
-    """Return what the subject counts."""
+    """Return what the subject counts: all but items that failed only because the whole run did."""
     if not (rest := nothing_due(report)):
-        return counts(report.items)
+        return counts(item for item in report.items if not _explained(item, report))
     backups = counted(rest.backups, "backup")
     oldest = f", oldest verification {_day_of(rest.verified, report)}" if rest.verified else ""
     return ["nothing due, nothing read", f"{backups}{oldest}"]
+
+
+def _explained(item: Item, report: Report) -> bool:
+    """Return whether an item failed because the whole run did."""
+    return bool(report.cause) and not item.cause and item.state is State.FAILED
 
 
 def nothing_due(report: Report) -> Item | None:
@@ -126,9 +137,13 @@ def _day_of(when: datetime, report: Report) -> str:
     return f"{local.day} {local:%b}{year}"
 
 
-def _count(outcome: Outcome, number: int) -> str:
+def _count(outcome: Outcome, number: int, causes: set[str | None]) -> str:
+    """Return a count; if all have the same cause, with that: ``2 not copied: cluster unreachable``."""
     phrase = _COUNTED[outcome] if number == 1 else _PLURALS.get(outcome, _COUNTED[outcome])
-    return f"{number} {phrase}"
+    common = next(iter(causes)) if len(causes) == 1 else None
+    if not common:
+        return f"{number} {phrase}"
+    return f"{phrase}: {common}" if number == 1 else f"{number} {phrase}: {common}"
 
 
 def _of_days(report: Report) -> list[str]:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from include.config.site_file import Site
 from include.report import Report
+from include.report.causes import cause
 from include.results.failure import Failure
 from include.results.item import Item
 from include.results.states import Kind, Outcome, State
@@ -82,7 +83,7 @@ class PlannedRun:
         """Return the report."""
         return Report(
             kind=self.kind,
-            title=self.kind.value.replace("_", " ").capitalize(),
+            title=self.kind.value.replace("_", " ").upper(),
             institute=self.site.institute.name,
             timezone=self.site.institute.timezone,
             dry_run=self.dry_run,
@@ -107,4 +108,5 @@ class PlannedRun:
         state, outcome = _LOST[self.kind]
         failure = self.lost.get(name)
         reason = failure.message if failure else _NO_RESULT
-        return Item(name=name, own=True, state=state, outcome=outcome, reason=reason)
+        phrase = cause(failure, self.kind) if failure else None
+        return Item(name=name, own=True, state=state, outcome=outcome, reason=reason, cause=phrase)

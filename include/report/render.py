@@ -17,10 +17,10 @@ from include.report import trends
 from include.report.inline_pictures import content_id
 from include.report.model import Report
 from include.report.phrases import noun
+from include.report.shortening import fitting
 from include.report.subject import (
     MADE_BY,
     amount_sentence,
-    by_urgency,
     clean_dry_run,
     coverage_sentence,
     headline,
@@ -109,28 +109,31 @@ def render_text(report: Report) -> str:
 
 
 def _render(template: str, report: Report, drawn: Collection[str] = ()) -> str:
-    items = by_urgency(report.items)
-    return _ENVIRONMENT.get_template(template).render(
-        report=report,
-        drawn=drawn,
-        year_sentences=trends.year_sentences(report),
-        downtime_sentences=trends.downtime_sentences(report),
-        copied_sentence=trends.copied_sentence(report.space) if report.space else "",
-        made_by=MADE_BY,
-        result=result_style(report),
-        label=label(report),
-        headline=headline(report),
-        noun=noun(report),
-        amount_sentence=amount_sentence(report),
-        items=items,
-        stopped=[item for item in items if item.downtime and item.downtime.stops],
-        weeks=weeks(report.coverage),
-        coverage_sentence=coverage_sentence(report),
-        state_styles=STATE_STYLES,
-        coverage_styles=COVERAGE_STYLES,
-        weeks_sentence=weeks_sentence(report),
-        week_styles=WEEK_STYLES,
+    layout, common = _ENVIRONMENT.get_template(template), _common(report, drawn)
+    return fitting(
+        report, lambda shown: layout.render(report=report, shown=shown, items=shown.items, **common)
     )
+
+
+def _common(report: Report, drawn: Collection[str]) -> dict[str, object]:
+    return {
+        "drawn": drawn,
+        "year_sentences": trends.year_sentences(report),
+        "downtime_sentences": trends.downtime_sentences(report),
+        "copied_sentence": trends.copied_sentence(report.space) if report.space else "",
+        "made_by": MADE_BY,
+        "result": result_style(report),
+        "label": label(report),
+        "headline": headline(report),
+        "noun": noun(report),
+        "amount_sentence": amount_sentence(report),
+        "weeks": weeks(report.coverage),
+        "coverage_sentence": coverage_sentence(report),
+        "state_styles": STATE_STYLES,
+        "coverage_styles": COVERAGE_STYLES,
+        "weeks_sentence": weeks_sentence(report),
+        "week_styles": WEEK_STYLES,
+    }
 
 
 def trend(space: Space) -> str:

@@ -17,7 +17,9 @@ _VERBS = {
     Kind.SCRUB: "read",
     Kind.RESTORE: "restored",
     Kind.BOOT_TEST: "booted",
+    Kind.BACKFILL: "copied",
 }
+_REPAIRED = "damage found, repaired"
 _URGENCY = (State.FAILED, State.NOT_CHECKED, State.PASSED)
 
 
@@ -28,7 +30,7 @@ def overall(report: Report) -> State:
     that are left out don't count.
     """
     states = {item.state for item in report.items if item.outcome is not Outcome.EXCLUDED}
-    if State.FAILED in states:
+    if State.FAILED in states or report.cause:
         return State.FAILED
     has_own = any(item.own for item in report.items)
     return State.PASSED if has_own and states == {State.PASSED} else State.NOT_CHECKED
@@ -51,15 +53,21 @@ def _result(report: Report) -> str:
         return "DRY RUN"
     if phrases.alarm(report):
         return "DOWN"
+    if report.kind is Kind.SCRUB and overall(report) is State.PASSED and _repaired(report):
+        return _REPAIRED
     results = {State.PASSED: "OK", State.FAILED: "FAILED", State.NOT_CHECKED: "NOT CHECKED"}
     return f"{'DRY RUN ' if report.dry_run else ''}{results[overall(report)]}"
+
+
+def _repaired(report: Report) -> bool:
+    return any(item.outcome is Outcome.FETCHED_AGAIN for item in report.items)
 
 
 def clean_dry_run(report: Report) -> bool:
     """Return whether this was a dry run that found no obstacle to a real one."""
     included = [item for item in report.items if item.outcome is not Outcome.EXCLUDED]
     clean = all(item.state is State.PASSED or item.outcome.planned for item in included)
-    return report.dry_run and clean and any(item.own for item in included)
+    return report.dry_run and clean and not report.cause and any(item.own for item in included)
 
 
 def _alerts(report: Report) -> list[str]:
@@ -75,13 +83,28 @@ def subject(report: Report, *, prefix: str = MADE_BY) -> str:
 
 def summary(report: Report) -> str:
     """Return the report as one printable line: ``SUPIM 2026-268 OK · 1 copied · 412 MB``."""
-    result = f"{report.name} {label(report)}"
+    between = " · " if _result(report) == _REPAIRED else " "
+    result = f"{_name(report)}{between}{label(report)}"
     if alarm := phrases.alarm(report):
         return f"{result} · {alarm}"
     amount, down = processed_bytes(report), longest_downtime(report)
     amounts = [size(amount)] if amount else []
     amounts += [down] if down and not report.dry_run else []
-    return " · ".join([result, *phrases.in_subject(report), *amounts])
+    counts = [] if _names_item(report) else phrases.in_subject(report)
+    return " · ".join([result, *([report.cause] if report.cause else []), *counts, *amounts])
+
+
+def _name(report: Report) -> str:
+    """Return what a report is about; of one restore, also what it restored: ``RESTORE maq1 as maq2``."""
+    return f"{report.name} {_short(report.items[0])}" if _names_item(report) else report.name
+
+
+def _short(item: Item) -> str:
+    return item.short_name or item.name
+
+
+def _names_item(report: Report) -> bool:
+    return report.kind is Kind.RESTORE and len(report.items) == 1 and report.items[0].outcome.done
 
 
 def headline(report: Report) -> str:

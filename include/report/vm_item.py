@@ -15,10 +15,11 @@ from include.errors import (
     VmWithheldError,
 )
 from include.models import Model
+from include.report import causes
 from include.report.alarm import how_to_thaw, what_to_do
 from include.results.failure import Failure
 from include.results.item import Downtime, Item
-from include.results.states import Outcome, State
+from include.results.states import Kind, Outcome, State
 from include.results.task_labels import task_label
 from include.text import duration
 from include.vms.left_out import LeftOut
@@ -229,9 +230,11 @@ class VmCase:
             reason = "Not started: an earlier task of the run failed or left no result."
             return self._item(Outcome.NOT_ATTEMPTED, reason)
         cause = self._cause
+        outcome = _OUTCOMES.get(cause.error, Outcome.NOT_IMAGED) if cause else Outcome.NOT_IMAGED
         return self._item(
-            _OUTCOMES.get(cause.error, Outcome.NOT_IMAGED) if cause else Outcome.NOT_IMAGED,
+            outcome,
             cause.message if cause else _NO_RESULT,
+            cause=causes.cause(cause, Kind.VMS) if cause and outcome is Outcome.NOT_IMAGED else None,
             downtime=self._downtime,
             warnings=self._warnings(),
         )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from include.config.site_file import Site
-from include.report import DowntimeHistory, GenerationNote, GenerationWeeks, Report
+from include.report import DowntimeHistory, GenerationNote, GenerationWeeks, Report, causes
 from include.report.generation_weeks import Holdings, WeekTable
 from include.report.vm_item import VmCase, VmResult, is_of_end_backup
 from include.results.failure import Failure
@@ -170,6 +170,7 @@ class WeeklyRun:
                 state=State.FAILED,
                 outcome=Outcome.NOT_LISTED,
                 reason=failure.message if failure else _NOT_LISTED,
+                cause=causes.cause(failure, Kind.VMS) if failure else None,
             )
 
     @property

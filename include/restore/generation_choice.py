@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import NamedTuple
 
-from include.errors import VaultError
+from include.errors import NotInVaultError, VaultError
 from include.names import named, shown
 from include.vault.vault import Vault
 from include.vms.archive import PublishedVm
@@ -27,19 +27,23 @@ def choose(vm: str, generations: Sequence[PublishedVm], requested: str | None) -
         requested: a generation's name, or None.
 
     Raises:
-        VaultError: there is none, or it is damaged; the message names an undamaged one, if there is one.
+        NotInVaultError: there is none.
+        VaultError: it is damaged; the message names an undamaged one, if there is one.
     """
     if not generations:
-        raise VaultError(f"The vault holds no generation of {shown(vm)}. Nothing was restored.")
+        raise NotInVaultError(
+            f"The vault holds no generation of {shown(vm)}. Nothing was restored.", about=shown(vm)
+        )
     undamaged = [generation for generation in generations if not generation.verification_log.damaged]
     if requested is None:
         return _newest(vm, generations, undamaged)
     for generation in generations:
         if generation.name == requested:
             return _named(vm, generation, undamaged)
-    raise VaultError(
+    raise NotInVaultError(
         f"The vault holds no generation {shown(requested)} of {vm}, only "
-        f"{named(generation.name for generation in generations)}."
+        f"{named(generation.name for generation in generations)}.",
+        about=f"{vm} {shown(requested)}",
     )
 
 

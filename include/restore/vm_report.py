@@ -21,8 +21,10 @@ def restored(request: VmRestoreRequest, generation: PublishedVm, done: RestoredV
     kept = f" Its old files are kept as {', '.join(swapped.kept)}." if swapped.kept else ""
     kept += f" Its old definition is in {swapped.definition}." if swapped.definition else ""
     how = "in place" if request.in_place else "beside the original, with its network links down"
+    new_name = "" if request.in_place else f" as {request.restored_name}"
     return Item(
         name=item_name(request, generation),
+        short_name=f"{request.vm}{new_name}",
         own=True,
         state=State.PASSED,
         outcome=Outcome.RESTORED,

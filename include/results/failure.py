@@ -10,8 +10,12 @@ class Failure(Model):
         task: the task's id.
         error: the name of the error's class.
         message: the error's message.
+        tries: how often the task was tried.
+        about: what was asked for and isn't there, if the error is about that.
     """
 
     task: str
     error: str
     message: str
+    tries: int = 1
+    about: str = ""

@@ -49,10 +49,12 @@ class Item(Model):
     """
 
     name: Text = Field(description="the item's name: 2026-268, or maq1")
+    short_name: Text | None = Field(default=None, description="its name in the subject, if another")
     state: State
     outcome: Outcome
     reason: Text = Field(description="what was done and why, in sentences")
     backups: NonNegativeInt = Field(default=1, description="how many backups it stands for")
+    cause: Text | None = Field(default=None, description="why it failed, as a phrase for the subject")
     own: bool = Field(default=False, description="whether the run was started for this item")
     size_bytes: NonNegativeInt | None = None
     files: NonNegativeInt | None = None

@@ -32,6 +32,7 @@ class Kind(StrEnum):
     SCRUB = "scrub"  # reads and verifies the vault
     RESTORE = "restore"  # restores days or VMs
     BOOT_TEST = "boot_test"  # boots VMs from their images
+    BACKFILL = "backfill"  # backs up many SUPIM days, each in a run of its own
 
 
 class Outcome(StrEnum):

@@ -27,6 +27,7 @@ _LABELS = {
     "plan_scrub": "Plan scrub",
     "scrub_backups": "Scrub backups",
     "find_damaged_days": "Find damaged days",
+    "watch_backfill": "Wait for backfill",
     "build_report": "Build report",
     "email_report": "Email report",
     "check_result": "Check result",

@@ -37,6 +37,7 @@ from include.report.alarm import (
     with_mailed,
 )
 from include.vault.vault import Vault
+from inpe_backup.mail_hook import TwoFormsHook
 
 VARIABLE = "inpe_backup_alarms"
 _DESCRIPTION = "Alarms that were mailed and aren't over, by key. Delete it, and what goes on is mailed again."
@@ -72,7 +73,7 @@ def mail_alarms(context: Context, log: Any, alarms: Sequence[Alarm]) -> None:  #
     with _logged(log, "The alarm couldn't be mailed. The run's report will repeat it."), _alone():
         remembered = _remembered(log)
         if new := new_ones(alarms, remembered or {}):
-            _send(*alarm_mail(new, prefix=_prefix(), log_url=context["ti"].log_url))
+            _send(new[0].key, *alarm_mail(new, prefix=_prefix(), log_url=context["ti"].log_url))
             log.warning("Mailed: %s", "; ".join(alarm.title for alarm in new))
             if remembered is not None:  # else older alarms would be forgotten
                 MEMORY.write(with_mailed(remembered, new, datetime.now(UTC)))
@@ -95,7 +96,7 @@ def mail_ends(log: Any, is_over: Callable[[str], bool]) -> None:  # noqa: ANN401
 def _mail_ends(is_over: Callable[[str], bool]) -> None:
     remembered = MEMORY.read()
     if over := {key: mailed for key, mailed in remembered.items() if is_over(key)}:
-        _send(*over_mail(list(over.values()), prefix=_prefix()))
+        _send(min(over), *over_mail(list(over.values()), prefix=_prefix()))
         MEMORY.write({key: mailed for key, mailed in remembered.items() if key not in over})
 
 
@@ -177,11 +178,10 @@ def _prefix() -> str:
     return site_file.current().mail.subject_prefix
 
 
-def _send(subject: str, paragraphs: Sequence[str]) -> None:
-    from inpe_backup.operators.report.email_report import TwoFormsHook  # noqa: PLC0415 - few tasks alarm
-
+def _send(key: str, subject: str, paragraphs: Sequence[str]) -> None:
+    """Mail an alarm, or its end, in the thread of its key."""
     mail = site_file.current().mail
-    with TwoFormsHook(mail.smtp_conn_id, text=as_text(paragraphs)) as hook:
+    with TwoFormsHook(mail.smtp_conn_id, text=as_text(paragraphs), thread=f"alarm-{key}") as hook:
         hook.send_email_smtp(
             to=mail.to,
             cc=mail.cc,
@@ -189,5 +189,4 @@ def _send(subject: str, paragraphs: Sequence[str]) -> None:
             html_content=as_html(paragraphs),
             from_email=hook.from_email,
             mime_subtype="alternative",
-            custom_headers={"Auto-Submitted": "auto-generated"},  # RFC 3834: no vacation replies
         )

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 # For ``allowed_run_types``, whose enum isn't public.
 MANUAL: Any = ["manual"]
 NO_BACKFILL: Any = ["scheduled", "manual"]
+BY_LISTENER: Any = ["operator_triggered", "manual"]  # Airflow demands manual where there is no schedule
 
 
 def cron_schedule(site: Site, cron: str) -> ZonedCronTimetable:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from inpe_backup.backfill_report import WATCHER
 from tests.dags import DAG, Daily, wait_for
 from tests.dags.weekly_runs import DAG as WEEKLY
 from tests.dags.weekly_runs import Weekly
@@ -12,7 +13,7 @@ from tests.one_airflow import OneAirflow
 def daily(one: OneAirflow) -> Daily:
     """Switch ``supim_daily`` on; all modules share its vault and source, and have days of their own."""
     work = Daily.on(one)
-    one.take_over(DAG)
+    one.take_over(DAG, WATCHER)
     work.write_site_file()
     return work
 

@@ -20,7 +20,9 @@ FILE_LINES = 120
 SENTENCE = re.compile(r"[A-Z][A-Za-z', ]+")
 NO_REPORT = {"vault_status": "refresh_status", "vm_protect": "protect_image"}
 """The DAGs that back nothing up and send no report, and their only task."""
-BY_HAND = {"supim_restore", "vm_restore", *NO_REPORT}
+BACKFILLS = "supim_backfill_report"
+"""The DAG that reports the runs of another one: it has no form and no result."""
+BY_HAND = {"supim_restore", "vm_restore", BACKFILLS, *NO_REPORT}
 MAY_IMPORT = ("datetime", "airflow.sdk", "include", "inpe_backup")
 
 LOAD = """
@@ -193,7 +195,7 @@ def _sentences(file: Path) -> list[str]:
 def test_every_field_of_a_form_explains_itself(dags: dict[str, dict[str, Any]]) -> None:
     """A title and full sentences; an optional field says what empty means, a switch what it does."""
     for dag_id, dag in dags.items():
-        assert dag_id in NO_REPORT or dag["form"]["dry_run"]["value"] is False
+        assert dag_id in (*NO_REPORT, BACKFILLS) or dag["form"]["dry_run"]["value"] is False
         for name, field in dag["form"].items():
             text, schema = field["description"], field["schema"]
             assert SENTENCE.fullmatch(schema["title"]), name
@@ -244,6 +246,10 @@ def test_the_mail_and_the_status_go_out_whatever_fails_and_the_result_is_a_task_
     """A single leaf that always runs would make every run succeed."""
     for name, dag in dags.items():
         tasks, ends = dag["tasks"], ["check_result", "email_report", "refresh_status"]
+        if name == BACKFILLS:
+            assert tasks["build_report"]["rule"] == "all_done"
+            assert list(tasks) == ["watch_backfill", "build_report", "email_report"]
+            continue
         if name in NO_REPORT:
             assert list(tasks) == [NO_REPORT[name]]
             continue

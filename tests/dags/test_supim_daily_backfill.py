@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import pytest
 
+from inpe_backup.backfill_report import WATCHER
 from tests.dags import DAG, GREEN, Daily, Run
 
 pytestmark = [pytest.mark.worker_group("days"), pytest.mark.usefixtures("one_backfill_at_a_time")]
@@ -72,7 +73,23 @@ def test_backfill_runs_back_up_their_own_day_only(daily: Daily) -> None:
     assert [run.end() for run in runs] == [GREEN] * len(runs)
     assert all(daily.revisions(day) for day in SAO_PAULO.days)
     assert not daily.revisions("2016-364")
-    assert all("OK · 1 copied" in run.mail["Subject"] for run in runs)
+    assert all(run.note and "OK · 1 copied" in run.note for run in runs)
+
+
+def test_a_backfill_sends_one_mail_when_it_ends(daily: Daily) -> None:
+    """Not one for each day; each day's task says so. Airflow's own data say which runs belong together."""
+    runs = runs_of(daily, SAO_PAULO.days)
+    [backfill] = [one for one in daily.airflow.backfills(DAG) if one["from_date"].startswith("2016-12-30")]
+    digest = Run(daily.airflow, daily.institute, f"backfill-{backfill['id']}", WATCHER)
+
+    assert digest.end() == GREEN
+    [mail] = digest.mails()
+    assert not any(run.mails() for run in runs)
+    assert {run.states()["email_report"] for run in runs} == {"skipped"}
+    assert "sends one mail of all its runs" in runs[0].log("email_report")
+    subject = "SUPIM backfill 2016-365 to 2017-001 OK · 3 copied · "
+    assert str(mail["Subject"]).startswith(f"[INPE backup] {subject}")
+    assert all(day in digest.mail_text for day in SAO_PAULO.days)
 
 
 @pytest.mark.slow

@@ -86,7 +86,7 @@ def test_days_that_cant_be_restored_fail_the_run_and_the_others_are_restored(
     source = contents(restores.institute.source / "2012" / "366")
     assert restored == {f"2012/366/{name}": content for name, content in source.items()}
     assert [states[f"restore_day {day}"] for day in ("2013-001", "2013-002")] == [RED, RED]
-    assert "Restore FAILED · 2 not restored · 1 restored" in over_ssh.mail["Subject"]
+    assert "RESTORE FAILED · 2 not restored · 1 restored" in over_ssh.mail["Subject"]
     assert f"To supim_cluster:{folder}: 48 files sent, 0 there already." in over_ssh.mail_text
     assert "The vault doesn't hold 2013-001" in over_ssh.mail_text
     name = taken("2013-002").rpartition("/")[2]
@@ -100,7 +100,7 @@ def test_a_dry_run_says_what_would_be_restored_and_writes_nothing(restores: Dail
     """And succeeds."""
     assert dry_run.end() == GREEN
     assert list((restores.institute.root / "dry").iterdir()) == []
-    assert "Restore DRY RUN · 1 would be restored" in dry_run.mail["Subject"]
+    assert "RESTORE DRY RUN · 1 would be restored" in dry_run.mail["Subject"]
 
 
 def test_matching_files_overwrite_others_only_with_overwrite_on(restores: Daily, replaced: Run) -> None:
@@ -112,7 +112,7 @@ def test_matching_files_overwrite_others_only_with_overwrite_on(restores: Daily,
     assert len(some) == 24
     name = taken("2012-366").rpartition("/")[2]
     assert f"1 different file overwritten there: '{name}'." in replaced.mail_text
-    assert "Restore OK, 1 warning · 1 restored" in replaced.mail["Subject"]
+    assert "RESTORE 2012-366 OK, 1 warning" in replaced.mail["Subject"]
     assert "SHA-256 of 24 files equal in the vault and at" in replaced.mail_text
 
 

@@ -48,7 +48,7 @@ def test_a_day_is_restored_from_the_form(page: Page, restores: Daily, form: Trig
 
     assert run.end() == GREEN
     assert contents(folder / "2011" / "300") == contents(restores.institute.source / "2011" / "300")
-    assert "Restore OK · 1 restored" in see(page, run)
+    assert "RESTORE 2011-300 OK · " in see(page, run)
 
 
 @pytest.mark.slow

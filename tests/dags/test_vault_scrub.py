@@ -60,7 +60,7 @@ def test_backups_that_are_due_are_verified_again(scrubs: Scrubs) -> None:
     run = scrubs.run()
 
     assert run.info["state"] == GREEN, run.states()
-    assert run.mail["Subject"].startswith(f"[{MADE_BY}] Scrub OK \N{MIDDLE DOT} 2 verified again")
+    assert run.mail["Subject"].startswith(f"[{MADE_BY}] SCRUB OK \N{MIDDLE DOT} 2 verified again")
     assert run.note == run.subject
     for backup in (day, image):
         [found] = backup.verification_log.read()
@@ -107,7 +107,10 @@ def test_a_damaged_day_is_fetched_again_and_leads_the_mail(scrubs: Scrubs) -> No
     assert verified(revisions[1])
     assert contents(revisions[0].folder) == before
     assert (revisions[1].folder / damaged.name).stat().st_nlink == 1
-    assert "Scrub OK, action needed \N{MIDDLE DOT} 1 fetched again" in run.mail["Subject"]
+    assert (
+        "SCRUB \N{MIDDLE DOT} damage found, repaired, action needed \N{MIDDLE DOT} 1 fetched again"
+        in run.mail["Subject"]
+    )
     lead, _, _ = run.mail_text.partition("Backups")
     assert "'2026-102' no longer matches its checksums" in lead
     assert f"1 file is not as published: '{damaged.name}'" in run.mail_text
@@ -138,7 +141,7 @@ def test_damage_that_cant_be_repaired_fails_the_run(scrubs: Scrubs) -> None:
     run = scrubs.run()
 
     assert run.info["state"] == RED, run.states()
-    assert "Scrub FAILED \N{MIDDLE DOT} 3 damaged" in run.mail["Subject"]
+    assert "SCRUB FAILED \N{MIDDLE DOT} 3 damaged" in run.mail["Subject"]
     assert run.note == run.subject
     assert "1 chunk of 2 of vda.img isn't as published: bytes 1048576-1799999." in run.mail_text
     assert f"The folder {gone.folder} is missing." in run.mail_text

@@ -74,7 +74,7 @@ def test_a_vm_is_booted_and_its_screenshot_is_in_the_mail(boot_tests: Weekly) ->
     image = boot_tests.generations("maq1")[-1]
 
     assert done.info["state"] == GREEN, done.states()
-    assert done.mail["Subject"].startswith(f"[{MADE_BY}] Boot test OK")
+    assert done.mail["Subject"].startswith(f"[{MADE_BY}] BOOT TEST OK")
     assert done.note == done.subject
     assert pictures(done.mail) == [image.folder.with_name(f"{image.name}.png").read_bytes()]
     verifications = [(found.what, found.result) for found in image.verification_log.read()]

@@ -51,7 +51,7 @@ def test_a_vm_restored_in_place_boots_from_the_disk_in_the_vault(restores: Weekl
 
     assert done.info["state"] == GREEN, done.states()
     assert content(restores, str(disk)) == image.read_bytes()
-    assert done.mail["Subject"].startswith(f"[{MADE_BY}] Restore OK")
+    assert done.mail["Subject"].startswith(f"[{MADE_BY}] RESTORE maq2 OK")
     assert re.search(r"· [1-4]\.\d MB sent ·", done.mail_text), done.mail_text
     assert f"{disk}.before-restore-" in done.mail_text
     restores.host.boot("maq2")

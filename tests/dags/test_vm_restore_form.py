@@ -52,7 +52,7 @@ def test_a_vm_is_restored_beside_the_original(page: Page, restores: Weekly, form
     assert restores.host.state(NEW) == "shut off"
     image = restores.generations("maq2")[-1].image("vda").read_bytes()
     assert content(restores, str(restores.host.folder / "disks" / f"{NEW}-vda.qcow2")) == image
-    assert "Restore OK, 3 warnings · 1 restored" in see(page, run)
+    assert f"RESTORE maq2 as {NEW} OK, 3 warnings" in see(page, run)
 
 
 def test_a_restore_in_place_must_be_confirmed(page: Page, restores: Weekly, form: TriggerForm) -> None:

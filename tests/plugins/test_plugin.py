@@ -88,6 +88,7 @@ def test_the_plugin_registers_the_listeners_for_runs(loaded: dict[str, Any]) -> 
         "inpe_backup.run_note",
         "inpe_backup.run_partition",
         "inpe_backup.row_labels",
+        "inpe_backup.backfill_report",
     ]
 
 

@@ -41,6 +41,7 @@ from tests.site.switched import Switched
 __all__ = ["RECIPIENT", "Institute", "KvmHost", "MailServer", "SshServer"]
 
 RECIPIENT = "backup@institute.example"
+USER = "admin"  # of the stand-in Airflow
 
 
 @dataclass
@@ -124,7 +125,7 @@ class Institute(Switched):
         """Return the site file's content: as at a real site, but with short waits."""
         return {
             "institute": {"name": "Stand-in institute", "timezone": "America/Sao_Paulo"},
-            "mail": {"to": [RECIPIENT]},
+            "mail": {"to": [RECIPIENT], "users": {USER: RECIPIENT}, "when": {"days": "always"}},
             "vaults": {"main": {"path": str(self.vault), "reserve": "64MiB"}},
             "datasets": {
                 "supim": {

@@ -36,7 +36,7 @@ class BootTestDemo:
         return list(self._report(run["state"], f"{airflow.logs}/dag_id={DAG}/run_id={run_id}/"))
 
     def _report(self, state: str, logs: str) -> Iterator[str]:
-        mail = [mail for mail in self.institute.mail.mails() if " Boot test " in mail["Subject"]][-1]
+        mail = [mail for mail in self.institute.mail.mails() if " BOOT TEST " in mail["Subject"]][-1]
         pictures = [part for part in mail.walk() if part.get_content_type() == "image/png"]
         self.log(f"  mail: {mail['Subject']}")
         for path in sorted((self.institute.vault / "vm" / VM).glob("*.png")):

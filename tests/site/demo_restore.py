@@ -33,7 +33,7 @@ class RestoreDemo:
         run_id = airflow.trigger(DAG, conf=form)["dag_run_id"]
         run = airflow.wait_for_run(DAG, run_id, _PATIENCE_S)
         subjects = [str(mail["Subject"]) for mail in self.institute.mail.mails()]
-        self.log(f"Its mail: {[subject for subject in subjects if ' Restore ' in subject][-1]}")
+        self.log(f"Its mail: {[subject for subject in subjects if ' RESTORE ' in subject][-1]}")
         restored = into / f"{day.year:04d}" / f"{day.number:03d}"
         if run["state"] != "success":
             yield f"{DAG} is {run['state']}, not success: {airflow.logs}/dag_id={DAG}/run_id={run_id}/"

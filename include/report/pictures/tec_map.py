@@ -1,4 +1,4 @@
-"""The map of one time step's TEC, in colours and with labelled contour lines that need no colour."""
+"""The map of one time step's TEC, in colours, with labelled contour lines that need no colour, and coasts."""
 
 from zoneinfo import ZoneInfo
 
@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from include.ordinal_day import OrdinalDay
+from include.report.pictures import coastlines
 from include.report.pictures.canvas import INK, PAPER, SOFT, Axes, Figure, axes, figure, png, write
 from include.report.pictures.tec_field import Numbers, TecField
 
@@ -33,6 +34,7 @@ def picture(field: TecField, day: OrdinalDay, zone: ZoneInfo) -> bytes:
     levels = [at for at in MaxNLocator(_LINES).tick_values(lowest, highest) if lowest < at < highest]
     if levels:
         _lines(plot, field, levels)
+    coastlines.draw(plot)
     _degrees(plot)
     _scale(sheet, mesh, field, constant=not highest > lowest)
     return png(sheet)

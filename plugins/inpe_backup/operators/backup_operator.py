@@ -53,7 +53,13 @@ class BackupOperator(BaseOperator):
         except AirflowSkipException:
             raise
         except Exception as error:
-            failure = Failure(task=self.task_id, error=type(error).__name__, message=str(error))
+            failure = Failure(
+                task=self.task_id,
+                error=type(error).__name__,
+                message=str(error),
+                tries=getattr(context["ti"], "try_number", 1),
+                about=getattr(error, "about", ""),
+            )
             context["ti"].xcom_push(FAILURE, failure.model_dump(mode="json"))
             self.log.error("%s", error)  # noqa: TRY400 - above Airflow's own line, which has the traceback
             if isinstance(error, VaultUnmarkedError):

@@ -9,7 +9,7 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
-from include.config import boot_test, datasets, heartbeats, scrub, site_file, vms
+from include.config import boot_test, datasets, heartbeats, mail, scrub, site_file, vms
 from include.errors import ConfigError
 
 SHIPPED = yaml.safe_load(site_file.DEFAULT_PATH.read_text(encoding="utf-8"))
@@ -58,7 +58,7 @@ def keys_of(model: type[BaseModel]) -> Iterator[tuple[str, ...]]:
 def keys_in(content: dict[str, Any]) -> Iterator[tuple[str, ...]]:
     """Yield the path of every key in a file."""
     for name, value in content.items():
-        if isinstance(value, dict):
+        if isinstance(value, dict) and value:  # users: {}
             yield from ((name, *below) for below in keys_in(value))
         else:
             yield (name,)
@@ -85,7 +85,8 @@ def test_every_key_is_described() -> None:
     """In the model, for the reference of the site file."""
     models: list[type[BaseModel]] = [
         site_file.InstituteSection,
-        site_file.MailSection,
+        mail.MailSection,
+        mail.MailWhenSection,
         site_file.VaultSection,
     ]
     models += [datasets.SourceSection, datasets.SupimSection, datasets.CheckSection, datasets.GradsCheck]
@@ -207,6 +208,8 @@ def test_sizes_are_written_with_their_units(tmp_path: Path, written: str, count:
         ("mail", "to", ["a@"]),
         ("mail", "to", ["a@b\nBcc: all@c"]),
         ("mail", "to", 7),
+        ("mail", "users", {"ana": "nobody"}),
+        ("mail.when", "days", "never"),
         ("mail", "subject_prefix", ["x"]),
         ("institute", "timezone", "Mars/Olympus_Mons"),
         ("datasets.supim", "lag_days", -1),

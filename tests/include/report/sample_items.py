@@ -145,7 +145,7 @@ def of_backups(kind: str, *items: Item, **fields: object) -> Report:
     """Return the report of a scrub, a restore or a boot test."""
     what = {
         "kind": kind,
-        "title": kind.replace("_", " ").capitalize(),
+        "title": kind.replace("_", " ").upper(),
         "items": items,
         "mondays": (),
         "generations": (),

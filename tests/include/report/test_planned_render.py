@@ -60,7 +60,7 @@ def test_a_run_without_items_never_passes(kind: str) -> None:
 def test_the_subject_counts_the_backups_by_outcome() -> None:
     """What is wrong comes first."""
     given = of_backups("scrub", backup("2026-268", "DAMAGED"), backup("maq1", "verified again"))
-    assert subject(given) == "[INPE backup] Scrub FAILED · 1 damaged · 1 verified again · 1.0 GB"
+    assert subject(given) == "[INPE backup] SCRUB FAILED · 1 damaged · 1 verified again · 1.0 GB"
     assert amount_sentence(given) == "1.0 GB read in 31 s."
 
 
@@ -84,3 +84,28 @@ def test_a_batch_counts_as_many_backups_as_it_has() -> None:
     read = backup("SUPIM 2026", "verified again", backups=300)
     assert " OK · 300 verified again · 18 not read · " in subject(of_backups("scrub", read, ALL))
     assert headline(of_backups("scrub", read)) == "All 300 backups were read and verified again."
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (
+            of_backups("restore", backup("maq1 X", "restored", short_name="maq1 as maq1-restored")),
+            "RESTORE maq1 as maq1-restored OK · 1.0 GB",
+        ),
+        (of_backups("restore", backup("2026-268", "restored")), "RESTORE 2026-268 OK · 1.0 GB"),
+        (of_backups("restore", backup("maq1", "not restored")), "RESTORE FAILED · 1 not restored"),
+        (
+            of_backups("restore", backup("maq1", "not restored", cause="host unreachable")),
+            "RESTORE FAILED · not restored: host unreachable",
+        ),
+        (
+            of_backups("scrub", backup("2026-268", "fetched again"), backup("maq1", "verified again")),
+            "SCRUB · damage found, repaired · 1 fetched again · 1 verified again · 2.0 GB",
+        ),
+        (of_backups("boot_test", backup("maq1", "booted")), "BOOT TEST OK · 1 booted · 1.0 GB"),
+    ],
+)
+def test_the_subject_says_what(given: Report, expected: str) -> None:
+    """Which VM was restored, and why one wasn't."""
+    assert subject(given) == f"[INPE backup] {expected}"

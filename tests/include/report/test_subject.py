@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from include.report import Report, headline, label, overall, subject
 from include.report.subject import amount_sentence, by_urgency, coverage_sentence
 from include.results.states import Outcome, State
-from tests.include.report.sample_items import OF_DAYS, bad, copied, covered, planned, report, safe
+from tests.include.report.sample_items import OF_DAYS, OWN, bad, copied, covered, planned, report, safe
 
 ANY_TEXT = st.text(st.characters(exclude_categories=()))
 REVISED = copied(outcome="new revision", revision=2, size_bytes=36_000_000)
@@ -31,7 +31,20 @@ REVISED = copied(outcome="new revision", revision=2, size_bytes=36_000_000)
         (report(bad("not checked", state="not checked")), "NOT CHECKED · 1 not checked"),
         (
             report(bad("failed"), copied("2026-267"), bad("incomplete", "2026-266", "not checked")),
-            "FAILED · 1 failed · 1 incomplete · 1 copied · 412 MB",
+            "FAILED · 1 not copied · 1 incomplete · 1 copied · 412 MB",
+        ),
+        (report(bad("failed", cause="cluster unreachable")), "FAILED · not copied: cluster unreachable"),
+        (
+            report(*(bad("failed", day, cause="verification failed") for day in (OWN, "2026-267"))),
+            "FAILED · 2 not copied: verification failed",
+        ),
+        (
+            report(bad("failed", cause="verification failed"), bad("failed", "2026-267")),
+            "FAILED · 2 not copied",
+        ),
+        (
+            report(bad("failed"), cause="cluster unreachable, 4 tries"),
+            "FAILED · cluster unreachable, 4 tries",
         ),
         (
             report(bad("missing"), planned("2026-267"), dry_run=True),

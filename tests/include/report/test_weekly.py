@@ -150,7 +150,8 @@ def test_a_host_whose_vms_couldnt_be_listed_fails_the_run(
         expected,
     )
     assert overall(report) is State.FAILED
-    assert "FAILED · 1 host not listed" in subject(report)
+    cause = "host not listed: host unreachable" if why else "1 host not listed"
+    assert f"FAILED · {cause}" in subject(report)
     assert "The VMs of kvm2 could not be listed." in headline(report)
 
 

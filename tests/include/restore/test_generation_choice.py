@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from include.errors import VaultError
+from include.errors import NotInVaultError, VaultError
 from include.restore.generation_choice import choose, other_undamaged
 from include.vault.vault import Vault
 from include.vault.verification_log import LogEntry
@@ -88,7 +88,8 @@ def test_nothing_is_chosen_if_all_are_damaged(weeks: list[PublishedVm]) -> None:
 @pytest.mark.parametrize("requested", [None, "2020-01-01T00-00-00Z"])
 def test_a_missing_generation_is_an_error(weeks: list[PublishedVm], requested: str | None) -> None:
     """The message has those that exist."""
-    with pytest.raises(VaultError, match="holds no generation of 'maq9'"):
+    with pytest.raises(NotInVaultError, match="holds no generation of 'maq9'") as missing:
         choose("maq9", [], requested)
-    with pytest.raises(VaultError, match=weeks[0].name):
+    assert missing.value.about == "'maq9'"
+    with pytest.raises(NotInVaultError, match=weeks[0].name):
         choose("maq1", weeks, "2020-01-01T00-00-00Z")

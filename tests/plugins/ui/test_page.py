@@ -261,7 +261,7 @@ def test_several_vaults_have_a_page_each(daily: Daily, admin: Page, sample_vault
 def test_the_page_of_a_run_without_a_report_says_so_and_links_back(daily: Daily, admin: Page) -> None:
     """It is not written yet, or Airflow has deleted it."""
     open_page(admin, daily.airflow)
-    admin.get_by_role("link", name=re.compile("Scrub FAILED")).first.click()
+    admin.get_by_role("link", name=re.compile("SCRUB FAILED")).first.click()
     expect(admin.get_by_text(re.compile("has no report yet, or Airflow has deleted it"))).to_be_visible()
     admin.get_by_role("link", name="← Backups").click()
     expect(admin.get_by_role("heading", level=1)).to_contain_text("days are not safe")

@@ -8,6 +8,7 @@ from include.config import site_file
 from include.days.archive import DayArchive
 from include.days.plan import days_of_run
 from include.ordinal_day import window
+from inpe_backup.backfill_report import ensure_watched
 from inpe_backup.operators.backup_operator import BackupOperator
 
 
@@ -15,7 +16,8 @@ class ChooseDaysOperator(BackupOperator):
     """Choose the run's own day; in a scheduled run also the two before it, and older missing days."""
 
     def work(self, context: Context) -> dict[str, Any]:
-        """Return a ``DayWindow`` as JSON."""
+        """Return a ``DayWindow`` as JSON; see that a backfill has its one mail."""
+        ensure_watched(context["dag_run"])
         own, vault = self.own_day(context), self.vault()
         lookback_days = site_file.current().supim.lookback_days
         scheduled = context["dag_run"].run_type == "scheduled"

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from include.ordinal_day import OrdinalDay
-from include.report.pictures import tec_map
+from include.report.pictures import coastlines, tec_map
 from include.report.pictures.tec_field import Numbers, TecField
 from tests.include.report.pictures import is_near, opened
 
@@ -18,6 +18,12 @@ ZONE = ZoneInfo("America/Sao_Paulo")
 LONGITUDES, LATITUDES = np.linspace(-180, 180, 25), np.linspace(-60, 60, 13)
 DARKEST, LIGHTEST, GAP = (0, 34, 78), (254, 232, 56), (227, 231, 234)
 BLANK = np.zeros((13, 25))
+
+
+@pytest.fixture(autouse=True)
+def _without_coasts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave them out: these tests look at the colours below them."""
+    monkeypatch.setattr(coastlines, "lines", tuple)
 
 
 def field(values: Numbers, **fields: object) -> TecField:
