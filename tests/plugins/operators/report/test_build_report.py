@@ -105,7 +105,7 @@ def test_a_run_without_a_valid_day_is_reported_about_no_day() -> None:
 
     assert (report.day, report.items, report.coverage) == (None, (), ())
     assert report.needs_action == (wrong.message,)
-    assert summary(report) == "SUPIM NOT CHECKED, action needed"
+    assert summary(report) == "SUPIM FAILED · no such day"
     assert headline(report) == "No day was checked."
     assert wrong.message in render_text(report)
     assert not re.search("[0-9]{4}-[0-9]{3}[^0-9]", render_text(report) + render_html(report))
