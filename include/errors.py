@@ -7,6 +7,7 @@ BackupError                      a message for people: what happened, how much, 
 │   ├── VaultUnmarkedError       it has no marker: it isn't a vault, or its disk isn't mounted
 │   ├── NoSpaceError             it has too little free space
 │   └── DamagedError             a backup in it differs from what was published
+├── UnexpectedAnswerError        a program on a host answers in another form than agreed
 ├── SourceRefusedError           the source refuses the key, shows another host key, or denies a permission
 ├── DayError                     this day can't be backed up now; other days can
 │   ├── DayMissingError          the source doesn't have it
@@ -63,6 +64,10 @@ class NoSpaceError(VaultError):
 
 class DamagedError(VaultError):
     """A backup in the vault differs from what was published."""
+
+
+class UnexpectedAnswerError(BackupError):
+    """A program on a host answers in another form than agreed: something else runs, or changes it, there."""
 
 
 class SourceRefusedError(BackupError):

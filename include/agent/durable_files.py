@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -17,11 +18,16 @@ _LONGEST_BYTES = 200  # of a file's own name in its part's, which must not be lo
 
 
 def write_whole(path: Path, content: bytes, mode: int = 0o666) -> None:
+    """Write a file as :func:`write_parts` does."""
+    write_parts(path, [content], mode)
+
+
+def write_parts(path: Path, parts: Iterable[bytes], mode: int = 0o666) -> None:
     """Write a file atomically and durably: after a crash it is complete or as it was.
 
     Args:
         path: the file.
-        content: its content.
+        parts: its content.
         mode: of a new file, before the umask.
     """
     short = os.fsencode(path.name)[:_LONGEST_BYTES].decode(errors="ignore")
@@ -30,7 +36,7 @@ def write_whole(path: Path, content: bytes, mode: int = 0o666) -> None:
         part.unlink()
     try:
         with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:  # noqa: PTH123
-            file.write(content)
+            file.writelines(parts)
             file.flush()
             os.fsync(file.fileno())
         part.replace(path)

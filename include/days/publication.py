@@ -19,6 +19,9 @@ NO_HARD_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errn
 """A file system without them (exFAT, some CIFS), or a file that has all it may have: the copy stays."""
 
 
+_MODES = {"file": FILE_MODE, "folder": FOLDER_MODE}
+
+
 def publish(vault: Vault, staged: StagedDay, draft: DayRecord, verified: Manifest) -> PublishedDay:
     """Publish a verified copy as the day's next revision.
 
@@ -41,7 +44,8 @@ def publish(vault: Vault, staged: StagedDay, draft: DayRecord, verified: Manifes
     sums, record = staged.folder / "sums", staged.folder / "record"
     for sidecar in (sums, record):
         sidecar.unlink(missing_ok=True)  # an earlier try may have left it read-only
-    sums.write_bytes(format_sums(verified.sums))
+    with sums.open("wb") as file:
+        file.writelines(format_sums((entry.path, str(entry.sha256)) for entry in verified.files))
     if before and not before[-1].damage:  # the intact files of a damaged revision may decay next
         _link_unchanged(before[-1].folder.resolve(), staged.data, verified)
     _make_read_only(staged.data, verified)
@@ -92,8 +96,6 @@ def _same_time(one: Path, other: Path) -> bool:
 
 
 def _make_read_only(data: Path, verified: Manifest) -> None:
-    for entry in verified.files:
-        (data / entry.path).chmod(FILE_MODE)
-    for entry in verified.entries:
-        if entry.kind == "folder":
-            (data / entry.path).chmod(FOLDER_MODE)
+    for entry in verified:
+        if entry.kind in _MODES:
+            (data / entry.path).chmod(_MODES[entry.kind])

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 from include.days import folder_scan
 from include.days.manifest import Manifest
+from include.days.manifest_builder import manifest_of
 from include.days.published import PublishedDay
 from include.days.record import DayRecord
 from include.errors import BackupError
@@ -39,18 +40,24 @@ def read(day: PublishedDay, pace: Pace) -> ReadBackup:
         raise
     except (BackupError, OSError, ValueError) as error:
         return damaged(f"{shown(day.record_file.name)} or {shown(day.sums.name)} can't be read: {error}")
-    entries, unreadable = folder_scan.listed(os.fsencode(day.folder))
-    if any(reason == os.strerror(errno.EACCES) for _, reason in unreadable):
-        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(day.folder))
-    return _compared(day, record, sums, Manifest.read({"entries": entries, "unreadable": unreadable}), pace)
+    scan = list(folder_scan.walk(os.fsencode(day.folder)))
+    denied = os.strerror(errno.EACCES)
+    if any(kind == "unreadable" and reason == denied for _, kind, _, _, reason, *_ in scan):
+        raise PermissionError(errno.EACCES, denied, str(day.folder))
+    return _compared(day, record, sums, scan, pace)
 
 
 def _compared(
-    day: PublishedDay, record: DayRecord, sums: Mapping[str, str], manifest: Manifest, pace: Pace
+    day: PublishedDay,
+    record: DayRecord,
+    sums: Mapping[str, str],
+    scan: list[folder_scan.Entry],
+    pace: Pace,
 ) -> ReadBackup:
-    faults = dict(missing_and_unexpected(sums, [entry.path for entry in manifest.files]))
-    faults |= {entry.path: Fault.UNEXPECTED for entry in manifest.entries if entry.kind == "special"}
-    faults |= {path: Fault.UNREADABLE for path, _ in manifest.unreadable}
+    manifest = manifest_of(scan)
+    faults = dict(missing_and_unexpected(sums, {entry.path for entry in manifest.files}))
+    faults |= {entry.path: Fault.UNEXPECTED for entry in manifest if entry.kind == "special"}
+    faults |= {path: Fault.UNREADABLE for path, kind, *_ in scan if kind == "unreadable"}
     intact = {path: sha256 for path, sha256 in sums.items() if path not in faults}
     faults |= compare(day.folder, intact, pace)
     sidecars = (day.sums.name, day.record_file.name, day.name)
@@ -70,10 +77,10 @@ def _compared(
 
 def _structure(record: DayRecord, manifest: Manifest) -> ReadBackup:
     """Compare folders and links with the record."""
-    if record.structure == manifest.structure:
+    if record.structure == manifest.totals.structure:
         return ReadBackup(verification="folders and links to the record")
-    links = [entry.path for entry in manifest.entries if entry.kind == "link"]
-    folders = [entry.path for entry in manifest.entries if entry.kind == "folder"]
+    links = [entry.path for entry in manifest if entry.kind == "link"]
+    folders = [entry.path for entry in manifest if entry.kind == "folder"]
     found = f"{counted(len(folders), 'folder')} and {counted(len(links), 'link')}"
     by_name = f": {named([*links, *folders])}" if folders or links else ""
     return damaged(f"Its folders and links aren't as published. It has {found}{by_name}.")

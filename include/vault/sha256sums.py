@@ -1,20 +1,20 @@
 """Checksum lists in the format of GNU ``sha256sum``: anybody can verify the vault without this software."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from include.names import checked
 
 _LINE = re.compile(r"(?P<mark>\\?)(?P<sha256>[0-9a-f]{64})  (?P<path>.+)", re.DOTALL)
 
 
-def format_sums(files: Iterable[tuple[str, str]]) -> bytes:
-    r"""Format pairs of path and SHA-256 as ``sha256sum --check`` reads them.
+def format_sums(files: Iterable[tuple[str, str]]) -> Iterator[bytes]:
+    r"""Format pairs of path and SHA-256 as lines that ``sha256sum --check`` reads.
 
     The line of a name with a backslash, a newline or a carriage return begins with a backslash, and the name
     is escaped (GNU coreutils manual, "md5sum invocation"); ``-`` alone would mean standard input.
     """
-    return b"".join(_line(path, sha256) for path, sha256 in files)
+    return (_line(path, sha256) for path, sha256 in files)
 
 
 def parse_sums(lines: bytes) -> dict[str, str]:
