@@ -56,7 +56,7 @@ class VmRecord(Model):
         health_check: which checks showed that the VM was back, as a sentence.
         disks: the disks.
         files: the other files: definition, NVRAM, TPM state.
-        left_out: what the VM had and the generation hasn't; nothing in a record from before it was noted.
+        left_out: what the VM had and the generation hasn't.
         base: the name of the generation whose chunks weren't sent again, if any.
         bytes: what the generation occupies on the vault's disk, shared blocks included.
         run: the Airflow run that made it.
@@ -78,7 +78,7 @@ class VmRecord(Model):
     health_check: str
     disks: tuple[DiskRecord, ...]
     files: tuple[str, ...]
-    left_out: tuple[LeftOut, ...] = ()
+    left_out: tuple[LeftOut, ...]
     base: str | None
     bytes: int
     run: str
