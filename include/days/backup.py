@@ -15,7 +15,7 @@ from typing import Any
 
 from include.days import folder_scan, manifest_file, publication, supim
 from include.days.archive import DayArchive
-from include.days.manifest import Manifest, content, differing, metadata, paths
+from include.days.manifest import Manifest, content, differing, is_newer, metadata, paths
 from include.days.manifest_builder import manifest_of
 from include.days.manifest_entry import ManifestEntry
 from include.days.published import PublishedDay
@@ -216,7 +216,7 @@ class DayBackup:
             copy = _hashed(os.fsencode(staged.data))
             now = survey.result().manifest
         self._require_same(staged, source, copy)
-        if _has_changed(source, now):
+        if is_newer(now, source):
             unsettled = self._unsettled(source, now)
             staged.source_manifest.unlink()
             raise unsettled
@@ -273,7 +273,7 @@ class DayBackup:
     def _steps(self, staged: StagedDay, copy: Manifest) -> int | None:
         if not self.source.check_descriptors:
             return None
-        found = supim.completeness(self.day, copy, _descriptors(staged, copy), self.source.steps_per_day)
+        found = supim.completeness(self.day, copy, staged.descriptors(copy), self.source.steps_per_day)
         if found.problems:
             raise DayNotVerifiedError(f"{self.day} is no complete SUPIM day. {found.summary}")
         return found.steps
@@ -283,25 +283,9 @@ def _hashed(folder: bytes) -> Manifest:
     return manifest_of(folder_scan.hashed(folder, folder_scan.walk(folder)))
 
 
-def _descriptors(staged: StagedDay, copy: Manifest) -> dict[str, str]:
-    entries = (list(entry) for entry in copy.files if folder_scan.is_descriptor(entry.path, entry.kind))
-    described = folder_scan.described(os.fsencode(staged.data), entries)
-    return {entry[0]: entry[-1] for entry in described if len(entry) == folder_scan.DESCRIBED_FIELDS}
-
-
 def _verified_content(entry: ManifestEntry) -> object:
     """Return what must be the same at both ends; a file without a hash equals none."""
     return object() if entry.kind == "file" and entry.sha256 is None else entry.content
-
-
-def _has_changed(source: Manifest, now: Manifest) -> bool:
-    """Return whether anything is new or changed since the copy.
-
-    What is gone from the source doesn't count: the copy may soon be the only one.
-    """
-    if source.totals.fingerprint == now.totals.fingerprint:
-        return False
-    return any(there for _, there in differing(source, now, metadata))
 
 
 _SOURCE_ERRORS = {

@@ -120,6 +120,13 @@ def differing(one: Manifest, other: Manifest, by: Aspect) -> Iterator[Pair]:
             yield left, right
 
 
+def is_newer(now: Manifest, before: Manifest) -> bool:
+    """Return whether anything is new or changed; what is gone doesn't count: its copy may be the only one."""
+    if now.totals.fingerprint == before.totals.fingerprint:
+        return False
+    return any(there for _, there in differing(before, now, metadata))
+
+
 def paths(found: Iterable[Pair]) -> Iterator[str]:
     """Yield the path of each pair."""
     for one, other in found:

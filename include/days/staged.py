@@ -7,6 +7,7 @@ from pathlib import Path
 
 from include.agent.durable_files import fsync
 from include.days import folder_scan
+from include.days.manifest import Manifest
 from include.days.manifest_builder import manifest_of
 from include.days.manifest_totals import ManifestTotals
 from include.ordinal_day import OrdinalDay
@@ -55,6 +56,12 @@ class StagedDay:
         if not self.data.exists():
             return ManifestTotals()
         return manifest_of(folder_scan.walk(os.fsencode(self.data))).totals
+
+    def descriptors(self, copy: Manifest) -> dict[str, str]:
+        """Return the texts of the copy's GrADS descriptors by their paths."""
+        named = (list(entry) for entry in copy.files if folder_scan.is_descriptor(entry.path, entry.kind))
+        described = folder_scan.described(os.fsencode(self.data), named)
+        return {entry[0]: entry[-1] for entry in described if len(entry) == folder_scan.DESCRIBED_FIELDS}
 
     def begin_copy(self) -> None:
         """Prepare for rsync: keep what was copied before, remove the results of its verification."""
