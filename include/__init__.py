@@ -13,5 +13,5 @@ vault/       the vault's folder: marker, locks, free space, verification log; kn
 config/      the site file and its sections
 remote/      connections to hosts: commands, streams, rsync, programs sent there
 agent/       runs on KVM hosts; imports nothing from the other packages
-errors, names, models, text, ordinal_day   used by all packages but agent/
+errors, names, models, shapes, text, ordinal_day   used by all packages but agent/
 """

@@ -8,6 +8,7 @@ BackupError                      a message for people: what happened, how much, 
 │   ├── NoSpaceError             it has too little free space
 │   ├── DamagedError             a backup in it differs from what was published
 │   └── ProtectedError           a person protects the backup from removal
+├── UnexpectedAnswerError        a program on a host answers in another form than agreed
 ├── SourceRefusedError           the source refuses the key, shows another host key, or denies a permission
 ├── DayError                     this day can't be backed up now; other days can
 │   ├── DayMissingError          the source doesn't have it
@@ -69,6 +70,10 @@ class DamagedError(VaultError):
 
 class ProtectedError(VaultError):
     """A person protects the backup from removal."""
+
+
+class UnexpectedAnswerError(BackupError):
+    """A program on a host answers in another form than agreed: something else runs, or changes it, there."""
 
 
 class SourceRefusedError(BackupError):

@@ -37,6 +37,40 @@ def matches(name: str, pattern: str) -> bool:
 
 def named(paths: Iterable[str], most: int = 3) -> str:
     """Quote the first paths and count the rest, for a message: ``'a', 'b', 'c' and 4 more``."""
-    every = list(paths)
-    rest = f" and {len(every) - most} more" if len(every) > most else ""
-    return ", ".join(shown(path) for path in every[:most]) + rest
+    names = Names(most)
+    for path in paths:
+        names.add(path)
+    return str(names)
+
+
+def path_order(path: str) -> bytes:
+    """Return what the paths of a folder are sorted by: a folder comes before what is in it."""
+    return path.encode("utf-8", "surrogateescape").replace(b"/", b"\0")
+
+
+class Names:
+    """The first of many names from outside, and their number; as text, for a message.
+
+    Args:
+        most: how many are kept.
+    """
+
+    def __init__(self, most: int = 3) -> None:
+        self.first: list[str] = []
+        self.count = 0
+        self._most = most
+
+    def add(self, name: str) -> None:
+        """Count a name, and keep it if it is among the first."""
+        self.count += 1
+        if self.count <= self._most:
+            self.first.append(name)
+
+    def __bool__(self) -> bool:
+        """Return whether there is any."""
+        return self.count > 0
+
+    def __str__(self) -> str:
+        """Return the first, quoted, and the number of the others."""
+        rest = f" and {self.count - len(self.first)} more" if self.count > len(self.first) else ""
+        return ", ".join(map(shown, self.first)) + rest

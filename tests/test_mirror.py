@@ -55,7 +55,11 @@ ELSEWHERE = {
         "the program as at the source, asked a line at a time; test_source_program_faults.py goes on",
         "days/folder_scan remote/line_server remote/program",
     ),
-    "tests/include/days/test_manifest.py": ("lists of checksums of real days", "vault/sha256sums"),
+    "tests/include/days/test_manifest.py": (
+        "manifests of folders, and lists of checksums of real days",
+        "days/manifest_totals vault/sha256sums",
+    ),
+    "tests/include/restore/test_target_answers.py": ("answers of another shape", "restore/target_state"),
     "tests/include/remote/test_rsync.py": ("rsync and ssh against a real sshd", "remote/failures remote/ssh"),
     "tests/include/restore/test_day.py": ("days restored to this machine and by SSH", "remote/local"),
     "tests/plugins/operators/report/test_email_report.py": (

@@ -9,28 +9,35 @@ from __future__ import annotations
 import errno
 import json
 import os
+import time
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+_LEFT_S = 86_400  # after which a part is a killed process's; one is written in seconds
 _LONGEST_BYTES = 200  # of a file's own name in its part's, which must not be longer than a name may be
 
 
 def write_whole(path: Path, content: bytes, mode: int = 0o666) -> None:
+    """Write a file as :func:`write_parts` does."""
+    write_parts(path, [content], mode)
+
+
+def write_parts(path: Path, parts: Iterable[bytes], mode: int = 0o666) -> None:
     """Write a file atomically and durably: after a crash it is complete or as it was.
 
     Args:
         path: the file.
-        content: its content.
+        parts: its content.
         mode: of a new file, before the umask.
     """
     short = os.fsencode(path.name)[:_LONGEST_BYTES].decode(errors="ignore")
     part = path.with_name(f".{short}.{os.getpid()}")
-    with suppress(FileNotFoundError):  # of a killed process that had the same number
-        part.unlink()
+    _remove_left(path.parent, f".{short}.", part)
     try:
         with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:  # noqa: PTH123
-            file.write(content)
+            file.writelines(parts)
             file.flush()
             os.fsync(file.fileno())
         part.replace(path)
@@ -39,6 +46,16 @@ def write_whole(path: Path, content: bytes, mode: int = 0o666) -> None:
             part.unlink()
         raise
     fsync(path.parent)
+
+
+def _remove_left(folder: Path, beginning: str, own: Path) -> None:
+    """Remove the parts of killed processes: of one with our number, and those that nobody can be writing."""
+    with os.scandir(folder) as items:
+        parts = [item.name for item in items if item.name.startswith(beginning)]
+    for part in (folder / name for name in parts if name[len(beginning) :].isdecimal()):
+        with suppress(FileNotFoundError):
+            if part == own or part.lstat().st_mtime < time.time() - _LEFT_S:
+                part.unlink()
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:

@@ -3,20 +3,21 @@
 ``copy`` and ``verify`` leave their results in the vault's staging; only ``publish`` gives the final name.
 """
 
-import json
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from include.agent.durable_files import write_json
-from include.days import folder_scan, publication, supim
+from include.days import folder_scan, manifest_file, publication, supim
 from include.days.archive import DayArchive
-from include.days.manifest import Manifest, differing
+from include.days.manifest import Manifest, content, differing, is_newer, metadata, paths
+from include.days.manifest_builder import manifest_of
+from include.days.manifest_entry import ManifestEntry
 from include.days.published import PublishedDay
 from include.days.record import DayRecord, Origin, RevisionCause
 from include.days.source import Source, SourceState, SurveyedDay
@@ -28,8 +29,9 @@ from include.errors import (
     DayUnusableError,
     NotSettledError,
     RescheduleError,
+    VaultError,
 )
-from include.names import named
+from include.names import Names, named
 from include.ordinal_day import OrdinalDay
 from include.remote import rsync
 from include.remote.ssh import connected
@@ -108,10 +110,9 @@ class DayBackup:
         """
         with DayArchive(self.vault).lock(self.day) as staged:
             if staged.data.exists() and staged.draft.exists():
-                draft = json.loads(staged.draft.read_bytes())
-                publication.publish(
-                    self.vault, staged, DayRecord.model_validate(draft["record"]), Manifest.read(draft)
-                )
+                draft = manifest_file.load(staged.draft)
+                record = DayRecord.model_validate(draft.about)
+                publication.publish(self.vault, staged, record, draft.manifest)
             published = self._published()
             if staged.data.exists() or not published:
                 raise DayNotVerifiedError(
@@ -137,12 +138,13 @@ class DayBackup:
             hashed = self._transfer(ssh, staged, surveyed)
             sync(staged.folder)  # once, and not each of thousands of files: what is written next relies on it
             seconds = round(time.monotonic() - started, 3)
-        write_json(staged.source_manifest, {"folder": surveyed.folder, "seconds": seconds, **hashed.as_json})
-        self.log(f"{self.day}: {len(hashed.files):,} files, {hashed.bytes:,} bytes copied in {seconds} s.")
+        manifest_file.save(staged.source_manifest, {"folder": surveyed.folder, "seconds": seconds}, hashed)
+        copied = f"{hashed.totals.files:,} files, {hashed.totals.bytes:,} bytes"
+        self.log(f"{self.day}: {copied} copied in {seconds} s.")
         return None
 
     def _complete_at_source(self) -> SurveyedDay:
-        surveyed = self.source.survey([self.day])[self.day]
+        surveyed = self.source.survey_day(self.day)
         state = surveyed.day.state
         if state is SourceState.COMPLETE:
             return surveyed
@@ -159,21 +161,23 @@ class DayBackup:
         if published.fingerprint in ("", surveyed.day.fingerprint):
             return bool(published.fingerprint)  # a day without a readable record counts as unverified
         folder = os.fsencode(published.folder)
-        if Manifest.read(folder_scan.scanned(folder)).content != surveyed.manifest.content:
+        there = manifest_of(folder_scan.walk(folder))
+        if any(differing(there, surveyed.manifest, content)):
             return False
         self.log(f"{self.day}: only times differ from the published copy; hashing both.")
-        return Manifest.read(folder_scan.hashed(folder)).content == self._hashed_at_source(surveyed).content
+        return not any(differing(_hashed(folder), self._hashed_at_source(surveyed), content))
 
     def _is_verified(self, staged: StagedDay, surveyed: SurveyedDay) -> bool:
         if not (staged.data.exists() and staged.draft.exists()):
             return False
-        verified: str = json.loads(staged.draft.read_bytes())["record"]["fingerprint"]
-        return verified == surveyed.day.fingerprint
+        with suppress(VaultError):  # a damaged draft declares nothing
+            return bool(manifest_file.load(staged.draft).about["fingerprint"] == surveyed.day.fingerprint)
+        return False
 
     def _require_space(self, staged: StagedDay, surveyed: SurveyedDay) -> None:
         copied = staged.copied
         need_bytes = surveyed.day.disk_bytes - copied.disk_bytes
-        need_files = len(surveyed.manifest.entries) - len(copied.entries)
+        need_files = surveyed.day.files - copied.entries
         FreeSpace.of(self.vault.root).require(max(need_bytes, 0), max(need_files, 0), self.reserve_bytes)
 
     def _transfer(self, ssh: Path, staged: StagedDay, surveyed: SurveyedDay) -> Manifest:
@@ -186,54 +190,51 @@ class DayBackup:
                 self.source.close()  # ends the hashing
                 raise
             hashed = hashes.result()
-        self._require_settled(surveyed.manifest, hashed)
+        if surveyed.manifest.totals.fingerprint != hashed.totals.fingerprint:
+            raise self._unsettled(surveyed.manifest, hashed)
         return hashed
 
-    def _require_settled(self, before: Manifest, after: Manifest) -> None:
-        if changed := differing(before.metadata, after.metadata):
-            raise NotSettledError(
-                f"{self.day} changed at the source during the copy: {named(changed)}. "
-                "Nothing was published; the next try copies what changed."
-            )
+    def _unsettled(self, before: Manifest, after: Manifest) -> NotSettledError:
+        changed = named(paths(differing(before, after, metadata)))
+        return NotSettledError(
+            f"{self.day} changed at the source during the copy: {changed}. "
+            "Nothing was published; the next try copies what changed."
+        )
 
     def _hashed_at_source(self, surveyed: SurveyedDay) -> Manifest:
         hashed = self.source.hashes(surveyed.folder)
         if hashed.unreadable:
-            paths = named(path for path, _ in hashed.unreadable)
-            raise DayUnusableError(f"{self.day}: the source's user can't read {paths}.")
+            raise DayUnusableError(f"{self.day}: the source's user can't read {hashed.unreadable}.")
         return hashed
 
     def _verify(self, staged: StagedDay) -> None:
         staged.withdraw(staged.draft)
         started = time.monotonic()
-        copied = json.loads(staged.source_manifest.read_bytes())
-        source = Manifest.read(copied)  # of ``copied``, the folder and the seconds are left
+        copied, source = manifest_file.load(staged.source_manifest)
         with ThreadPoolExecutor(1) as thread:
-            survey = thread.submit(self.source.survey, [self.day])
-            copy = Manifest.read(folder_scan.hashed(os.fsencode(staged.data)))
-            now = survey.result()[self.day].manifest
-        unhashed = [entry.path for entry in copy.files if entry.sha256 is None]
-        if wrong := differing(source.content, copy.content) or unhashed:
-            self._drop_wrong(staged, copy, wrong)
-        if not now.metadata.items() <= source.metadata.items():
-            # Files gone from the source don't count: the copy may soon be the only one.
+            survey = thread.submit(self.source.survey_day, self.day)
+            copy = _hashed(os.fsencode(staged.data))
+            now = survey.result().manifest
+        self._require_same(staged, source, copy)
+        if is_newer(now, source):
+            unsettled = self._unsettled(source, now)
             staged.source_manifest.unlink()
-            self._require_settled(source, now)
-        steps = self._steps(staged)
-        how = f"SHA-256 of {len(copy.files):,} files equal at both ends"
+            raise unsettled
+        steps = self._steps(staged, copy)
+        how = f"SHA-256 of {copy.totals.files:,} files equal at both ends"
         how += f"; {steps} descriptors match" if steps is not None else "; descriptors not checked"
         verification = Verification(
             when=datetime.now(UTC), how=how, seconds=round(time.monotonic() - started, 3)
         )
         record = self._record(staged, source, copied, steps, verification)
-        write_json(staged.draft, {"record": record.model_dump(mode="json"), **copy.as_json})
+        manifest_file.save(staged.draft, record.model_dump(mode="json"), copy)
         self.log(f"{self.day}: {how}.")
 
     def _record(
         self,
         staged: StagedDay,
         source: Manifest,
-        copied: dict[str, Any],
+        copied: Mapping[str, Any],
         steps: int | None,
         verification: Verification,
     ) -> DayRecord:
@@ -244,38 +245,48 @@ class DayBackup:
             origin=Origin(
                 ssh_conn_id=self.source.transport.ssh_conn_id, folder=self.source.path(copied["folder"])
             ),
-            files=len(source.files),
-            bytes=source.bytes,
+            files=source.totals.files,
+            bytes=source.totals.bytes,
             steps=steps,
-            fingerprint=source.fingerprint,
-            warnings=source.warnings,
+            fingerprint=source.totals.fingerprint,
+            warnings=list(source.totals.warnings),
             run=self.run,
             copied=datetime.fromtimestamp(staged.source_manifest.stat().st_mtime, UTC),
             copy_seconds=copied["seconds"],
             verifications=[verification],
-            structure=source.structure,
+            structure=source.totals.structure,
         )
 
-    def _drop_wrong(self, staged: StagedDay, copy: Manifest, wrong: list[str]) -> None:
-        for path in wrong:
-            if path in copy.by_path and copy.by_path[path].kind != "folder":
-                (staged.data / path).unlink(missing_ok=True)
-        staged.source_manifest.unlink()
-        raise NotSettledError(
-            f"{self.day}: checksum mismatch in {named(wrong)}. "
-            "Nothing was published; the next try copies it again."
-        )
+    def _require_same(self, staged: StagedDay, source: Manifest, copy: Manifest) -> None:
+        wrong = Names()
+        for theirs, ours in differing(source, copy, _verified_content):
+            if ours and ours.kind != "folder":
+                (staged.data / ours.path).unlink(missing_ok=True)
+            if entry := ours or theirs:
+                wrong.add(entry.path)
+        if wrong:
+            staged.source_manifest.unlink()
+            raise NotSettledError(
+                f"{self.day}: checksum mismatch in {wrong}. "
+                "Nothing was published; the next try copies it again."
+            )
 
-    def _steps(self, staged: StagedDay) -> int | None:
+    def _steps(self, staged: StagedDay, copy: Manifest) -> int | None:
         if not self.source.check_descriptors:
             return None
-        scan = folder_scan.scanned(os.fsencode(staged.data))
-        found = supim.completeness(
-            self.day, Manifest.read(scan), scan["descriptors"], self.source.steps_per_day
-        )
+        found = supim.completeness(self.day, copy, staged.descriptors(copy), self.source.steps_per_day)
         if found.problems:
             raise DayNotVerifiedError(f"{self.day} is no complete SUPIM day. {found.summary}")
         return found.steps
+
+
+def _hashed(folder: bytes) -> Manifest:
+    return manifest_of(folder_scan.hashed(folder, folder_scan.walk(folder)))
+
+
+def _verified_content(entry: ManifestEntry) -> object:
+    """Return what must be the same at both ends; a file without a hash equals none."""
+    return object() if entry.kind == "file" and entry.sha256 is None else entry.content
 
 
 _SOURCE_ERRORS = {

@@ -1,171 +1,149 @@
-"""The manifest of a day's folder: its entries, to compare and to verify folders."""
+"""The manifest of a day's folder: its entries, to compare and to verify folders.
 
-import hashlib
+A day may have a million files, so a manifest is packed: some 30 bytes for an entry, and as many again for a
+SHA-256. Its entries are unpacked a few at a time, and two manifests are compared as they go.
+"""
+
+import gzip
 import json
-import posixpath
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from fnmatch import fnmatchcase
-from functools import cached_property
-from sys import intern
-from typing import Any, NamedTuple, Self
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 
-from include.names import checked, named, shown
+from include.days.manifest_entry import ManifestEntry, entry_from
+from include.days.manifest_totals import ManifestTotals
+from include.errors import VaultError
+from include.names import Names
+from include.shapes import ShapeError
 
-BLOCK_BYTES = 4096
-_STRUCTURE = ("folder", "link")
-
-
-class ManifestEntry(NamedTuple):
-    """An entry of the folder, with the fields of ``folder_scan``."""
-
-    path: str
-    kind: str
-    size: int
-    mtime_ns: int
-    target: str | None
-    sha256: str | None
-    ctime_ns: int = 0
+PACKED_ENTRIES = 512
+_LEVEL = 1  # of compression: another saves little
 
 
-@dataclass(frozen=True)
-class Manifest:
-    """All entries of one folder, sorted by path. Special files have no data and are never compared.
+class PackedLines:
+    """Entries as lines of JSON, each of which is compressed."""
 
-    Args:
-        entries: the entries.
-        unreadable: pairs of path and reason.
-        excluded: paths that were left out by their names.
-    """
+    def __init__(self) -> None:
+        self.packed: list[bytes] = []
 
-    entries: tuple[ManifestEntry, ...]
-    unreadable: tuple[tuple[str, str], ...] = ()
-    excluded: tuple[str, ...] = ()
+    def add(self, entries: list[ManifestEntry]) -> None:
+        """Pack a line."""
+        self.packed.append(gzip.compress(json.dumps(entries).encode() + b"\n", _LEVEL, mtime=0))
 
-    @classmethod
-    def read(cls, scan: dict[str, Any]) -> Self:
-        """Read the result of ``folder_scan``, and empty it: a day may have a million files.
+    def __iter__(self) -> Iterator[list[ManifestEntry]]:
+        """Yield the lines of entries."""
+        for packed in self.packed:
+            yield [ManifestEntry._make(fields) for fields in json.loads(gzip.decompress(packed))]
+
+
+class SavedLines:
+    """The same, in a file of staging (``manifest_file.py``), after a first line."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __iter__(self) -> Iterator[list[ManifestEntry]]:
+        """Yield the lines of entries.
 
         Raises:
-            BackupError: a path leads out of the folder.
+            VaultError: the file is damaged.
         """
-        entries = list(scan.pop("entries"))
-        for index, entry in enumerate(entries):
-            entries[index] = _entry(entry)
-        unreadable = tuple((path, reason) for path, reason in scan["unreadable"])
-        return cls(tuple(entries), unreadable, tuple(scan.get("excluded", ())))
+        try:
+            with gzip.open(self._path) as lines:
+                next(lines)
+                for line in lines:
+                    yield [entry_from(fields) for fields in json.loads(line)]
+        except (EOFError, OSError, ShapeError, TypeError, ValueError, RecursionError, zlib.error) as damaged:
+            raise VaultError(
+                f"{self._path} can't be read ({damaged}). Clear the day's copy task."
+            ) from damaged
 
-    def without(self, patterns: Sequence[str]) -> Self:
-        """Return the manifest without what a pattern names: a file, or a folder and all in it."""
-        out = {entry.path for entry in self.entries if _matches(entry.path, patterns)}
-        kept = tuple(entry for entry in self.entries if entry.path not in out)
-        unreadable = tuple(pair for pair in self.unreadable if not _matches(pair[0], patterns))
-        return replace(self, entries=kept, unreadable=unreadable, excluded=(*self.excluded, *sorted(out)))
+
+class Manifest:
+    """All entries of one folder, in order. Special files have no data and are never compared.
+
+    Args:
+        lines: the entries.
+        totals: what they are together.
+        unreadable: the paths that can't be read.
+    """
+
+    def __init__(
+        self, lines: PackedLines | SavedLines, totals: ManifestTotals, unreadable: Names | None = None
+    ) -> None:
+        self.lines = lines
+        self.totals = totals
+        self.unreadable = unreadable or Names()
+
+    def __iter__(self) -> Iterator[ManifestEntry]:
+        """Yield the entries."""
+        for line in self.lines:
+            yield from line
 
     @property
-    def as_json(self) -> dict[str, Any]:
-        """The manifest as JSON for :meth:`read`."""
-        return {"entries": self.entries, "unreadable": self.unreadable, "excluded": self.excluded}
-
-    @cached_property
-    def by_path(self) -> dict[str, ManifestEntry]:
-        """The entries that a copy must have too, by path: all but special files."""
-        return {entry.path: entry for entry in self.entries if entry.kind != "special"}
+    def compared(self) -> Iterator[ManifestEntry]:
+        """The entries that a copy must have too: all but special files."""
+        return (entry for entry in self if entry.kind != "special")
 
     @property
-    def files(self) -> list[ManifestEntry]:
+    def files(self) -> Iterator[ManifestEntry]:
         """The regular files."""
-        return [entry for entry in self.entries if entry.kind == "file"]
-
-    @property
-    def bytes(self) -> int:
-        """The total size of the regular files, in bytes."""
-        return sum(entry.size for entry in self.files)
-
-    @property
-    def disk_bytes(self) -> int:
-        """The space that a copy uses on a disk with 4 KiB blocks, including folders, in bytes."""
-        return sum(-(-entry.size // BLOCK_BYTES) * BLOCK_BYTES or BLOCK_BYTES for entry in self.entries)
-
-    @property
-    def metadata(self) -> dict[str, tuple[object, ...]]:
-        """Each path's kind, size, times and link target: equal as long as nothing was touched.
-
-        A program can put back a file's size and modification time, but not its change time (``ctime``).
-        """
-        return {path: (*entry[1:5], entry.ctime_ns) for path, entry in self.by_path.items()}
-
-    @property
-    def fingerprint(self) -> str:
-        """SHA-256 over :attr:`metadata`."""
-        digest = hashlib.sha256()
-        for path, fields in self.metadata.items():
-            digest.update(json.dumps([path, *fields]).encode())
-        return digest.hexdigest()
-
-    @property
-    def structure(self) -> str:
-        """SHA-256 over the folders, and the links with their targets, which a checksum list doesn't cover."""
-        return structure_of(
-            (entry.path, entry.kind, entry.target) for entry in self.entries if entry.kind in _STRUCTURE
-        )
-
-    @property
-    def sums(self) -> list[tuple[str, str]]:
-        """Each regular file's path and SHA-256, if the manifest has them."""
-        return [(entry.path, str(entry.sha256)) for entry in self.files]
-
-    @property
-    def sizes(self) -> list[tuple[str, int]]:
-        """Each regular file's path and size in bytes."""
-        return [(entry.path, entry.size) for entry in self.files]
-
-    @property
-    def content(self) -> dict[str, tuple[object, ...]]:
-        """Each path's kind, size, and SHA-256 or link target: equal as long as the data are the same."""
-        return {
-            path: (entry.kind, entry.size, entry.target, entry.sha256) for path, entry in self.by_path.items()
-        }
-
-    @property
-    def warnings(self) -> list[str]:
-        """What a copy leaves out, as sentences: special files, targets of outside links, the excluded."""
-        sentences = [sentence for entry in self.entries if (sentence := _warning(entry))]
-        if self.excluded:
-            sentences.append(f"Left out by name (exclude in the site file): {named(self.excluded)}.")
-        return sentences
+        return (entry for entry in self if entry.kind == "file")
 
 
-def structure_of(entries: Iterable[tuple[str, str, str | None]]) -> str:
-    """Return SHA-256 over the path, kind and target of folders and links, which are sorted by path."""
-    return hashlib.sha256(json.dumps(list(entries)).encode()).hexdigest()
+Aspect = Callable[[ManifestEntry], object]
 
 
-def _entry(fields: Sequence[Any]) -> ManifestEntry:
-    """Return an entry whose texts are shared with the day's other manifests: they are most of its memory."""
-    path, kind, size, mtime_ns, target, sha256, *ctime_ns = fields
-    shared = None if sha256 is None else intern(sha256)
-    return ManifestEntry(intern(checked(path)), intern(kind), size, mtime_ns, target, shared, *ctime_ns)
+def metadata(entry: ManifestEntry) -> object:
+    """Return an entry's :attr:`ManifestEntry.metadata`, for :func:`differing`."""
+    return entry.metadata
 
 
-def _matches(path: str, patterns: Sequence[str]) -> bool:
-    return any(fnmatchcase(part, pattern) for part in path.split("/") for pattern in patterns)
+def content(entry: ManifestEntry) -> object:
+    """Return an entry's :attr:`ManifestEntry.content`, for :func:`differing`."""
+    return entry.content
 
 
-def differing(one: Mapping[str, object], other: Mapping[str, object]) -> list[str]:
-    """Return the paths whose metadata, or content, differs between two manifests, sorted."""
-    return sorted(path for path in one.keys() | other.keys() if one.get(path) != other.get(path))
+Pair = tuple[ManifestEntry | None, ManifestEntry | None]
 
 
-def _warning(entry: ManifestEntry) -> str | None:
-    if entry.kind == "special":
-        return f"{shown(entry.path)} is a FIFO, socket or device: it holds no data and isn't copied."
-    if entry.kind == "link" and _leads_out(entry):
-        return f"The link {shown(entry.path)} leads out of the day: the link is copied, its target isn't."
-    return None
+def differing(one: Manifest, other: Manifest, by: Aspect) -> Iterator[Pair]:
+    """Yield the entries that differ between two manifests, in order; None stands for one that is missing.
+
+    Args:
+        one: a manifest.
+        other: another one.
+        by: what of the entries is compared.
+    """
+    for left, right in pairs(one.compared, other.compared):
+        if left is None or right is None or by(left) != by(right):
+            yield left, right
 
 
-def _leads_out(link: ManifestEntry) -> bool:
-    target = link.target or ""
-    path = posixpath.normpath(posixpath.join(posixpath.dirname(link.path), target))
-    return target.startswith("/") or path == ".." or path.startswith("../")
+def is_newer(now: Manifest, before: Manifest) -> bool:
+    """Return whether anything is new or changed; what is gone doesn't count: its copy may be the only one."""
+    if now.totals.fingerprint == before.totals.fingerprint:
+        return False
+    return any(there for _, there in differing(before, now, metadata))
+
+
+def paths(found: Iterable[Pair]) -> Iterator[str]:
+    """Yield the path of each pair."""
+    for one, other in found:
+        if entry := one or other:
+            yield entry.path
+
+
+def pairs(one: Iterator[ManifestEntry], other: Iterator[ManifestEntry]) -> Iterator[Pair]:
+    """Yield the entries of two manifests side by side, by their paths."""
+    left, right = next(one, None), next(other, None)
+    while left or right:
+        if left and right and left.path == right.path:
+            yield left, right
+            left, right = next(one, None), next(other, None)
+        elif right is None or (left and left.order < right.order):
+            yield left, None
+            left = next(one, None)
+        else:
+            yield None, right
+            right = next(other, None)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from types import MappingProxyType
 
-from include.days.manifest import Manifest
+from include.days.manifest_totals import ManifestTotals
 from include.days.source import SourceDay, SourceState
 from include.models import Day, Model
 from include.ordinal_day import OrdinalDay, window
@@ -84,10 +84,10 @@ class DayPlan(Model):
     reason: str
     at_source: SourceDay
 
-    def space_need(self, copied: Manifest) -> SpaceNeed:
+    def space_need(self, copied: ManifestTotals) -> SpaceNeed:
         """Return what the vault must have free for the day, besides what is in staging already."""
         need_bytes = self.at_source.disk_bytes - copied.disk_bytes
-        need_files = self.at_source.files - len(copied.entries)
+        need_files = self.at_source.files - copied.entries
         return SpaceNeed(str(self.day), max(need_bytes, 0), max(need_files, 0))
 
 

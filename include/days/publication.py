@@ -5,6 +5,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import replace
 from filecmp import cmp
+from itertools import zip_longest
 from pathlib import Path
 
 from include.agent.durable_files import fsync
@@ -14,12 +15,15 @@ from include.days.published import PublishedDay
 from include.days.record import DayRecord, RevisionCause
 from include.days.staged import StagedDay
 from include.errors import BackupError
-from include.vault.files import FILE_MODE, FOLDER_MODE, read_whole, sync
-from include.vault.sha256sums import format_sizes, format_sums, parse_sums
+from include.vault.files import FILE_MODE, FOLDER_MODE, sync
+from include.vault.sha256sums import format_sizes, format_sums, read_sums
 from include.vault.vault import Vault
 
 NO_HARD_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV)
 """A file system without them (exFAT, some CIFS), or a file that has all it may have: the copy stays."""
+
+
+_MODES = {"file": FILE_MODE, "folder": FOLDER_MODE}
 
 
 def publish(vault: Vault, staged: StagedDay, draft: DayRecord, verified: Manifest) -> PublishedDay:
@@ -44,8 +48,10 @@ def publish(vault: Vault, staged: StagedDay, draft: DayRecord, verified: Manifes
     sums, sizes, record = (staged.folder / name for name in ("sums", "sizes", "record"))
     for sidecar in (sums, sizes, record):
         sidecar.unlink(missing_ok=True)  # an earlier try may have left it read-only
-    sums.write_bytes(format_sums(verified.sums))
-    sizes.write_bytes(format_sizes(verified.sizes))
+    with sums.open("wb") as file:
+        file.writelines(format_sums((entry.path, str(entry.sha256)) for entry in verified.files))
+    with sizes.open("wb") as file:
+        file.writelines(format_sizes((entry.path, entry.size) for entry in verified.files))
     if before and not before[-1].damage:  # the intact files of a damaged revision may decay next
         _link_unchanged(before[-1].folder.resolve(), staged.data, verified)
     _make_read_only(staged.data, verified)
@@ -84,8 +90,9 @@ def _cause(before: Sequence[PublishedDay], target: PublishedDay, verified: Manif
 
 def _differ(damaged: PublishedDay, verified: Manifest) -> bool:
     """Return whether the source is known to have other data than a damaged revision was published with."""
+    now = ((entry.path, entry.sha256) for entry in verified.files)
     try:
-        return parse_sums(read_whole(damaged.sums)) != dict(verified.sums)
+        return any(one != other for one, other in zip_longest(read_sums(damaged.sums), now))
     except (BackupError, OSError, ValueError):
         return False
 
@@ -119,8 +126,6 @@ def _same_time(one: Path, other: Path) -> bool:
 
 
 def _make_read_only(data: Path, verified: Manifest) -> None:
-    for entry in verified.files:
-        (data / entry.path).chmod(FILE_MODE)
-    for entry in verified.entries:
-        if entry.kind == "folder":
-            (data / entry.path).chmod(FOLDER_MODE)
+    for entry in verified:
+        if entry.kind in _MODES:
+            (data / entry.path).chmod(_MODES[entry.kind])

@@ -40,13 +40,13 @@ class DayRecord(Model):
         files: the number of regular files.
         bytes: their total size.
         steps: the number of complete time steps; None if descriptors weren't checked.
-        fingerprint: ``Manifest.fingerprint`` of the source when it was copied.
+        fingerprint: ``ManifestTotals.fingerprint`` of the source when it was copied.
         warnings: what the copy doesn't include, as sentences.
         run: the Airflow run that made it.
         copied: when the copy was complete.
         copy_seconds: the duration of the copy.
         verifications: when and how it was verified, oldest first.
-        structure: ``Manifest.structure`` of the copy.
+        structure: ``ManifestTotals.structure`` of the copy.
     """
 
     day: Day

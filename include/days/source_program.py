@@ -3,8 +3,9 @@
 Standard library only, Python 3.8 and later; ``remote/program.py`` sends it there.
 
     {"survey": ["2026/268"], "root": "/data/supim"}  which of these folders exist, and their entries
-    {"hash": "2026/268", "root": "/data/supim"}      the same for one folder, with SHA-256 of each file
+    {"hash": "2026/268", "root": "/data/supim"}      the entries of one folder, with SHA-256 of each file
 
+The entries of a folder come in lines ``{"folder": "2026/268", "entries": [...]}``, before an empty object.
 It answers errors as ``{"error": class, "message": text}``.
 """
 
@@ -12,20 +13,33 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Any
+from typing import Any, Dict, Iterator
 
-from include.days.folder_scan import hashed, scanned_if_present
+from include.days.folder_scan import Entry, described, hashed, in_lines, is_folder, walk
 from include.remote.line_server import serve
 
 
-def answer(request: dict[str, Any]) -> dict[str, Any]:
+def answer(request: dict[str, Any]) -> Iterator[Dict[str, Any]]:
     """Answer a request."""
     root = os.fsencode(request["root"])
     if "hash" in request:
-        return hashed(os.path.join(root, os.fsencode(request["hash"])))
-    os.listdir(root)  # fails if the source isn't mounted, which isn't a source without days
-    folders = [(name, os.path.join(root, os.fsencode(name))) for name in request["survey"]]
-    return {name: scan for name, folder in folders for scan in scanned_if_present(folder)}
+        folder = os.path.join(root, os.fsencode(request["hash"]))
+        yield from in_lines(hashed(folder, walk(folder)), folder=request["hash"])
+    else:
+        os.listdir(root)  # fails if the source isn't mounted, which isn't a source without days
+        for name in request["survey"]:
+            yield from _surveyed(name, os.path.join(root, os.fsencode(name)))
+    yield {}
+
+
+def _surveyed(name: str, folder: bytes) -> Iterator[Dict[str, Any]]:
+    try:
+        if not is_folder(folder):
+            return
+        entries: Iterator[Entry] = described(folder, walk(folder))
+    except PermissionError as error:
+        entries = iter([[".", "unreadable", 0, 0, error.strerror, None, 0]])
+    yield from in_lines(entries, folder=name)
 
 
 def main() -> int:

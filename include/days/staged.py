@@ -8,6 +8,8 @@ from pathlib import Path
 from include.agent.durable_files import fsync
 from include.days import folder_scan
 from include.days.manifest import Manifest
+from include.days.manifest_builder import manifest_of
+from include.days.manifest_totals import ManifestTotals
 from include.ordinal_day import OrdinalDay
 
 
@@ -36,12 +38,12 @@ class StagedDay:
     @property
     def source_manifest(self) -> Path:
         """The source's manifest, hashed there; written when the copy is complete."""
-        return self.folder / "source.json"
+        return self.folder / "source.json.gz"
 
     @property
     def draft(self) -> Path:
         """The record and the copy's manifest; written when the copy is verified."""
-        return self.folder / "draft.json"
+        return self.folder / "draft.json.gz"
 
     @property
     def publishing(self) -> Path:
@@ -49,11 +51,17 @@ class StagedDay:
         return self.folder / "publishing"
 
     @property
-    def copied(self) -> Manifest:
-        """What was copied before, without hashes."""
+    def copied(self) -> ManifestTotals:
+        """How much was copied before."""
         if not self.data.exists():
-            return Manifest(())
-        return Manifest.read(folder_scan.scanned(os.fsencode(self.data)))
+            return ManifestTotals()
+        return manifest_of(folder_scan.walk(os.fsencode(self.data))).totals
+
+    def descriptors(self, copy: Manifest) -> dict[str, str]:
+        """Return the texts of the copy's GrADS descriptors by their paths."""
+        named = (list(entry) for entry in copy.files if folder_scan.is_descriptor(entry.path, entry.kind))
+        described = folder_scan.described(os.fsencode(self.data), named)
+        return {entry[0]: entry[-1] for entry in described if len(entry) == folder_scan.DESCRIBED_FIELDS}
 
     def begin_copy(self) -> None:
         """Prepare for rsync: keep what was copied before, remove the results of its verification."""

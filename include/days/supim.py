@@ -2,13 +2,14 @@
 
 import posixpath
 import re
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from include.days import grads
-from include.days.folder_scan import DESCRIPTOR
+from include.days.folder_scan import DESCRIPTOR, is_descriptor
 from include.days.manifest import Manifest
-from include.names import shown
+from include.names import Names, shown
 from include.ordinal_day import OrdinalDay
 
 _NAME = re.compile(
@@ -49,13 +50,17 @@ def completeness(
         descriptors: the text of each descriptor by its path.
         steps_per_day: the time steps of a complete day; None accepts any number except 0.
     """
+    parsed = {path: _parsed(day, path, text) for path, text in sorted(descriptors.items())}
+    wanted = {data for found in parsed.values() if not isinstance(found, str) for data, _ in found.data}
+    sizes, unread = _data_sizes(manifest, wanted, descriptors)
     problems, minutes = list[str](), set[int]()  # by time: the same step in two folders is one step
-    for path, text in sorted(descriptors.items()):
-        try:
-            minutes |= _minutes(day, manifest, path, text)
-        except grads.DescriptorError as wrong:
-            problems.append(f"{shown(path)}: {wrong}.")
-    problems += [f"{shown(path)} can't be read as a descriptor." for path in _unread(manifest, descriptors)]
+    for path, found in parsed.items():
+        problem = found if isinstance(found, str) else _data_problem(found, sizes)
+        if isinstance(found, str) or problem:
+            problems.append(f"{shown(path)}: {problem}.")
+        else:
+            minutes |= found.minutes
+    problems += [f"{unread} can't be read as a descriptor."] if unread else []
     steps = len(minutes)
     if not descriptors:
         problems.append("The folder holds no descriptor.")
@@ -73,32 +78,49 @@ def minute_of(day: OrdinalDay, name: str) -> int | None:
     return minute if minute < _MINUTES_PER_DAY and int(match["minute"]) < _MINUTES_PER_HOUR else None
 
 
-def _unread(manifest: Manifest, descriptors: Mapping[str, str]) -> list[str]:
-    named = (entry.path for entry in manifest.files if posixpath.basename(entry.path).startswith(DESCRIPTOR))
-    return [path for path in named if path not in descriptors]
+class _Steps(NamedTuple):
+    """The data files of a descriptor, by their paths in the folder, with their sizes; and their minutes."""
+
+    data: tuple[tuple[str, int], ...]
+    minutes: set[int]
 
 
-def _minutes(day: OrdinalDay, manifest: Manifest, path: str, text: str) -> set[int]:
-    """Return the minutes of the day whose time steps a descriptor has, once its data files are complete.
-
-    Raises:
-        DescriptorError: they aren't, or the descriptor isn't one of the day.
-    """
+def _parsed(day: OrdinalDay, path: str, text: str) -> _Steps | str:
+    """Return what a descriptor says, or what is wrong with it."""
     first = minute_of(day, posixpath.basename(path))
     if first is None:
-        raise grads.DescriptorError(f"its name is not one of day {day}")
-    descriptor = grads.parse(text)
-    for data, size in descriptor.files.items():
-        _require_data(manifest, path, data, size)
-    return descriptor.times.minutes(first, _MINUTES_PER_DAY)
+        return f"its name is not one of day {day}"
+    try:
+        descriptor = grads.parse(text)
+        data = tuple((_in_folder(path, name), size) for name, size in descriptor.files.items())
+        return _Steps(data, descriptor.times.minutes(first, _MINUTES_PER_DAY))
+    except grads.DescriptorError as wrong:
+        return str(wrong)
 
 
-def _require_data(manifest: Manifest, path: str, data: str, size: int) -> None:
+def _in_folder(path: str, data: str) -> str:
     if not data.startswith("^"):
         raise grads.DescriptorError(f"its data file {shown(data)} is named outside the day's folder")
-    data = posixpath.join(posixpath.dirname(path), data[1:])
-    entry = manifest.by_path.get(data)
-    if entry is None or entry.kind != "file":
-        raise grads.DescriptorError(f"its data file {shown(data)} is missing")
-    if entry.size != size:
-        raise grads.DescriptorError(f"its data file {shown(data)} holds {entry.size:,} of {size:,} bytes")
+    return posixpath.join(posixpath.dirname(path), data[1:])
+
+
+def _data_sizes(
+    manifest: Manifest, wanted: Container[str], descriptors: Container[str]
+) -> tuple[dict[str, int], Names]:
+    """Return the sizes of the data files, and the descriptors that weren't read, in one pass."""
+    sizes, unread = dict[str, int](), Names()
+    for entry in manifest.files:
+        if entry.path in wanted:
+            sizes[entry.path] = entry.size
+        if is_descriptor(entry.path, entry.kind) and entry.path not in descriptors:
+            unread.add(entry.path)
+    return sizes, unread
+
+
+def _data_problem(steps: _Steps, sizes: Mapping[str, int]) -> str:
+    for path, size in steps.data:
+        if path not in sizes:
+            return f"its data file {shown(path)} is missing"
+        if sizes[path] != size:
+            return f"its data file {shown(path)} holds {sizes[path]:,} of {size:,} bytes"
+    return ""

@@ -1,5 +1,7 @@
 """The end of ``program.py`` that runs on the host: answers JSON requests, one per line.
 
+An answer is a line of JSON, an object. What may be long comes before it, in lines with ``entries``.
+
 Standard library only, Python 3.8 and later, like everything that runs on a host.
 """
 
@@ -8,12 +10,14 @@ from __future__ import annotations
 import json
 import sys
 import threading
-from typing import Any, Callable, Dict
+from typing import Any, Callable, Dict, Iterable
 
 from include.agent.heartbeat import heartbeat
 from include.agent.watched_input import WatchedInput
 
-Answer = Callable[[Dict[str, Any]], Dict[str, Any]]
+Line = Dict[str, Any]
+Answer = Callable[[Line], Line | Iterable[Line]]
+"""Returns the lines of an answer to a request, or the only one."""
 
 
 def serve(answer: Answer) -> int:
@@ -28,9 +32,15 @@ def serve(answer: Answer) -> int:
                 continue  # a sign of life
             try:
                 reply = answer(json.loads(line))
+                for part in [reply] if isinstance(reply, dict) else reply:
+                    _send(part, output)
             except (OSError, KeyError, TypeError, ValueError) as error:
-                reply = {"error": type(error).__name__, "message": str(error)}
-            with output:
-                sys.stdout.write(json.dumps(reply) + "\n")
-                sys.stdout.flush()
+                _send({"error": type(error).__name__, "message": str(error)}, output)
     return 0
+
+
+def _send(line: Line, output: threading.Lock) -> None:
+    text = json.dumps(line) + "\n"
+    with output:
+        sys.stdout.write(text)
+        sys.stdout.flush()

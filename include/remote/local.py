@@ -10,6 +10,7 @@ from pathlib import Path
 from include.errors import BackupError, TransientError
 from include.remote.failures import killing_signal
 from include.remote.ssh import DIE_WITH_PARENT
+from include.remote.transport import LONGEST_LINE
 
 
 class LocalTransport:
@@ -48,9 +49,17 @@ class LocalSession:
             BackupError: the process has ended; the message has its exit status.
         """
         self._send(line + b"\n")
-        for answer in self._process.stdout or ():
-            if answer.strip():
-                return answer
+        return self.next_line()
+
+    def next_line(self) -> bytes:
+        """Return the next line that isn't blank; of one longer than ``LONGEST_LINE``, its beginning.
+
+        Raises:
+            BackupError: the process has ended; the message has its exit status.
+        """
+        while self._process.stdout and (line := self._process.stdout.readline(LONGEST_LINE + 1)):
+            if line.strip():
+                return line
         raise self._ended()
 
     def beat(self) -> None:

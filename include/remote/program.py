@@ -2,14 +2,18 @@
 
 import json
 import shlex
+from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any, Self
 
 from include.agent.heartbeat import beating
-from include.errors import BackupError
+from include.errors import BackupError, UnexpectedAnswerError
 from include.remote.local import LocalTransport
 from include.remote.transport import Session, Transport
 from include.remote.zipapps import Zipapp
+from include.shapes import ShapeError
+
+Take = Callable[[dict[str, Any]], None]
 
 # The zip runs from memory (memfd_create(2)): Python needs a file, and the disk may be full or read-only.
 _BOOTSTRAP = (
@@ -50,21 +54,39 @@ class RemoteProgram:
             self._session.close()
             self._session = None
 
-    def ask(self, request: dict[str, Any]) -> dict[str, Any]:
+    def ask(self, request: dict[str, Any], take: Take | None = None) -> dict[str, Any]:
         """Send a request and return the answer.
 
+        Args:
+            request: the request.
+            take: called with each line of ``entries`` before the answer, as it comes.
+
         Raises:
-            BackupError: the request can't be sent, or the answer isn't JSON; TransientError if transient.
+            BackupError: the request can't be sent; TransientError if transient.
+            UnexpectedAnswerError: the answer isn't JSON, or ``take`` raised ShapeError.
         """
         if not self._session:
             self._session = self._transport.open(start_command(self._zipapp), self._zipapp.content)
             self._beating.enter_context(beating(self._session.beat))
         try:
-            line = self._session.ask(json.dumps(request).encode())
-        except BackupError:
+            answer = parsed(self._session.ask(json.dumps(request).encode()), self._peer)
+            while take and "entries" in answer:
+                take(answer)
+                answer = parsed(self._session.next_line(), self._peer)
+        except ShapeError as wrong:
+            raise self.unexpected(wrong) from wrong
+        except BaseException:
             self.close()  # a late answer must not be taken for the next request's
             raise
-        return parsed(line, self._peer)
+        return answer
+
+    def unexpected(self, wrong: ShapeError) -> UnexpectedAnswerError:
+        """End the session, and return the error of a program that answers in another form than agreed."""
+        self.close()
+        return UnexpectedAnswerError(
+            f"Unexpected answer: {self._peer} sent what its program never writes: {wrong}. Nothing was made "
+            "of it. Find out what changes the program's output there, or who."
+        )
 
 
 def start_command(zipapp: Zipapp) -> str:
@@ -74,7 +96,7 @@ def start_command(zipapp: Zipapp) -> str:
 
 
 def parsed(
-    line: bytes | bytearray | memoryview, peer: str, error: type[BackupError] = BackupError
+    line: bytes | bytearray | memoryview, peer: str, error: type[BackupError] = UnexpectedAnswerError
 ) -> dict[str, Any]:
     """Parse a line as a JSON object.
 
@@ -85,7 +107,7 @@ def parsed(
     """
     try:
         answer = json.loads(bytes(line))
-    except ValueError:
+    except (ValueError, RecursionError):  # cut off, too; or a thousand lists in each other
         answer = None
     if not isinstance(answer, dict):
         raise error(

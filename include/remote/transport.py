@@ -4,6 +4,9 @@ from typing import NamedTuple, Protocol
 
 from include.remote.ssh import Endpoint
 
+LONGEST_LINE = 16 << 20
+"""Bytes of a line of a program's answer; what may be longer comes in several lines."""
+
 
 class CommandResult(NamedTuple):
     """The result of a command: its exit status, its standard output, and its standard error as text."""
@@ -22,6 +25,13 @@ class Session(Protocol):
         Raises:
             SourceUnreachableError: the connection is broken, or silent.
             BackupError: the program has ended; the message has its exit status and standard error.
+        """
+
+    def next_line(self) -> bytes:
+        """Return the next line that isn't blank; of one longer than ``LONGEST_LINE``, its beginning.
+
+        Raises:
+            SourceUnreachableError, BackupError: as :meth:`ask`.
         """
 
     def beat(self) -> None:

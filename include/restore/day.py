@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from include.days.archive import DayArchive
-from include.days.manifest import Manifest, differing
+from include.days.manifest import Manifest, content, differing
+from include.days.manifest import paths as paths_of
+from include.days.manifest_builder import manifest_with
 from include.days.published import PublishedDay
 from include.errors import DayNotVerifiedError, TargetOccupiedError, TransientError
 from include.names import named
@@ -62,7 +64,9 @@ class DayRestore:
         started = time.monotonic()
         chosen = choose(self.day, self._revisions, self.request.revision)
         selected = self._verified(chosen.published)
-        self.log(f"{self.day}: {counted(len(selected.files), 'file')} of {chosen.published.folder} verified.")
+        self.log(
+            f"{self.day}: {counted(selected.totals.files, 'file')} of {chosen.published.folder} verified."
+        )
         with self.target:
             at_target = self.target.survey(self.day, selected)
             at_target.require_usable(self.target.name)
@@ -86,22 +90,22 @@ class DayRestore:
     def _send(
         self, published: PublishedDay, selected: Manifest, at_target: TargetDay, steps: list[RestoreStep]
     ) -> None:
-        sent = Manifest(tuple(step.entry for step in steps if step.writes))
-        if sent.entries or at_target.answer["left"]:
+        sent = manifest_with(step.entry for step in steps if step.writes)
+        if sent.totals.entries or at_target.state.left:
             arrived = self.target.receive(at_target, published.folder, steps, self.log)
             self._require_arrived(sent, arrived)
             self.target.publish(steps)
             self._log_steps(steps, RestoreAction.OVERWRITE)
         restored = self.target.survey(self.day, selected).manifest
-        if wrong := differing(selected.content, restored.content):
+        if wrong := list(paths_of(differing(selected, restored, content))):
             raise TransientError(
                 f"{self.day} isn't restored: {named(wrong)} at {self.target.name} differs from the vault. "
                 "Another program may be writing there. A retry checks it again."
             )
 
     def _require_arrived(self, sent: Manifest, arrived: Manifest) -> None:
-        if wrong := [path for path in sent.content if sent.content[path] != arrived.content.get(path)]:
-            self.target.discard([entry.path for entry in sent.entries if entry.kind != "folder"])
+        if wrong := [ours.path for ours, _ in differing(sent, arrived, content) if ours]:
+            self.target.discard([entry.path for entry in sent if entry.kind != "folder"])
             raise TransientError(
                 f"{self.day} isn't restored: checksum mismatch of {named(wrong)} at {self.target.name}. "
                 "The day's folder wasn't changed. A retry sends it again."
@@ -127,23 +131,22 @@ class DayRestore:
         return matching
 
     def _reserve(self, at_target: TargetDay) -> int:
-        same_disk = self.target.is_local and at_target.answer["device"] == self.vault.root.stat().st_dev
+        same_disk = self.target.is_local and at_target.state.device == self.vault.root.stat().st_dev
         return self.reserve_bytes if same_disk else 0
 
     def _item(
         self, chosen: ChosenRevision, selected: Manifest, steps: list[RestoreStep], seconds: float
     ) -> Item:
-        moved = Manifest(tuple(step.entry for step in steps if step.writes))
+        moved = manifest_with(step.entry for step in steps if step.writes).totals
         replaced = paths(steps, RestoreAction.OVERWRITE)
         would = "would be " if self.request.dry_run else ""
         only = f" Only files that match {self.request.pattern}." if self.request.pattern != EVERYTHING else ""
-        sent = counted(len(moved.files), "file")
-        left = len(selected.files) - len(moved.files)
+        sent = counted(moved.files, "file")
+        left = selected.totals.files - moved.files
         overwritten = f"{counted(len(replaced), 'different file')} {would}overwritten there: "
         warnings = [overwritten + named(replaced, MOST_NAMED) + "."] if replaced else []
-        verification = (
-            f"SHA-256 of {counted(len(selected.files), 'file')} equal in the vault and at {self.target.name}"
-        )
+        equal = counted(selected.totals.files, "file")
+        verification = f"SHA-256 of {equal} equal in the vault and at {self.target.name}"
         return Item(
             name=str(self.day),
             own=True,
@@ -151,7 +154,7 @@ class DayRestore:
             outcome=Outcome.WOULD_RESTORE if self.request.dry_run else Outcome.RESTORED,
             reason=f"To {self.target.name}: {sent} {would}sent, {left:,} there already.{only}",
             size_bytes=moved.bytes,
-            files=len(moved.files),
+            files=moved.files,
             seconds=seconds,
             verification=None if self.request.dry_run else verification,
             revision=chosen.published.revision,

@@ -4,7 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from include.days.manifest import Manifest, ManifestEntry
+from include.days.manifest import Manifest
+from include.days.manifest_entry import ManifestEntry
 
 
 class RestoreAction(StrEnum):
@@ -45,8 +46,8 @@ def decide(selected: Manifest, existing: Manifest, *, overwrite: bool) -> list[R
         overwrite: whether a different file or link may be replaced. A folder is never replaced, and nothing
             is replaced by a folder: it could be a link that leads elsewhere.
     """
-    at_target = {entry.path: entry for entry in existing.entries}
-    return [_step(entry, at_target.get(entry.path), overwrite=overwrite) for entry in selected.entries]
+    at_target = {entry.path: entry for entry in existing}
+    return [_step(entry, at_target.get(entry.path), overwrite=overwrite) for entry in selected]
 
 
 def paths(steps: Iterable[RestoreStep], action: RestoreAction) -> list[str]:
@@ -69,9 +70,4 @@ def _step(selected: ManifestEntry, existing: ManifestEntry | None, *, overwrite:
 
 
 def _same(one: ManifestEntry, other: ManifestEntry) -> bool:
-    return (one.kind, one.size, one.target, one.sha256) == (
-        other.kind,
-        other.size,
-        other.target,
-        other.sha256,
-    )
+    return one.content == other.content

@@ -7,7 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from include.days import folder_scan
-from include.days.manifest import Manifest, ManifestEntry
+from include.days.manifest import Manifest
+from include.days.manifest_builder import manifest_of, manifest_with
+from include.days.manifest_entry import ManifestEntry
 from include.days.published import PublishedDay
 from include.errors import BackupError, DayNotVerifiedError, NotInVaultError, VaultError
 from include.names import matches, named, shown
@@ -16,6 +18,7 @@ from include.vault.files import read_whole
 from include.vault.sha256sums import parse_sums
 
 EVERYTHING = "*"
+NOTHING = manifest_with(())
 
 
 @dataclass(frozen=True)
@@ -71,7 +74,7 @@ def verify(published: PublishedDay, pattern: str, others: Sequence[PublishedDay]
         wrong, selected = _compare_with_sums(published, pattern)
     except PermissionError as refused:
         raise VaultError(f"The vault's copy {published.folder} can't be read: {refused}.") from refused
-    if not selected.entries and not wrong:
+    if not selected.totals.entries and not wrong:
         raise NotInVaultError(
             f"No file in {published.folder} matches {shown(pattern)}. Nothing was restored."
         )
@@ -87,11 +90,11 @@ def verify(published: PublishedDay, pattern: str, others: Sequence[PublishedDay]
 def matching(manifest: Manifest, pattern: str) -> Manifest:
     """Return the files and links that match, with the folders above them; empty folders only for ``*``."""
     if pattern == EVERYTHING:
-        return Manifest(tuple(entry for entry in manifest.entries if entry.kind != "special"))
-    data = (entry for entry in manifest.entries if entry.kind in ("file", "link"))
+        return manifest_with(manifest.compared)
+    data = (entry for entry in manifest if entry.kind in ("file", "link"))
     hits = {entry.path for entry in data if _matches(entry, pattern)}
     with_folders = hits | {folder for path in hits for folder in _above(path)}
-    return Manifest(tuple(entry for entry in manifest.entries if entry.path in with_folders))
+    return manifest_with(entry for entry in manifest if entry.path in with_folders)
 
 
 def _of_number(day: OrdinalDay, revisions: Sequence[PublishedDay], number: int) -> PublishedDay:
@@ -116,22 +119,21 @@ def _compare_with_sums(published: PublishedDay, pattern: str) -> tuple[str, Mani
     except PermissionError:
         raise
     except (OSError, ValueError, BackupError) as error:
-        return f"its list {published.sums.name} can't be read ({error})", Manifest(())
-    entries, unreadable = folder_scan.listed(os.fsencode(published.folder))
-    found = Manifest.read({"entries": entries, "unreadable": unreadable})
+        return f"its list {published.sums.name} can't be read ({error})", NOTHING
+    found = manifest_of(folder_scan.walk(os.fsencode(published.folder)))
     if found.unreadable:
-        return f"{named(path for path, _ in found.unreadable)} can't be read", Manifest(())
+        return f"{found.unreadable} can't be read", NOTHING
     selected = matching(found, pattern)
     with ThreadPoolExecutor(os.cpu_count() or 1) as threads:
         hashes = dict(threads.map(lambda entry: (entry.path, _sha256(published, entry)), selected.files))
     lost = {entry.path for entry in matching(_files(sums), pattern).files} - hashes.keys()
     wrong = sorted(lost | {path for path, sha256 in hashes.items() if sums.get(path) != sha256})
-    verified = tuple(entry._replace(sha256=hashes.get(entry.path)) for entry in selected.entries)
-    return f"{named(wrong)} isn't as published" if wrong else "", Manifest(verified)
+    verified = manifest_with(entry._replace(sha256=hashes.get(entry.path)) for entry in selected)
+    return f"{named(wrong)} isn't as published" if wrong else "", verified
 
 
 def _files(sums: dict[str, str]) -> Manifest:
-    return Manifest(tuple(ManifestEntry(path, "file", 0, 0, None, sha256) for path, sha256 in sums.items()))
+    return manifest_with(ManifestEntry(path, "file", 0, 0, None, sha256) for path, sha256 in sums.items())
 
 
 def _sha256(published: PublishedDay, entry: ManifestEntry) -> str:
@@ -166,7 +168,7 @@ def _advice(damaged: PublishedDay, pattern: str, others: Sequence[PublishedDay])
 
 def _is_intact(published: PublishedDay, pattern: str) -> bool:
     wrong, selected = _compare_with_sums(published, pattern)
-    return not wrong and bool(selected.entries)
+    return not wrong and selected.totals.entries > 0
 
 
 def _matches(entry: ManifestEntry, pattern: str) -> bool:

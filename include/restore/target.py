@@ -4,9 +4,11 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from include.days.manifest import Manifest
+from include.days.manifest_builder import ManifestBuilder, manifest_with
+from include.days.manifest_entry import ManifestEntry
 from include.errors import (
     BackupError,
     RescheduleError,
@@ -19,12 +21,16 @@ from include.names import shown
 from include.ordinal_day import FolderPattern, OrdinalDay
 from include.remote import rsync
 from include.remote.local import LocalTransport
-from include.remote.program import RemoteProgram
+from include.remote.program import RemoteProgram, Take
 from include.remote.ssh import connected
 from include.remote.transport import Transport
 from include.remote.zipapps import LINE_SERVER, Zipapp, zipapp
 from include.restore.plan import RestoreAction, RestoreStep
-from include.text import size
+from include.restore.target_state import TargetState
+from include.shapes import ShapeError, field_of
+from include.text import size, visible
+
+_Read = TypeVar("_Read")
 
 
 @dataclass(frozen=True)
@@ -32,16 +38,12 @@ class TargetDay:
     """What the target has of a day before it is restored.
 
     Args:
-        day: the day's folder there, absolute and without links.
-        found: the names under which the day's folder exists there; with more than one, a person must choose.
+        state: the state of the target.
         manifest: what exists there of the selected paths, hashed there.
-        answer: the full answer of :meth:`TargetFolder.do_survey` in ``target_program.py``.
     """
 
-    day: str
-    found: tuple[str, ...]
+    state: TargetState
     manifest: Manifest
-    answer: dict[str, Any]
 
     def require_usable(self, name: str) -> None:
         """Check that the folder can be restored to.
@@ -53,25 +55,24 @@ class TargetDay:
             TargetError: it is in a vault, its parent doesn't exist, or it can't be read.
             TargetOccupiedError: the day's name isn't a folder, or two folders have it.
         """
-        if self.answer["vault"] is not None:
+        state = self.state
+        if state.vault:
             raise TargetError(
-                f"{name} is in the vault {shown(self.answer['vault'])}. Restore to a folder outside of it."
+                f"{name} is in the vault {shown(state.vault)}. Restore to a folder outside of it."
             )
-        if not self.answer["above"]:
+        if not state.above:
             raise TargetError(f"The parent folder of {name} doesn't exist. Mount its disk, or create it.")
-        if len(self.found) > 1:
-            both = " and ".join(map(shown, self.found))
+        if len(state.found) > 1:
+            both = " and ".join(map(shown, state.found))
             raise TargetOccupiedError(
                 f"{name} has the day twice, as {both}. Remove one, or name another folder."
             )
-        if not self.answer["is_folder"]:
+        if not state.is_folder:
             raise TargetOccupiedError(
-                f"{name} has something at {shown(self.day)} that isn't a folder. Move it away."
+                f"{name} has something at {shown(state.day)} that isn't a folder. Move it away."
             )
         if self.manifest.unreadable:
-            raise TargetError(
-                f"{name}: {shown(self.manifest.unreadable[0][0])} of the day can't be read there."
-            )
+            raise TargetError(f"{name}: {self.manifest.unreadable} of the day can't be read there.")
 
     def require_space(self, steps: Iterable[RestoreStep], reserve_bytes: int, name: str) -> None:
         """Check that there is space for all that will be sent.
@@ -84,20 +85,20 @@ class TargetDay:
         Raises:
             TargetError: there isn't; the message has the missing bytes or files.
         """
-        sent = Manifest(tuple(step.entry for step in steps if step.writes))
-        need = max(sent.disk_bytes - self.answer["left_bytes"], 0) if sent.entries else 0
-        lacking = need + reserve_bytes - self.answer["free_bytes"]
+        sent = manifest_with(step.entry for step in steps if step.writes).totals
+        need = max(sent.disk_bytes - self.state.left_bytes, 0) if sent.entries else 0
+        lacking = need + reserve_bytes - self.state.free_bytes
         if need and lacking > 0:
             reserve = f" and {size(reserve_bytes)} in reserve" if reserve_bytes else ""
-            free = size(self.answer["free_bytes"])
+            free = size(self.state.free_bytes)
             raise TargetError(
                 f"{name} needs {size(need)} for the day{reserve}, and has {free} free: "
                 f"{size(lacking)} short. Nothing was written. Free space there."
             )
-        if len(sent.entries) > self.answer["free_files"]:
+        if sent.entries > self.state.free_files:
             raise TargetError(
-                f"{name} needs {len(sent.entries):,} more files, and has "
-                f"inodes for {self.answer['free_files']:,}. Nothing was written. Remove files there."
+                f"{name} needs {sent.entries:,} more files, and has "
+                f"inodes for {self.state.free_files:,}. Nothing was written. Remove files there."
             )
 
 
@@ -144,8 +145,11 @@ class RestoreTarget:
             BackupError: the target can't be used; TransientError if a retry may succeed.
         """
         folders = self.pattern.candidates(day)
-        answer = self._ask(do="survey", root=self.root, folders=folders, selected=_kinds(selected))
-        return TargetDay(answer["day"], tuple(answer["found"]), Manifest.read(answer), answer)
+        there = ManifestBuilder()
+        answer = self._ask(
+            there.take, do="survey", root=self.root, folders=folders, selected=_kinds(selected)
+        )
+        return TargetDay(self._read(TargetState.of, answer), there.manifest())
 
     def receive(
         self, at_target: TargetDay, folder: Path, steps: list[RestoreStep], log: Callable[[str], None]
@@ -165,15 +169,18 @@ class RestoreTarget:
             SourceUnreachableError: the connection broke.
         """
         sent = [step.entry for step in steps if step.writes]
-        kinds = _kinds(Manifest(tuple(step.entry for step in steps)))
-        staging: str = self._ask(do="begin", day=at_target.day, selected=kinds)["staging"]
+        kinds = _kinds(step.entry for step in steps)
+        answer = self._ask(do="begin", day=at_target.state.day, selected=kinds)
+        staging = self._read(lambda begun: field_of(begun, "staging", str), answer)
         with self._explained(), ExitStack() as opened:
             config = None
             if not isinstance(self.transport, LocalTransport):
                 config = opened.enter_context(connected(self.transport.endpoint))
             into = rsync.Destination(staging, self.name, config)
             rsync.push(folder, [entry.path for entry in sent], into, log)
-        return Manifest.read(self._ask(do="hash"))
+        arrived = ManifestBuilder()
+        self._ask(arrived.take, do="hash")
+        return arrived.manifest()
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
@@ -204,13 +211,21 @@ class RestoreTarget:
         ]
         self._ask(do="publish", steps=moves)
 
-    def _ask(self, **request: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
-        reply = self._program.ask(request)
+    def _ask(self, take: Take | None = None, **request: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
+        reply = self._program.ask(request, take)
         if "error" in reply:
-            raise self._refusal(reply.get("errno", ""), reply["message"])
+            raise self._read(self._refusal, reply)
         return reply
 
-    def _refusal(self, code: str, message: str) -> BackupError:
+    def _read(self, read: Callable[[dict[str, Any]], _Read], answer: dict[str, Any]) -> _Read:
+        try:
+            return read(answer)
+        except ShapeError as wrong:
+            raise self._program.unexpected(wrong) from wrong
+
+    def _refusal(self, reply: dict[str, Any]) -> BackupError:
+        message = visible(field_of(reply, "message", str))
+        code = field_of(reply, "errno", str) if "errno" in reply else ""
         if code == "EAGAIN":
             return RescheduleError(
                 f"Another restore of the day is running at {self.name}; trying again later."
@@ -235,8 +250,8 @@ _REFUSED = {
 }
 
 
-def _kinds(manifest: Manifest) -> dict[str, str]:
-    return {entry.path: entry.kind for entry in manifest.entries}
+def _kinds(entries: Iterable[ManifestEntry]) -> dict[str, str]:
+    return {entry.path: entry.kind for entry in entries}
 
 
 def target_program() -> Zipapp:

@@ -11,7 +11,7 @@ It needs Python 3.8 and its standard library; ``remote/program.py`` starts it.
 
 Files arrive in a staging folder beside the day, ``.268.restoring``. Once they are verified, each is moved to
 its name by link(2), which fails if the name exists. A kernel lock on the staging folder, which ends with this
-process, keeps a second restore out.
+process, keeps a second restore out. Entries come in lines before the answer (``folder_scan.in_lines``).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import os
 import stat
 import subprocess
 import sys
-from typing import Any
+from typing import Any, Dict, Iterator
 
 from include.days import folder_scan
 from include.remote.line_server import serve
@@ -42,17 +42,18 @@ class TargetFolder:
         self.staging = b""
         self._lock = -1
 
-    def answer(self, request: dict[str, Any]) -> dict[str, Any]:
+    def answer(self, request: dict[str, Any]) -> Iterator[Dict[str, Any]]:
         """Handle a request; an OSError becomes an answer with its ``errno``."""
         arguments = dict(request)
         try:
-            return dict(getattr(self, "do_" + arguments.pop("do"))(**arguments))
+            answer = getattr(self, "do_" + arguments.pop("do"))(**arguments)
+            yield from [answer] if isinstance(answer, dict) else answer
         except OSError as error:
             code = errno.errorcode.get(error.errno or 0, "")
-            return {"error": type(error).__name__, "errno": code, "message": str(error)}
+            yield {"error": type(error).__name__, "errno": code, "message": str(error)}
 
-    def do_survey(self, root: str, folders: list[str], selected: dict[str, str]) -> dict[str, Any]:
-        """Return the day's folder, what exists there of the selected paths, and the free space.
+    def do_survey(self, root: str, folders: list[str], selected: dict[str, str]) -> Iterator[Dict[str, Any]]:
+        """Return what exists of the selected paths in the day's folder, its state, and the free space.
 
         Args:
             root: the folder that contains the years.
@@ -62,19 +63,16 @@ class TargetFolder:
         top = _bytes(root)
         found = [folder for folder in folders if os.path.lexists(os.path.join(top, _bytes(folder)))]
         day = os.path.realpath(os.path.join(top, _bytes((found or folders)[0])))
-        there = (
-            folder_scan.hashed(day, selected) if os.path.lexists(day) else {"entries": [], "unreadable": []}
-        )
+        there = (entry for entry in folder_scan.walk(day) if entry[0] in selected or entry[1] == "unreadable")
+        yield from folder_scan.in_lines(folder_scan.hashed(day, there))
         parent = _nearest_existing(os.path.dirname(day))
         space = os.statvfs(parent)
-        return {
+        yield {
             "day": _text(day),
             "found": found,
             "is_folder": not found or os.path.isdir(day),
             "above": os.path.isdir(os.path.dirname(os.path.realpath(top))),
             "vault": _vault_around(day),
-            "entries": [entry for entry in there["entries"] if entry[0] in selected],
-            "unreadable": there["unreadable"],
             "left": os.path.lexists(_staging_of(day)),
             "left_bytes": _allocated_bytes(_staging_of(day)),
             "free_bytes": space.f_bavail * space.f_frsize,
@@ -98,10 +96,11 @@ class TargetFolder:
                 os.rmdir(full) if kind == "folder" else os.unlink(full)
         return {"staging": _text(self.staging)}
 
-    def do_hash(self) -> dict[str, Any]:
+    def do_hash(self) -> Iterator[Dict[str, Any]]:
         """Flush what has arrived to the disk, and return it with its SHA-256."""
         _sync(self.staging)
-        return folder_scan.hashed(self.staging)
+        yield from folder_scan.in_lines(folder_scan.hashed(self.staging, folder_scan.walk(self.staging)))
+        yield {}
 
     def do_probe(self) -> dict[str, Any]:
         """Write a small file to the staging folder, to find out why files can't be written."""
@@ -274,13 +273,13 @@ def _nearest_existing(folder: bytes) -> bytes:
     return folder
 
 
-def _vault_around(folder: bytes) -> str | None:
-    """Return the vault that contains a folder, or None."""
+def _vault_around(folder: bytes) -> str:
+    """Return the vault that contains a folder; empty if none does."""
     while True:
         if os.path.lexists(os.path.join(folder, MARKER)):
             return _text(folder)
         if folder == os.path.dirname(folder):
-            return None
+            return ""
         folder = os.path.dirname(folder)
 
 

@@ -10,14 +10,18 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
 
 from include.agent.bitmap import Bitmap
 from include.agent.wire import BLANK_LINE, FRAME, KEEP_ALIVE, NO_DIGEST
-from include.errors import BackupError, DamagedError
+from include.errors import BackupError, DamagedError, UnexpectedAnswerError
 from include.models import Model
 from include.remote import stream
 from include.remote.program import parsed
 from include.remote.stream import LONGEST_LINE, Stream
+from include.shapes import mismatch
 from include.vms.chunks import Chunks
 from include.vms.host import refusal
 from include.vms.image import UNREADABLE
@@ -65,7 +69,7 @@ class RestoreStream:
         answer = opened.read_line()
         if "error" in answer:
             raise refusal(answer)
-        self.places = _Introduction.model_validate(answer).disks
+        self.places = _places(answer)
 
     def compare(self, disk: str, chunks: Chunks, progress: Progress) -> Bitmap:
         """Return the numbers of the chunks of a disk that differ on the host, which reads all of it."""
@@ -119,6 +123,16 @@ class RestoreStream:
                 return
             if kind != b"L":
                 yield kind, first, second
+
+
+def _places(answer: dict[str, Any]) -> tuple[DiskTarget, ...]:
+    try:
+        return _Introduction.model_validate(answer).disks
+    except ValidationError as wrong:
+        raise UnexpectedAnswerError(
+            f"Unexpected output of the host: {mismatch(wrong)}. Nothing was sent. "
+            "Find out what changes the agent's output there, or who."
+        ) from wrong
 
 
 def read_verified(image: Path, chunks: Chunks, missing: Iterable[int]) -> Iterator[tuple[int, bytes]]:

@@ -11,11 +11,11 @@ from itertools import count, groupby
 from operator import itemgetter
 from typing import Any, NamedTuple
 
-from include.days.manifest import structure_of
+from include.days.manifest_totals import structure_of
 from include.days.published import PublishedDay
 from include.days.record import DayRecord
 from include.errors import VaultError
-from include.names import named, shown
+from include.names import named, path_order, shown
 from include.scrub.faults import Fault, Faults, FirstPaths, size_fault, writable_warnings
 from include.scrub.finding import ReadBackup, damaged, is_there, missing
 from include.scrub.folder_walk import FolderWalk, WalkedFile
@@ -119,7 +119,8 @@ class _DayCheck:
         sizes = () if self.no_sizes else read_sizes(self.day.sizes)
         walked = ((found.path, found) for found in self.walk)
         sources = map(_tagged, count(), (read_sums(self.day.sums), sizes, walked))
-        for path, group in groupby(merge(*sources, key=itemgetter(0)), key=itemgetter(0)):
+        merged = merge(*sources, key=lambda found: path_order(found[0]))
+        for path, group in groupby(merged, key=itemgetter(0)):
             found = {source: value for _, source, value in group}
             yield _Path(path, found.get(0), found.get(1), found.get(2))
 
@@ -165,7 +166,7 @@ class _DayCheck:
 
     def _structure(self) -> list[str]:
         """Compare folders and links with the record."""
-        found = sorted(self.walk.structure)
+        found = self.walk.structure
         if self.record.structure == structure_of(found):
             return []
         links = [path for path, kind, _ in found if kind == "link"]

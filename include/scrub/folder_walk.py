@@ -1,4 +1,4 @@
-"""Walk a folder in the order of its files' paths; in memory are only the names of the folders on the way."""
+"""Walk a folder in the order of a manifest; in memory are only the names of the folders on the way."""
 
 import os
 import stat
@@ -39,7 +39,7 @@ class FolderWalk:
         """The paths that can't be read, as their disk has errors."""
 
     def __iter__(self) -> Iterator[WalkedFile]:
-        """Yield all but folders, ordered by path as text.
+        """Yield all but folders, in the order of ``path_order``.
 
         Raises:
             PermissionError: this user may not list one of the folders.
@@ -56,10 +56,11 @@ class FolderWalk:
                 yield found
 
     def _names(self, folder: str) -> list[str]:
-        """Return the names in a folder; folders' end with a slash, which sorts them as their files."""
+        """Return the names in a folder in order; folders' end with a slash."""
         try:
             with os.scandir(self._joined(folder).rstrip(b"/")) as entries:
-                return sorted(_text(one.name) + "/" * one.is_dir(follow_symlinks=False) for one in entries)
+                names = sorted((one.name, one.is_dir(follow_symlinks=False)) for one in entries)
+            return [_text(name) + "/" * is_folder for name, is_folder in names]
         except PermissionError:
             raise
         except OSError as error:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from include.errors import BackupError, VaultError
-from include.names import checked, shown
+from include.names import checked, path_order, shown
 from include.vault.files import opened
 
 _LINE = re.compile(r"(?P<mark>\\?)(?P<value>[0-9a-f]+)  (?P<path>.+)", re.DOTALL)
@@ -19,18 +19,18 @@ _SHA256, _SIZE = re.compile("[0-9a-f]{64}"), re.compile("[0-9]+")
 Value = TypeVar("Value")
 
 
-def format_sums(files: Iterable[tuple[str, str]]) -> bytes:
-    r"""Format pairs of path and SHA-256 as ``sha256sum --check`` reads them.
+def format_sums(files: Iterable[tuple[str, str]]) -> Iterator[bytes]:
+    r"""Format pairs of path and SHA-256 as lines that ``sha256sum --check`` reads.
 
     The line of a name with a backslash, a newline or a carriage return begins with a backslash, and the name
     is escaped (GNU coreutils manual, "md5sum invocation"); ``-`` alone would mean standard input.
     """
-    return b"".join(_line(path, sha256) for path, sha256 in files)
+    return (_line(path, sha256) for path, sha256 in files)
 
 
-def format_sizes(files: Iterable[tuple[str, int]]) -> bytes:
+def format_sizes(files: Iterable[tuple[str, int]]) -> Iterator[bytes]:
     """Format pairs of path and size in bytes, with the names as :func:`format_sums` writes them."""
-    return b"".join(_line(path, str(size)) for path, size in files)
+    return (_line(path, str(size)) for path, size in files)
 
 
 def parse_sums(lines: bytes) -> dict[str, str]:
@@ -64,13 +64,13 @@ def read_sizes(path: Path) -> Iterator[tuple[str, int]]:
 def _read(path: Path, value: Callable[[str], Value]) -> Iterator[tuple[str, Value]]:
     try:
         with opened(path) as lines:
-            before = ""
+            before = b""
             for line in lines:
                 name, found = _parsed(line, value)
-                if name <= before:
+                if (order := path_order(name)) <= before:
                     raise _malformed()
                 yield name, found
-                before = name
+                before = order
     except PermissionError:
         raise
     except (BackupError, OSError, ValueError) as error:

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Self, TypeVar
 
+from pydantic import ValidationError
+
 from include.errors import (
     BackupError,
     HostError,
@@ -28,6 +30,7 @@ from include.remote import zipapps
 from include.remote.failures import killing_signal
 from include.remote.program import parsed
 from include.remote.transport import CommandResult, Transport
+from include.shapes import ShapeError, brief, field_of, mismatch
 from include.vms.models import BackupRequest, BegunBackup, BegunOnHost, EndedBackup, HostSurvey
 from include.vms.restore_models import RestoreCheck, SwapResult, VmRestoreOrder
 
@@ -136,8 +139,11 @@ class Host:
         result = self._run("status")
         if result.status:
             raise self._refusal(result)
-        found = parsed(result.output, self.transport.ssh_conn_id, HostError).get("vms", ())
-        return next((vm for vm in found if vm.get("uuid") == uuid), {})
+        answer = parsed(result.output, self.transport.ssh_conn_id, HostError)
+        try:
+            return _vm_status(answer, uuid)
+        except ShapeError as wrong:
+            raise self._invalid(str(wrong)) from wrong
 
     def command(self, *words: str) -> str:
         """Return the command line of one of the agent's commands, quoted for the host's shell."""
@@ -174,14 +180,16 @@ class Host:
         if result.status:
             raise self._refusal(result)
         parsed(result.output, self.transport.ssh_conn_id, HostError)
-        try:
-            return model.model_validate_json(
-                result.output
-            )  # from JSON: refuses text that can't be written again
-        except ValueError as wrong:
-            raise HostError(
-                f"{self.transport.ssh_conn_id}: invalid answer from the agent: {wrong}"
-            ) from wrong
+        try:  # from JSON: refuses text that can't be written again
+            return model.model_validate_json(result.output)
+        except ValidationError as wrong:
+            raise self._invalid(mismatch(wrong)) from wrong
+
+    def _invalid(self, wrong: str) -> HostError:
+        return HostError(
+            f"{self.transport.ssh_conn_id}: invalid answer from the agent: {wrong}. Nothing was made of it. "
+            "Find out what changes the agent's output there, or who."
+        )
 
     def _run(self, *words: str, request: dict[str, Any] | None = None) -> CommandResult:
         self.install_agent()
@@ -200,6 +208,16 @@ class Host:
         return refusal(
             {**answer, "message": f"{answer.get('message')} (host {host})", "status": result.status}
         )
+
+
+def _vm_status(answer: Mapping[str, Any], uuid: str) -> dict[str, Any]:
+    """Return the status of a VM; empty if the agent knows nothing of it."""
+    for vm in field_of(answer, "vms", list):
+        if type(vm) is not dict:
+            raise ShapeError(f"a VM is {brief(vm)}")
+        if vm.get("uuid") == uuid:
+            return vm
+    return {}
 
 
 def refusal(answer: Mapping[str, object]) -> BackupError:

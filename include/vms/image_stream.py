@@ -10,16 +10,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, ValidationError
 
 from include.agent.wire import DIGEST_BYTES, FRAME
-from include.errors import BackupError, VmNotImagedError
+from include.errors import BackupError, UnexpectedAnswerError, VmNotImagedError
 from include.models import Model
 from include.names import named
 from include.remote import stream
 from include.remote.program import parsed
 from include.remote.stream import LONGEST_LINE, Stream
 from include.results.task_labels import task_label
+from include.shapes import mismatch
 from include.vms.chunks import CHUNK_BYTES
 from include.vms.host import refusal
 from include.vms.models import BegunBackup
@@ -164,8 +165,8 @@ def _header(answer: dict[str, Any], begun: BegunBackup) -> ImageHeader:
     """Validate the first line; it must be of the disks of this backup."""
     try:
         header = ImageHeader.model_validate(answer)
-    except ValueError as wrong:
-        raise BackupError(f"{begun.vm}: invalid header from its host: {wrong}") from wrong
+    except ValidationError as wrong:
+        raise UnexpectedAnswerError(f"{begun.vm}: invalid header from its host: {mismatch(wrong)}") from wrong
     sent = [(disk.name, disk.bytes) for disk in header.disks]
     if sent != [(disk.name, disk.bytes) for disk in begun.disks]:
         raise VmNotImagedError(

@@ -59,7 +59,7 @@ def publish(staged: StagedVm) -> PublishedVm:
     written = record.model_dump_json(indent=1).encode() + b"\n"
     sums[staged.record_file.name] = hashlib.sha256(written).hexdigest()
     _write(staged.record_file, written)
-    _write(staged.sums, format_sums(sums.items()))
+    _write(staged.sums, b"".join(format_sums(sums.items())))
     _make_read_only(staged.data, record.names)
     for folder in (target.folder.parent.parent, target.folder.parent):
         folder.mkdir(mode=0o700, exist_ok=True)  # image files are world-readable: the folder protects them

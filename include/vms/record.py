@@ -59,7 +59,7 @@ class VmRecord(Model):
         disks: the disks.
         files: the other files: definition, NVRAM, TPM state.
         sizes: the size of each file but the record and SHA256SUMS, in bytes.
-        left_out: what the VM had and the generation hasn't; nothing in a record from before it was noted.
+        left_out: what the VM had and the generation hasn't.
         base: the name of the generation whose chunks weren't sent again, if any.
         bytes: what the generation occupies on the vault's disk, shared blocks included.
         run: the Airflow run that made it.
@@ -82,7 +82,7 @@ class VmRecord(Model):
     disks: tuple[DiskRecord, ...]
     files: tuple[str, ...]
     sizes: dict[str, NonNegativeInt]
-    left_out: tuple[LeftOut, ...] = ()
+    left_out: tuple[LeftOut, ...]
     base: str | None
     bytes: int
     run: str

@@ -1,6 +1,7 @@
 """A program on a host that answers line by line, over a channel of paramiko."""
 
 import threading
+from collections import deque
 from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
 
@@ -8,6 +9,7 @@ import paramiko
 
 from include.errors import BackupError, SourceUnreachableError, TransientError
 from include.remote.failures import killing_signal
+from include.remote.transport import LONGEST_LINE
 
 NO_STATUS = -1  # paramiko's exit status when the connection was lost first
 _PYTHON_MISSING = 127  # a POSIX shell's exit status for a command it can't find
@@ -27,7 +29,8 @@ class SshSession:
         self, channel: paramiko.Channel, errors: Callable[[], AbstractContextManager[None]], name: str
     ) -> None:
         self._channel = channel
-        self._unread = b""
+        self._lines: deque[bytes] = deque()
+        self._unended = bytearray()
         self._sending = threading.Lock()
         self._errors = errors
         self._name = name
@@ -41,22 +44,38 @@ class SshSession:
         """
         with self._errors():
             self.send(line + b"\n")
-            answer: bytes
-            while not (answer := self._read_line()).strip():
-                if not answer:
+        return self.next_line()
+
+    def next_line(self) -> bytes:
+        """Return the next line that isn't blank; of one longer than ``LONGEST_LINE``, its beginning.
+
+        Raises:
+            SourceUnreachableError, BackupError: as :meth:`ask`.
+        """
+        with self._errors():
+            line: bytes
+            while not (line := self._read_line()).strip():
+                if not line:
                     raise self._end()
-            return answer
+            return line
 
     def _read_line(self) -> bytes:
         """Return the next line; an empty one at the end of the output.
 
         paramiko's own ``readline`` takes time by the square of the line's length.
         """
-        parts = [self._unread]
-        while b"\n" not in parts[-1] and (block := self._channel.recv(_BLOCK_BYTES)):
-            parts.append(block)
-        end, newline, self._unread = parts[-1].partition(b"\n")
-        return b"".join([*parts[:-1], end, newline])
+        while not self._lines and len(self._unended) <= LONGEST_LINE:
+            if not (block := self._channel.recv(_BLOCK_BYTES)):
+                break
+            first, *others = block.split(b"\n")
+            self._unended += first
+            for line in others:
+                self._lines.append(bytes(self._unended) + b"\n")
+                self._unended = bytearray(line)
+        if self._lines:
+            return self._lines.popleft()
+        rest, self._unended = bytes(self._unended), bytearray()
+        return rest
 
     def send(self, text: bytes) -> None:
         """Send text without waiting for an answer."""

@@ -6,9 +6,8 @@ another image.
 
 from __future__ import annotations
 
+import os
 import subprocess
-import tempfile
-from pathlib import Path
 from typing import Any
 
 _VALUES: dict[str, tuple[Any, ...]] = {
@@ -19,6 +18,8 @@ _VALUES: dict[str, tuple[Any, ...]] = {
     "lazy_refcounts": (False, True),
     "refcount_bits": tuple(1 << bits for bits in range(7)),
 }
+
+_PATIENCE_S = 60  # for a disk of nothing in memory
 
 # What a disk is made with by a qemu-img that doesn't know the option yet.
 _ALWAYS = {"compression_type": "zlib", "extended_l2": False, "lazy_refcounts": False, "refcount_bits": 16}
@@ -90,10 +91,15 @@ def _is_allowed(name: str, value: object) -> bool:
 
 
 def _can_make(options: dict[str, Any], size: int) -> bool:
-    with tempfile.TemporaryDirectory() as folder:
-        path = str(Path(folder) / "disk")
-        command = ["qemu-img", "create", "-q", "-f", "qcow2", *arguments(options), "--", path, str(size)]
-        try:
-            return subprocess.run(command, capture_output=True, check=False).returncode == 0
-        except FileNotFoundError:  # whoever makes the disk reports that
-            return True
+    # In memory (memfd_create(2)): a folder for temporary files may be full, which would look like a refusal.
+    disk = os.memfd_create("disk")
+    path = f"/proc/self/fd/{disk}"
+    command = ["qemu-img", "create", "-q", "-f", "qcow2", *arguments(options), "--", path, str(size)]
+    try:
+        return not subprocess.run(
+            command, pass_fds=[disk], capture_output=True, check=False, timeout=_PATIENCE_S
+        ).returncode
+    except (FileNotFoundError, subprocess.TimeoutExpired):  # whoever makes the disk reports that
+        return True
+    finally:
+        os.close(disk)

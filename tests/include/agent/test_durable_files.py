@@ -3,6 +3,7 @@
 import os
 import stat
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -127,3 +128,14 @@ def test_a_write_that_is_ended_leaves_nothing(tmp_path: Path, monkeypatch: pytes
     with pytest.raises(KeyboardInterrupt):
         write_whole(tmp_path / "file", b"content")
     assert not list(tmp_path.iterdir())
+
+
+def test_what_a_killed_process_left_goes_with_the_next_write(tmp_path: Path) -> None:
+    """Once nobody can be writing it any more; other files stay."""
+    day_s, now = 86_400, time.time()
+    ages = {".file.123": 2 * day_s, ".file.456": 60, ".file.x1": 2 * day_s, ".other.123": 2 * day_s}
+    for name, age_s in ages.items():
+        (tmp_path / name).write_bytes(b"half")
+        os.utime(tmp_path / name, (now - age_s, now - age_s))
+    write_whole(tmp_path / "file", b"content")
+    assert {path.name for path in tmp_path.iterdir()} == {".file.456", ".file.x1", ".other.123", "file"}

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from include.days import folder_scan
 from include.days.manifest import Manifest
+from include.days.manifest_builder import manifest_of
 from include.days.published import PublishedDay
 from include.days.record import DayRecord
 from include.days.staged import StagedDay
@@ -63,7 +64,13 @@ def stage(staged: StagedDay, contents: Mapping[str, bytes], mtime_ns: int = MTIM
 
 def hashed(folder: Path) -> Manifest:
     """Return a folder's manifest with the SHA-256 of each file."""
-    return Manifest.read(folder_scan.hashed(os.fsencode(folder)))
+    scan = os.fsencode(folder)
+    return manifest_of(folder_scan.hashed(scan, folder_scan.walk(scan)))
+
+
+def contents_of(manifest: Manifest) -> dict[str, tuple[object, ...]]:
+    """Return the content of each entry but special files, by path."""
+    return {entry.path: entry.content for entry in manifest.compared}
 
 
 def tree(folder: Path) -> dict[str, object]:

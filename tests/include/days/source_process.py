@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
@@ -14,6 +15,23 @@ from include.remote.program import start_command
 PROGRAM = source_program().content
 FOLDER = "2026/268"
 """The day of the tests."""
+
+
+@dataclass
+class Scan:
+    """What the program sends of a folder."""
+
+    entries: list[Any] = field(default_factory=list)
+    descriptors: dict[str, str] = field(default_factory=dict)
+    unreadable: list[list[str]] = field(default_factory=list)
+
+    def add(self, entry: list[Any]) -> None:
+        """Add an entry."""
+        if entry[1] == "unreadable":
+            self.unreadable.append([entry[0], entry[4]])
+        else:
+            self.entries.append(entry[:7])
+            self.descriptors |= dict.fromkeys([entry[0]][: len(entry) - 7], entry[-1])
 
 
 class Agent:
@@ -45,6 +63,22 @@ class Agent:
     def ask(self, request: object) -> Any:  # noqa: ANN401 - JSON
         """Send one request and return its answer."""
         self.send(json.dumps(request).encode())
+        return self.answer()
+
+    def scans(self, request: object) -> dict[str, Scan]:
+        """Send one request, and return what is sent of each folder before the answer, which is empty."""
+        scans: dict[str, Scan] = {}
+        answer = self.ask(request)
+        while "entries" in answer:
+            scan = scans.setdefault(answer["folder"], Scan())
+            for entry in answer["entries"]:
+                scan.add(entry)
+            answer = self.answer()
+        assert answer == {}
+        return scans
+
+    def answer(self) -> Any:  # noqa: ANN401 - JSON
+        """Return the next line that isn't blank."""
         return json.loads(next(line for line in self.lines() if line.strip()))
 
     def send(self, line: bytes) -> None:
@@ -65,11 +99,16 @@ class Agent:
         self.process.communicate(timeout=20)
 
 
-def survey(agent: Agent, day: Path) -> Any:  # noqa: ANN401 - JSON
+def survey(agent: Agent, day: Path) -> Scan:
     """Survey the day."""
-    return agent.ask({"survey": [FOLDER], "root": str(day.parents[1])})[FOLDER]
+    return surveys(agent, day, FOLDER)[FOLDER]
 
 
-def hashes(agent: Agent, day: Path) -> Any:  # noqa: ANN401 - JSON
+def surveys(agent: Agent, day: Path, *folders: str) -> dict[str, Scan]:
+    """Survey folders beside the day."""
+    return agent.scans({"survey": folders, "root": str(day.parents[1])})
+
+
+def hashes(agent: Agent, day: Path) -> Scan:
     """Hash the day."""
-    return agent.ask({"hash": FOLDER, "root": str(day.parents[1])})
+    return agent.scans({"hash": FOLDER, "root": str(day.parents[1])})[FOLDER]

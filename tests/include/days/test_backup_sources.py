@@ -12,7 +12,7 @@ def test_a_change_that_kept_size_and_time_is_a_revision(rehearsal: Rehearsal) ->
     first = rehearsal.do()
     rewrite(folder / LAST, keep_time=True)
     with rehearsal.backup() as backup:
-        surveyed = backup.source.survey([DAY])[DAY].day
+        surveyed = backup.source.survey([DAY])[DAY]
     assert first
     assert surveyed.fingerprint != first.fingerprint
     rehearsal.do()

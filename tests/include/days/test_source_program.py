@@ -1,6 +1,7 @@
 """The source program, run as at the source: sent on standard input, with requests line by line."""
 
 import hashlib
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from include.days import folder_scan
-from tests.include.days.source_process import FOLDER, Agent, hashes, survey
+from tests.include.days.source_process import FOLDER, Agent, Scan, hashes, survey, surveys
 
 
 @pytest.fixture
@@ -35,19 +36,37 @@ def test_a_survey_lists_the_entries_of_a_folder(agent: Agent, day: Path) -> None
     os.mkfifo(day / "c")
     folders = ["2026/267", FOLDER, "2026/268/b", "2026/999"]
     changed = (day / "b").stat().st_ctime_ns
-    assert agent.ask({"survey": folders, "root": str(day.parents[1])}) == {
-        FOLDER: {
-            "entries": [
-                ["a", "folder", 0, 0, None, None, 0],
-                ["a/deep", "folder", 0, 0, None, None, 0],
-                ["a/link", "link", 0, 0, "../b", None, 0],
-                ["b", "file", 4, 1_790_000_000_123_456_789, None, None, changed],
-                ["c", "special", 0, 0, None, None, 0],
-            ],
-            "descriptors": {},
-            "unreadable": [],
-        }
-    }
+    entries = [
+        ["a", "folder", 0, 0, None, None, 0],
+        ["a/deep", "folder", 0, 0, None, None, 0],
+        ["a/link", "link", 0, 0, "../b", None, 0],
+        ["b", "file", 4, 1_790_000_000_123_456_789, None, None, changed],
+        ["c", "special", 0, 0, None, None, 0],
+    ]
+    assert surveys(agent, day, *folders) == {FOLDER: Scan(entries)}
+
+
+def test_a_folder_comes_before_what_is_in_it_and_names_in_the_order_of_their_bytes(
+    agent: Agent, day: Path
+) -> None:
+    """By that, two manifests are compared as they come."""
+    (day / "a").mkdir()
+    for name in (b"a/b", b"a-c", b"a.d", b"\xff", "\ue000".encode(), b"Z"):
+        Path(os.fsdecode(os.fsencode(day) + b"/" + name)).touch()
+    paths = ["Z", "a", "a/b", "a-c", "a.d", "\ue000", "\udcff"]
+    assert [path for path, *_ in survey(agent, day).entries] == paths
+    assert [path for path, *_ in hashes(agent, day).entries] == paths
+
+
+def test_a_long_answer_comes_in_many_lines(agent: Agent, day: Path) -> None:
+    """Neither end has more than some of them in memory."""
+    count = 3 * folder_scan.LINE_ENTRIES + 1
+    for number in range(count):
+        (day / f"{number:05d}").touch()
+    agent.send(json.dumps({"hash": FOLDER, "root": str(day.parents[1])}).encode())
+    lengths = [len(line["entries"]) for line in iter(agent.answer, {})]
+    assert max(lengths) <= folder_scan.LINE_ENTRIES
+    assert sum(lengths) == count
 
 
 def test_every_regular_file_is_hashed_and_nothing_else(agent: Agent, day: Path) -> None:
@@ -59,11 +78,11 @@ def test_every_regular_file_is_hashed_and_nothing_else(agent: Agent, day: Path) 
     (day / "link").symlink_to("small")
     os.mkfifo(day / "fifo")
     answer = hashes(agent, day)
-    sums = {path: sha256 for path, *_, sha256, _ in answer["entries"]}
+    sums = {path: sha256 for path, *_, sha256, _ in answer.entries}
     assert sums == {"fifo": None, "link": None, "sub": None} | {
         name: hashlib.sha256(content).hexdigest() for name, content in contents.items()
     }
-    assert answer["unreadable"] == []
+    assert answer.unreadable == []
 
 
 def test_descriptors_are_read_up_to_their_limit(agent: Agent, day: Path) -> None:
@@ -75,7 +94,7 @@ def test_descriptors_are_read_up_to_their_limit(agent: Agent, day: Path) -> None
     (day / "descriptor.ctl.link").symlink_to("/etc/passwd")
     os.mkfifo(day / "descriptor.ctl.fifo")
     (day / "descriptor.ctl.folder").mkdir()
-    assert survey(agent, day)["descriptors"] == {"sub/descriptor.ctl.1": "dset ^café \udcff\n"}
+    assert survey(agent, day).descriptors == {"sub/descriptor.ctl.1": "dset ^café \udcff\n"}
 
 
 @pytest.mark.parametrize("locale", ["C", "C.UTF-8", "POSIX", "xx_YY.ISO-8859-1"])
@@ -94,7 +113,7 @@ def test_names_are_bytes_in_any_locale(day: Path, locale: str) -> None:
     for name in names:
         Path(os.fsdecode(os.fsencode(day) + b"/" + name)).write_bytes(name)
     with Agent(env={"LC_ALL": locale}) as agent:
-        entries = hashes(agent, day)["entries"]
+        entries = hashes(agent, day).entries
     sums = {path.encode("utf-8", "surrogateescape"): sha256 for path, *_, sha256, _ in entries}
     assert sums == {name: hashlib.sha256(name).hexdigest() for name in names}
 
@@ -113,9 +132,9 @@ def test_links_are_never_followed(agent: Agent, day: Path) -> None:
     for name, target in targets.items():
         (day / name).symlink_to(target)
     (day / "sub" / "circle").symlink_to("..")
-    found = {path: target for path, kind, _, _, target, *_ in survey(agent, day)["entries"] if kind == "link"}
+    found = {path: target for path, kind, _, _, target, *_ in survey(agent, day).entries if kind == "link"}
     assert found == {**targets, "sub/circle": ".."}
-    assert [path for path, kind, *_ in hashes(agent, day)["entries"] if kind != "link"] == ["sub"]
+    assert [path for path, kind, *_ in hashes(agent, day).entries if kind != "link"] == ["sub"]
 
 
 def test_a_link_to_a_day_is_followed(agent: Agent, day: Path) -> None:
@@ -123,4 +142,4 @@ def test_a_link_to_a_day_is_followed(agent: Agent, day: Path) -> None:
     (day / "file").write_bytes(b"x")
     day.rename(day.with_name("moved"))
     day.symlink_to("moved")
-    assert [path for path, *_ in survey(agent, day)["entries"]] == ["file"]
+    assert [path for path, *_ in survey(agent, day).entries] == ["file"]

@@ -14,7 +14,7 @@ import pytest
 
 from include.days import folder_scan
 from include.ordinal_day import OrdinalDay
-from tests.include.days.source_process import FOLDER, PROGRAM, Agent, hashes, survey
+from tests.include.days.source_process import FOLDER, PROGRAM, Agent, hashes, survey, surveys
 from tests.session.needs import plain_user
 from tests.site import supim
 
@@ -48,7 +48,7 @@ def test_special_files_are_listed_but_not_opened(agent: Agent, day: Path) -> Non
     os.mkfifo(day / "fifo")
     with socket.socket(socket.AF_UNIX) as server, bound_in(day):
         server.bind("socket")
-        entries = [[path, kind] for path, kind, *_ in hashes(agent, day)["entries"]]
+        entries = [[path, kind] for path, kind, *_ in hashes(agent, day).entries]
     assert entries == [["fifo", "special"], ["socket", "special"]]
 
 
@@ -86,13 +86,14 @@ def test_a_folder_that_changes_all_the_time_can_be_listed_and_hashed(day: Path) 
 
     changing = threading.Thread(target=change)
     changing.start()
-    reads = (folder_scan.scanned, folder_scan.hashed)
+    folder = os.fsencode(day)
+    reads = (folder_scan.described, folder_scan.hashed)
     try:
-        answers = [read(os.fsencode(day)) for _ in range(500) for read in reads]
+        scans = [list(read(folder, folder_scan.walk(folder))) for _ in range(500) for read in reads]
     finally:
         stop.set()
         changing.join()
-    assert [answer["unreadable"] for answer in answers] == [[]] * 1000
+    assert [entry for scan in scans for entry in scan if entry[1] == "unreadable"] == []
 
 
 def test_unreadable_files_are_reported(day: Path) -> None:
@@ -104,12 +105,12 @@ def test_unreadable_files_are_reported(day: Path) -> None:
         (day / name).chmod(0)
     with Agent(plain_user()) as agent:
         surveyed, hashed = survey(agent, day), hashes(agent, day)
-    assert sorted(surveyed["unreadable"]) == [
+    assert sorted(surveyed.unreadable) == [
         ["closed", "Permission denied"],
         [descriptor, "Permission denied"],
     ]
-    assert sorted(path for path, _ in hashed["unreadable"]) == sorted(["closed", data, descriptor])
-    assert len(surveyed["entries"]) == len(hashed["entries"]) == 3
+    assert sorted(path for path, _ in hashed.unreadable) == sorted(["closed", data, descriptor])
+    assert len(surveyed.entries) == len(hashed.entries) == 3
     (day / "closed").chmod(0o755)
 
 
@@ -121,10 +122,10 @@ def test_a_day_that_cant_be_entered_affects_no_other(day: Path) -> None:
         (folder / "file").write_bytes(b"x")
     day.chmod(0o444)
     with Agent(plain_user()) as agent:
-        answer = agent.ask({"survey": [FOLDER, "2026/267"], "root": str(day.parents[1])})
+        scans = surveys(agent, day, FOLDER, "2026/267")
     day.chmod(0o755)
-    assert [path for path, *_ in answer["2026/267"]["entries"]] == ["file"]
-    assert answer[FOLDER]["unreadable"]
+    assert [path for path, *_ in scans["2026/267"].entries] == ["file"]
+    assert scans[FOLDER].unreadable
 
 
 @pytest.mark.parametrize(
@@ -149,7 +150,7 @@ def test_an_invalid_request_is_answered_with_an_error(
     """And the next one is answered as usual."""
     agent.send(request_line)
     assert json.loads(next(line for line in agent.lines() if line.strip()))["error"] == error
-    assert survey(agent, day)["entries"] == []
+    assert survey(agent, day).entries == []
 
 
 def test_a_root_that_cant_be_read_is_an_error_and_no_empty_source(day: Path) -> None:

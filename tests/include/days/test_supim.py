@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from include.days import folder_scan
-from include.days.manifest import Manifest
+from include.days.manifest_builder import ManifestBuilder
 from include.days.supim import Completeness, completeness
 from include.ordinal_day import OrdinalDay
 from tests.site import supim
@@ -24,8 +24,10 @@ def day(tmp_path: Path) -> Path:
 
 def found(folder: Path, day: OrdinalDay = DAY, steps_per_day: int | None = 24) -> Completeness:
     """Check a real folder."""
-    scan = folder_scan.scanned(os.fsencode(folder))
-    return completeness(day, Manifest.read(scan), scan["descriptors"], steps_per_day)
+    scan, builder = os.fsencode(folder), ManifestBuilder()
+    for fields in folder_scan.described(scan, folder_scan.walk(scan)):
+        builder.add(fields)
+    return completeness(day, builder.manifest(), builder.descriptors, steps_per_day)
 
 
 def test_a_day_with_all_steps_is_complete(day: Path) -> None:

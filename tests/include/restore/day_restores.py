@@ -55,7 +55,7 @@ def publish_folder(vault: Vault, folder: Path, day: OrdinalDay) -> PublishedDay:
     with DayArchive(vault).lock(day) as staged:
         shutil.copytree(folder, staged.data)
         verified = hashed(staged.data)
-        draft = record(day, files=len(verified.files), bytes=verified.bytes)
+        draft = record(day, files=verified.totals.files, bytes=verified.totals.bytes)
         published = publication.publish(vault, staged, draft, verified)
         staged.clear()
     publication.seal(published)

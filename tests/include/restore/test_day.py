@@ -208,7 +208,7 @@ def test_a_second_restore_of_the_same_day_waits(work: Work) -> None:
     published = publish(work.vault, PLAIN)
     with work.of() as first:
         at_target = first.target.survey(DAY, hashed(published.folder))
-        first.target._ask(do="begin", day=at_target.day, selected={})  # noqa: SLF001 - keeps it locked
+        first.target._ask(do="begin", day=at_target.state.day, selected={})  # noqa: SLF001 - keeps it locked
         with pytest.raises(RescheduleError, match=r"Another restore of the day is running"):
             work.restore()
         assert not work.day.exists()

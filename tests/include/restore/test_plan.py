@@ -2,7 +2,8 @@
 
 import pytest
 
-from include.days.manifest import Manifest, ManifestEntry
+from include.days.manifest_builder import manifest_with
+from include.days.manifest_entry import ManifestEntry
 from include.restore.plan import RestoreAction, decide, paths
 
 FILE = ManifestEntry("x", "file", 1, 5, None, "aa")
@@ -35,15 +36,15 @@ CASES = {
 def test_each_path_has_the_right_action(case: str) -> None:
     """Without and with overwriting; a folder is never replaced, and nothing is replaced by a folder."""
     selected, existing, plain_action, overwrite_action = CASES[case]
-    manifest = Manifest((existing,) if existing else ())
+    manifest = manifest_with((existing,) if existing else ())
     for overwrite, action in ((False, plain_action), (True, overwrite_action)):
-        [step] = decide(Manifest((selected,)), manifest, overwrite=overwrite)
+        [step] = decide(manifest_with((selected,)), manifest, overwrite=overwrite)
         assert (step.action, step.writes) == (action, action in (RestoreAction.SEND, RestoreAction.OVERWRITE))
         assert step.reason
 
 
 def test_other_files_at_the_target_are_ignored() -> None:
     """They are in no step."""
-    steps = decide(Manifest((FILE,)), Manifest((FILE._replace(path="y"),)), overwrite=True)
+    steps = decide(manifest_with((FILE,)), manifest_with((FILE._replace(path="y"),)), overwrite=True)
     assert paths(steps, RestoreAction.SEND) == ["x"]
     assert len(steps) == 1

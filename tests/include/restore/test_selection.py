@@ -10,7 +10,7 @@ from include.errors import DayNotVerifiedError, NotInVaultError, VaultError
 from include.restore.selection import choose, matching, verify
 from include.vault.vault import Vault
 from include.vault.verification_log import LogEntry
-from tests.include.days.sample_days import DAY, WHEN, hashed
+from tests.include.days.sample_days import DAY, WHEN, contents_of, hashed
 from tests.include.project_process import python
 from tests.include.restore.day_restores import HARD, PLAIN, damage, publish
 from tests.session.needs import plain_user
@@ -58,7 +58,7 @@ def test_a_missing_day_or_revision_is_an_error(two: list[PublishedDay]) -> None:
 def test_an_intact_revision_is_verified_with_all_its_names(vault: Vault) -> None:
     """With hashes, links and folders."""
     published = publish(vault, HARD)
-    assert verify(published, "*").content == hashed(published.folder).content
+    assert contents_of(verify(published, "*")) == contents_of(hashed(published.folder))
 
 
 def test_a_changed_file_is_reported_with_the_intact_revision(two: list[PublishedDay]) -> None:
@@ -75,7 +75,7 @@ def test_a_changed_file_is_reported_with_the_intact_revision(two: list[Published
     damage(first, "a")
     with pytest.raises(DayNotVerifiedError, match=r"The vault holds no other intact revision of the day"):
         verify(second, "*", two)
-    assert len(verify(second, "b").files) == 1  # an intact file of it can be restored
+    assert verify(second, "b").totals.files == 1  # an intact file of it can be restored
 
 
 def unseal(published: PublishedDay) -> None:
@@ -137,9 +137,9 @@ def test_a_pattern_matches_names_or_paths_and_includes_the_folders_above(vault: 
     manifest = hashed(publish(vault, {"a/b/x.ctl": b"1", "X.CTL": b"2", "a/y": b"3"}).folder)
 
     def paths(pattern: str) -> list[str]:
-        return [entry.path for entry in matching(manifest, pattern).entries]
+        return [entry.path for entry in matching(manifest, pattern)]
 
-    assert paths("*") == [entry.path for entry in manifest.entries]
+    assert paths("*") == [entry.path for entry in manifest]
     assert paths("*.ctl") == ["a", "a/b", "a/b/x.ctl"]
     assert paths("a/y") == ["a", "a/y"]
     assert paths("lin?") == ["link"]

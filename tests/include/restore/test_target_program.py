@@ -127,6 +127,6 @@ def test_without_hard_links_a_file_is_moved_to_a_free_name_only(tmp_path: Path) 
 def test_no_path_leads_out_of_the_day(tmp_path: Path, path: str) -> None:
     """The sender checks paths as well."""
     target = target_program.TargetFolder()
-    target.answer({"do": "begin", "day": str(tmp_path / "268"), "selected": {}})
+    list(target.answer({"do": "begin", "day": str(tmp_path / "268"), "selected": {}}))
     with pytest.raises(ValueError, match=r"outside of the day"):
-        target.answer({"do": "publish", "steps": [[path, "file", True]]})
+        list(target.answer({"do": "publish", "steps": [[path, "file", True]]}))

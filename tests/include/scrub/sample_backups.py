@@ -28,8 +28,9 @@ def day(
         for name, leads_to in (links or {}).items():
             (staged.data / name).symlink_to(leads_to)
         copy = stage(staged, contents)
-        verified = {"fingerprint": copy.fingerprint, "structure": copy.structure}
-        draft = record(files=len(copy.files), bytes=copy.bytes, **{**verified, **fields})
+        totals = copy.totals
+        verified = {"fingerprint": totals.fingerprint, "structure": totals.structure}
+        draft = record(files=totals.files, bytes=totals.bytes, **{**verified, **fields})
         published = publish(vault, staged, draft, copy)
         seal(published)
         staged.clear()

@@ -28,14 +28,6 @@ def test_a_record_with_a_missing_field_is_refused(key: str) -> None:
         VmRecord.model_validate({name: value for name, value in WRITTEN.items() if name != key})
 
 
-def test_a_record_from_before_what_is_left_out_was_noted_is_read() -> None:
-    """Nor has it what a disk was made with; its VM is as restorable as before."""
-    older = {name: value for name, value in WRITTEN.items() if name != "left_out"}
-    older["disks"] = [{key: disk[key] for key in disk if key != "qcow2"} for disk in WRITTEN["disks"]]
-    read = VmRecord.model_validate(older)
-    assert (read.left_out, [disk.qcow2 for disk in read.disks]) == ((), [None, None])
-
-
 def test_a_record_names_all_files_of_its_generation() -> None:
     """So that any other file is noticed."""
     assert record().names == {

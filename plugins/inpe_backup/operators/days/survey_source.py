@@ -28,7 +28,7 @@ class SurveySourceOperator(BackupOperator):
         """Return a ``SourceDay`` as JSON for each day."""
         days = DayWindow.model_validate(self.window).days
         with supim_source(self.ssh_conn_id) as source:
-            source_days = [surveyed.day for surveyed in source.survey(days).values()]
+            source_days = list(source.survey(days).values())
         for day in source_days:
             self.log.info("%s is %s at the source. %s", day.day, day.state, day.reason)
         return [day.model_dump(mode="json") for day in source_days]

@@ -82,3 +82,19 @@ def test_an_option_that_this_qemu_img_cant_make_is_dropped_alone(monkeypatch: py
     assert possible({}, 1 << 20) == {}
     monkeypatch.setenv("PATH", "")
     assert possible(OPTIONS, 1 << 20) == OPTIONS, "that it is missing is another error"
+
+
+def test_a_full_folder_of_temporary_files_is_no_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The disk to try is in memory."""
+    monkeypatch.setattr("tempfile.tempdir", "/proc")  # nothing can be written there
+    monkeypatch.setenv("TMPDIR", "/proc")
+    assert possible(OPTIONS, 1 << 40) == OPTIONS
+
+
+def test_a_qemu_img_that_hangs_is_no_refusal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever makes the disk notices."""
+    (tmp_path / "qemu-img").write_text("#!/bin/sh\nexec sleep 5\n")
+    (tmp_path / "qemu-img").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    monkeypatch.setattr("include.agent.disks.qcow2_options._PATIENCE_S", 0.1)
+    assert possible(OPTIONS, 1 << 20) == OPTIONS
