@@ -23,6 +23,7 @@ from include.remote.program import RemoteProgram
 from include.remote.ssh import connected
 from include.remote.transport import Transport
 from include.remote.zipapps import LINE_SERVER, Zipapp, zipapp
+from include.restore import container_layer
 from include.restore.plan import RestoreAction, RestoreStep
 from include.text import size
 
@@ -143,6 +144,8 @@ class RestoreTarget:
         Raises:
             BackupError: the target can't be used; TransientError if a retry may succeed.
         """
+        if self.is_local and (reason := container_layer.refusal(Path(self.root))):
+            raise TargetError(reason)
         folders = self.pattern.candidates(day)
         answer = self._ask(do="survey", root=self.root, folders=folders, selected=_kinds(selected))
         return TargetDay(answer["day"], tuple(answer["found"]), Manifest.read(answer), answer)
