@@ -1,6 +1,6 @@
 # Python, the programs that tasks call, and the locked packages. The project itself is mounted: see
 # docker-compose.yaml. The image has no secrets: .dockerignore keeps all other files out.
-FROM python:3.12-slim-bookworm
+FROM python:3.13-slim-trixie
 
 # rsync and ssh copy; setpriv (util-linux) ends a copy with its task; partx (util-linux) reads the partition table
 # of an image; qemu-nbd (qemu-utils) serves images to boot tests.

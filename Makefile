@@ -8,7 +8,7 @@ BIN := .venv/bin
 INSTALLED := .venv/installed
 export PYTHONPATH := $(CURDIR):$(CURDIR)/plugins
 
-.PHONY: help demo test test-all test-slow endurance unit lint durations bench screenshots format lock setup suite clean
+.PHONY: help demo test test-all test-slow endurance unit lint durations bench screenshots format lock setup suite clean compose-test docker-images
 
 help:  ## show what there is to make
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 13
@@ -26,10 +26,17 @@ test-all:  ## everything: the whole fault matrix, whatever can be killed, the de
 	@$(PYTHON) tests/session/announce.py test slow
 	@status=0; \
 	INPE_TEST_BEGAN=$$(date +%s) $(MAKE) --no-print-directory lint suite SUITE=test || status=$$?; \
+	$(MAKE) --no-print-directory docker-images || status=$$?; \
 	$(MAKE) --no-print-directory suite SUITE=slow || status=$$?; \
 	exit $$status
 
-test-slow:  ## what test-all has and test hasn't
+compose-test: docker-images  ## the set-up for production, by the README's commands, on a Docker engine of its own
+	@$(BIN)/python -m tests.session slow tests/dags/test_production.py
+
+docker-images: setup  ## what that engine starts with, made from Debian's packages
+	@$(BIN)/python -m tests.site.docker_images
+
+test-slow: docker-images  ## what test-all has and test hasn't
 	@$(PYTHON) tests/session/announce.py slow
 	@$(MAKE) --no-print-directory suite SUITE=slow
 
@@ -83,4 +90,4 @@ $(INSTALLED): requirements.txt requirements-dev.txt
 	@touch $@
 
 clean:  ## remove what the targets above made
-	rm -rf .venv .demo .test .guest_cache .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .demo .test .guest_cache .docker_cache .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -47,6 +47,7 @@ with DAG(
     dag_display_name="supim_restore · Restore SUPIM days",
     schedule=None,
     catchup=False,
+    is_paused_upon_creation=False,  # only a person starts it; while it is off, a run would wait for ever
     max_active_runs=4,
     allowed_run_types=MANUAL,
     doc_md=__doc__,

@@ -52,6 +52,7 @@ with DAG(
     dag_display_name="vm_restore · Restore a VM",
     schedule=None,
     catchup=False,
+    is_paused_upon_creation=False,  # only a person starts it; while it is off, a run would wait for ever
     max_active_runs=1,
     allowed_run_types=MANUAL,
     doc_md=__doc__,

@@ -32,7 +32,7 @@ LOCK = (ROOT / "requirements.txt").read_text(encoding="utf-8")
 SITE = site_file.load(site_file.DEFAULT_PATH)
 
 VARIABLE = re.compile(r"(?<!\$)\$\{(?P<name>\w+)(?P<rule>[^\w}]*)(?P<rest>[^}]*)\}")
-OPTIONAL = {"AIRFLOW_CONN_KVM_HOST", "BASE_URL", "WEB_LISTEN"}
+OPTIONAL = {"AIRFLOW_CONN_KVM_HOST", "BASE_URL", "CA_FILE", "SITE_PATH", "WEB_LISTEN"}
 PROGRAMS = {  # and their Debian packages
     "partx": "util-linux",
     "rsync": "rsync",
@@ -62,7 +62,7 @@ print(json.dumps(sorted(set(request["settings"]) - known)))
 def writable(service: dict[str, Any]) -> set[str]:
     """Return the targets that a service can write to."""
     mounts = service.get("volumes", [])
-    short = [mount.split(":") for mount in mounts if isinstance(mount, str)]
+    short = [VARIABLE.sub("variable", mount).split(":") for mount in mounts if isinstance(mount, str)]
     long = [mount for mount in mounts if isinstance(mount, dict) and not mount.get("read_only")]
     return {target for _, target, *mode in short if mode != ["ro"]} | {mount["target"] for mount in long}
 
@@ -126,6 +126,12 @@ def test_images_are_pinned_and_ours_has_the_locked_airflow() -> None:
     assert {service["image"] for service in AIRFLOW.values()} == {f"inpe-backup-airflow:{version[1]}"}
 
 
+def test_one_service_builds_the_image_and_none_pulls_it() -> None:
+    """Compose labels what it builds with the service: of five labels, each ``up`` would make five images."""
+    assert {name for name, service in SERVICES.items() if "build" in service} == {"init"}
+    assert {service["pull_policy"] for service in AIRFLOW.values()} == {"never"}
+
+
 def test_all_airflow_services_share_one_environment() -> None:
     """They need the same keys, addresses and folders; only the one-shot has the admin's password."""
     common = COMPOSE["x-environment"]
@@ -161,16 +167,17 @@ def test_only_the_web_page_is_published() -> None:
 @pytest.mark.parametrize("name", AIRFLOW)
 def test_only_the_logs_and_for_tasks_the_vault_are_writable(name: str) -> None:
     """Not the DAGs, the code and the site file."""
-    vault = {SITE.vault.path} if name == "scheduler" else set()
+    vault = {SITE.vault.path, "/backup/restored"} if name == "scheduler" else set()
     assert writable(AIRFLOW[name]) == {"/opt/airflow/logs"} | vault
 
 
-def test_only_the_scheduler_has_the_vault_and_the_key() -> None:
-    """A backup disk that isn't mounted doesn't become an empty folder."""
+def test_only_the_scheduler_has_the_vault_and_the_keys() -> None:
+    """A backup disk that isn't mounted doesn't become an empty folder; one that is mounted later is seen."""
     mounts = [mount for mount in SERVICES["scheduler"]["volumes"] if isinstance(mount, dict)]
-    assert [mount["target"] for mount in mounts] == [SITE.vault.path]
-    assert mounts[0]["bind"] == {"create_host_path": False}
-    assert {name for name, service in SERVICES.items() if "secrets" in service} == {"scheduler"}
+    assert [mount["target"] for mount in mounts] == [SITE.vault.path, "/backup/restored"]
+    assert all(m["bind"] == {"create_host_path": False, "propagation": "rslave"} for m in mounts)
+    has_keys = {name for name, service in SERVICES.items() if "KEYS_PATH" in str(service.get("volumes"))}
+    assert has_keys == {"scheduler"}
 
 
 def test_the_project_is_mounted_where_airflow_and_python_look_for_it() -> None:
@@ -202,7 +209,7 @@ def test_airflow_knows_every_command_and_every_setting(tmp_path: Path) -> None:
     settings = [name for name in COMPOSE["x-environment"] if name.startswith("AIRFLOW__")]
     request = {"commands": airflow_commands(), "settings": settings}
     beginnings = [" ".join(command[:2]) for command in request["commands"]]
-    assert {"db migrate", "users create", "jobs check", "scheduler"} <= set(beginnings)
+    assert {"db migrate", "users create", "scheduler"} <= set(beginnings)
 
     answer = subprocess.run(
         [sys.executable, "-c", ASK_AIRFLOW],
@@ -235,13 +242,12 @@ def test_the_image_runs_as_the_user_of_env_and_never_as_root() -> None:
     """Files in the vault belong to a user of the machine."""
     users = re.findall(r"^USER (.+)$", DOCKERFILE, re.MULTILINE)
     assert users == ["${AIRFLOW_UID}:${AIRFLOW_UID}"]
-    assert all(set(service["build"]["args"]) == {"AIRFLOW_UID"} for service in AIRFLOW.values())
+    assert set(SERVICES["init"]["build"]["args"]) == {"AIRFLOW_UID"}
     assert not any("user" in service for service in AIRFLOW.values())
 
 
 def test_the_example_connections_are_those_the_site_file_names() -> None:
     """Those over SSH use the mounted key, and pin the host key."""
-    [secret] = SERVICES["scheduler"]["secrets"]
     [host] = SITE.vms.hosts
     cluster, kvm_host, mail = (
         json.loads(example(f"AIRFLOW_CONN_{name.upper()}"))
@@ -250,7 +256,7 @@ def test_the_example_connections_are_those_the_site_file_names() -> None:
     assert mail["conn_type"] == "smtp"
     for ssh in (cluster, kvm_host):
         assert ssh["conn_type"] == "ssh"
-        assert ssh["extra"]["key_file"] == f"/run/secrets/{secret}"
+        assert ssh["extra"]["key_file"] == "/run/keys/key"
         assert ssh["extra"]["host_key"].startswith("ssh-ed25519 ")
     assert {connection["host"].rpartition(".")[2] for connection in (cluster, kvm_host, mail)} == {"example"}
 

@@ -1,5 +1,7 @@
 """Restore days and VMs from the vault: verified in the vault before, and at the target after.
 
+    container_layer.py     folders that vanish with the container of the worker
+
 Days:
 
     day_request.py         DayRestoreRequest: the parameters of a restore

@@ -25,6 +25,7 @@ from include.remote.program import RemoteProgram, Take
 from include.remote.ssh import connected
 from include.remote.transport import Transport
 from include.remote.zipapps import LINE_SERVER, Zipapp, zipapp
+from include.restore import container_layer
 from include.restore.plan import RestoreAction, RestoreStep
 from include.restore.target_state import TargetState
 from include.shapes import ShapeError, field_of
@@ -144,6 +145,8 @@ class RestoreTarget:
         Raises:
             BackupError: the target can't be used; TransientError if a retry may succeed.
         """
+        if self.is_local and (reason := container_layer.refusal(Path(self.root))):
+            raise TargetError(reason)
         folders = self.pattern.candidates(day)
         there = ManifestBuilder()
         answer = self._ask(

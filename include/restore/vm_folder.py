@@ -16,6 +16,7 @@ from include.agent.errors import AgentError
 from include.agent.restore.disk_place import DiskPlace
 from include.agent.restore.request import RequestedDisk
 from include.errors import DamagedError, NoSpaceError, VmNotPossibleError, VmNotRestoredError
+from include.restore import container_layer
 from include.restore.generation_choice import locked, other_undamaged
 from include.restore.vm_verification import require_intact
 from include.text import counted, size
@@ -96,6 +97,8 @@ class FolderRestore:
             raise VmNotPossibleError(
                 "qemu-img or qemu-nbd is missing. Install them: sudo apt-get install qemu-utils"
             )
+        if reason := container_layer.refusal(self.folder):
+            raise VmNotPossibleError(reason)
         if self.folder.exists() and not self.folder.is_dir():
             raise VmNotPossibleError(
                 f"{self.folder} isn't a folder. Name another one; it is created if it doesn't exist."

@@ -11,6 +11,7 @@ from typing import NamedTuple, NoReturn
 
 import pytest
 
+from tests.site import docker_engine
 from tests.site.guests import Boot
 from tests.site.sshd import MissingProgramError
 
@@ -120,6 +121,13 @@ def own_mounts() -> list[str]:
     if missing:
         skip_or_fail(missing)
     return prefix
+
+
+def docker_images() -> None:
+    """Skip the test without root, or without the images that the Docker engine of the tests starts with."""
+    root()
+    if not (docker_engine.CACHE / "images").exists():
+        skip_or_fail(Missing("The images of the production set-up aren't made.", "make docker-images"))
 
 
 def root() -> None:

@@ -1,0 +1,172 @@
+"""The README's set-up for production, typed as it stands, on a real Docker engine.
+
+The engine's machine is a copy of this one that ends with it (``tests/site/docker_engine.py``); images in the
+roles of python and postgres are made from Debian's packages before (``make docker-images``).
+"""
+
+import json
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from include.ordinal_day import OrdinalDay
+from tests.dags import contents, wait_for
+from tests.dags.site_faults import Standstill
+from tests.session import needs
+from tests.site import Institute, supim
+from tests.site.docker_engine import DockerEngine
+from tests.site.production import BackupMachine, set_up_commands
+
+pytestmark = [pytest.mark.slow, pytest.mark.worker_group("production")]
+
+DAYS = ["2026-020", "2026-021", "2026-022", "2026-023", "2026-024"]
+PATIENCE_S = 300.0
+
+
+@pytest.fixture(scope="module")
+def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BackupMachine]:
+    """Set a backup machine up by the README's commands."""
+    needs.docker_images()
+    with Institute(tmp_path_factory.mktemp("production")) as institute:
+        machine = BackupMachine(institute, DockerEngine())
+        with machine:
+            for command in set_up_commands():
+                machine.type(command)
+                if "env.example" in command:
+                    machine.fill_in("/etc/inpe-backup/keys/key")
+                    machine.write_site_file()
+            yield machine
+
+
+def write_day(machine: BackupMachine, day: str, grid: supim.Grid = supim.TINY) -> Path:
+    """Let the simulation write a day."""
+    return supim.write_day(machine.institute.source, OrdinalDay.parse(day), grid=grid)
+
+
+def run(machine: BackupMachine, dag: str, day: str | None = None, **conf: object) -> str:
+    """Run a DAG, and return the state of its run."""
+    api = machine.api()
+    begun = api.trigger(dag, day, conf)
+    return str(api.wait_for_run(dag, begun["dag_run_id"], PATIENCE_S)["state"])
+
+
+def published(machine: BackupMachine, day: str) -> Path:
+    """Return a day's folder in the vault, as the machine has it."""
+    return machine.path(f"/backup/vault/supim/{day.replace('-', '/')}")
+
+
+def test_all_services_are_healthy_and_of_one_image(machine: BackupMachine) -> None:
+    """A plain ``up`` afterwards changes nothing: each container goes on."""
+    ids = machine.type("docker compose ps --quiet")
+    states = [json.loads(line) for line in machine.type("docker compose ps --format json").splitlines()]
+    assert {state["Health"] for state in states} == {"healthy"}
+    assert {state["Image"].partition(":")[0] for state in states} == {"inpe-backup-airflow", "postgres"}
+    machine.type("docker compose up --detach --wait")
+    assert machine.type("docker compose ps --quiet") == ids
+
+
+def test_a_day_a_backfill_and_their_mails(machine: BackupMachine) -> None:
+    """On PostgreSQL, with several runs at once that publish their first assets."""
+    for day in DAYS:
+        write_day(machine, day)
+    api = machine.api()
+    api.unpause("supim_daily")
+    assert run(machine, "supim_daily", DAYS[0]) == "success"
+    api.backfill("supim_daily", "2026-01-21", "2026-01-24")
+    wait_for(lambda: all(published(machine, day).is_dir() for day in DAYS), "five days", PATIENCE_S)
+    api.wait_until_idle(PATIENCE_S)
+    assert {run["state"] for run in api.runs("supim_daily")} == {"success"}
+    source = machine.institute.source / "2026" / "020"
+    assert contents(published(machine, DAYS[0])) == contents(source)
+    assert published(machine, DAYS[0]).stat().st_uid == int(machine.settings["AIRFLOW_UID"])
+    assert any("2026-020 OK" in str(mail["Subject"]) for mail in machine.institute.mail.mails())
+
+
+def test_a_killed_scheduler_loses_nothing(machine: BackupMachine) -> None:
+    """Docker starts it again, and the day that was being copied is published once."""
+    write_day(machine, "2026-030", supim.DEMO)
+    api = machine.api()
+    api.unpause("supim_daily")
+    staged = machine.path("/backup/vault/.staging")
+    with Standstill(machine.institute.cluster):
+        begun = api.trigger("supim_daily", "2026-030")
+        wait_for(lambda: any(staged.rglob("data.dat.2026.30.*")), "a copy", PATIENCE_S)
+        machine.kill("scheduler")
+    assert api.wait_for_run("supim_daily", begun["dag_run_id"], PATIENCE_S)["state"] == "success"
+    assert contents(published(machine, "2026-030")) == contents(machine.institute.source / "2026" / "030")
+
+
+def test_a_restore_is_found_on_the_machine_and_one_inside_the_container_is_refused(
+    machine: BackupMachine,
+) -> None:
+    """A folder of the container would be gone after the next ``up``; restores by hand need no switch."""
+    write_day(machine, "2026-040")
+    machine.api().unpause("supim_daily")
+    assert run(machine, "supim_daily", "2026-040") == "success"
+    assert run(machine, "supim_restore", day="2026-040", target="/backup/restored") == "success"
+    assert contents(machine.path("/backup/restored/2026/040")) == contents(published(machine, "2026-040"))
+    assert run(machine, "supim_restore", day="2026-040", target="/srv/restored") == "failed"
+    listed = machine.type("docker compose exec -T scheduler inpe-backup list")
+    assert "2026-040" in listed
+    inside = "docker compose run --rm --no-deps -T scheduler inpe-backup restore-day 2026-040 /srv/restored"
+    assert "/backup/restored" in machine.type(inside, check=False)
+
+
+def test_a_database_made_anew_learns_what_the_vault_has(machine: BackupMachine) -> None:
+    """After ``restart``, ``down`` and ``up``, and ``down --volumes``, the next run sees what is there."""
+    write_day(machine, "2026-050")
+    machine.api().unpause("supim_daily")
+    assert run(machine, "supim_daily", "2026-050") == "success"
+    machine.type("docker compose restart")
+    machine.type("docker compose down && docker compose up --detach --wait")
+    assert machine.api().runs("supim_daily")
+    machine.type("docker compose down --volumes && docker compose up --detach --wait")
+    machine.api().unpause("supim_daily")
+    assert run(machine, "supim_daily", "2026-050") == "success"
+    assert not published(machine, "2026-050.r2").exists()
+
+
+def test_a_wrong_site_file_is_an_import_error_until_it_is_mended(machine: BackupMachine) -> None:
+    """Within a minute, without a restart."""
+    machine.write_site_file(scrub={"max_age_days": "soon"})
+    api = machine.api()
+
+    def errors() -> str:
+        found = api.api("GET", "/importErrors")["import_errors"]
+        return "\n".join(error["stack_trace"] for error in found)
+
+    wait_for(lambda: "max_age_days" in errors(), "an import error", PATIENCE_S)
+    machine.write_site_file()
+    wait_for(lambda: not errors(), "no import error", PATIENCE_S)
+
+
+def test_a_vault_that_isnt_there_stops_the_scheduler_and_an_empty_one_the_run(machine: BackupMachine) -> None:
+    """Neither becomes a folder that nobody looks into."""
+    machine.type("docker compose stop scheduler && mv /backup/vault /backup/away")
+    absent = machine.type("docker compose up --detach scheduler --force-recreate", check=False)
+    assert "/backup/vault" in absent
+    assert not machine.path("/backup/vault").exists()
+    machine.type("install -d -o backup-airflow -g backup-airflow /backup/vault")
+    machine.type("docker compose up --detach --wait")
+    write_day(machine, "2026-060")
+    machine.api().unpause("supim_daily")
+    assert run(machine, "supim_daily", "2026-060") == "failed"
+    machine.type("docker compose stop scheduler && rmdir /backup/vault && mv /backup/away /backup/vault")
+    machine.type("docker compose up --detach --wait --force-recreate scheduler")
+    assert run(machine, "supim_daily", "2026-060") == "success"
+
+
+def test_a_disk_mounted_later_is_seen(machine: BackupMachine) -> None:
+    """Mounts are propagated to the running scheduler."""
+    machine.type("mount -t tmpfs tmpfs /backup/restored && touch /backup/restored/on-the-disk")
+    seen = machine.type("docker compose exec -T scheduler ls /backup/restored")
+    machine.type("umount /backup/restored")
+    assert "on-the-disk" in seen
+
+
+def test_nothing_of_it_is_on_this_machine() -> None:
+    """Its users, folders and rules are its own."""
+    assert not Path("/etc/inpe-backup").exists()
+    assert subprocess.run(["id", "backup-airflow"], capture_output=True, check=False).returncode
