@@ -60,7 +60,7 @@ ELSEWHERE = {
         "days/manifest_totals vault/sha256sums",
     ),
     "tests/include/restore/test_target_answers.py": ("answers of another shape", "restore/target_state"),
-    "tests/include/remote/test_rsync.py": ("rsync and ssh against a real sshd", "remote/failures remote/ssh"),
+    "tests/include/remote/test_rsync.py": ("rsync against a real sshd", "remote/failures"),
     "tests/include/restore/test_day.py": ("days restored to this machine and by SSH", "remote/local"),
     "tests/plugins/operators/report/test_email_report.py": (
         "mails as the server gets them",

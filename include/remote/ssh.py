@@ -1,14 +1,16 @@
-"""The OpenSSH configuration of one host, with its pinned host key; rsync and streams use it."""
+"""The OpenSSH configuration of one host, with its pinned host key and an agent; rsync and streams use it."""
 
+import os
+import socket
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from include.errors import BackupError
-from include.remote.private_key import in_memory
+from include.errors import BackupError, ConfigError
 
 # The kernel sends SIGTERM when the task's process dies, even by SIGKILL: no orphan keeps copying.
 DIE_WITH_PARENT = ("setpriv", "--pdeathsig", "TERM", "--")
@@ -16,6 +18,7 @@ HOST = "host"
 """The name of the host in its configuration."""
 STDERR_BYTES = 4000
 """How much of a program's standard error is kept, in bytes."""
+_AGENT_PATIENCE_S = 30.0
 
 
 @dataclass(frozen=True)
@@ -51,8 +54,8 @@ def connected(endpoint: Endpoint) -> Iterator[Path]:
     """
     # In /tmp whatever TMPDIR is: a socket's path must be short, and ssh allows no spaces and no % in it.
     private_folder = tempfile.TemporaryDirectory(prefix="inpe-backup-", dir="/tmp")
-    with private_folder as private, in_memory(endpoint.private_key) as key_file:
-        config = _write_config(endpoint, key_file, Path(private))
+    with private_folder as private, _agent(endpoint.private_key, Path(private, "agent")) as agent:
+        config = _write_config(endpoint, agent, Path(private))
         master = subprocess.Popen(
             [*DIE_WITH_PARENT, "ssh", "-F", str(config), "-M", "-N", HOST],
             stdin=subprocess.DEVNULL,
@@ -77,15 +80,63 @@ def ssh_command(config: Path, command: str, *options: str) -> list[str]:
     return [*DIE_WITH_PARENT, "ssh", "-F", str(config), *options, HOST, command]
 
 
-def _write_config(endpoint: Endpoint, key_file: str, private: Path) -> Path:
+@contextmanager
+def _agent(key: str, path: Path) -> Iterator[Path]:
+    """Keep a private key in an ssh-agent at a socket: no kill can leave it on a disk.
+
+    A file in this process's memory wouldn't do: Airflow makes its tasks undumpable (prctl(2)), which closes
+    their /proc/PID/fd to all other processes.
+
+    Raises:
+        ConfigError: the agent doesn't take the key, or didn't start.
+    """
+    agent = subprocess.Popen(
+        [*DIE_WITH_PARENT, "ssh-agent", "-D", "-a", str(path)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        _wait_for(path, agent)
+        add = subprocess.run(
+            ["ssh-add", "-q", "-"],
+            input=key,
+            env={**os.environ, "SSH_AUTH_SOCK": str(path), "SSH_ASKPASS_REQUIRE": "never"},
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+        )
+        if add.returncode:
+            raise ConfigError(f"ssh-add can't use the connection's private key: {add.stderr.strip()}")
+        yield path
+    finally:
+        agent.terminate()
+        agent.wait()
+
+
+def _wait_for(path: Path, agent: "subprocess.Popen[bytes]") -> None:
+    """Wait until the agent answers at its socket."""
+    deadline = time.monotonic() + _AGENT_PATIENCE_S
+    while agent.poll() is None and time.monotonic() < deadline:
+        with suppress(OSError), socket.socket(socket.AF_UNIX) as client:
+            client.connect(str(path))
+            return
+        time.sleep(0.005)
+    raise ConfigError(
+        "ssh-agent didn't start on this machine. Install it: sudo apt-get install openssh-client"
+    )
+
+
+def _write_config(endpoint: Endpoint, agent: Path, private: Path) -> Path:
     known, config = private / "known_hosts", private / "config"
     known.write_text(f"{HOST} {endpoint.host_key}\n", encoding="utf-8")
     lines = {
         "HostName": f'"{_literal(endpoint.host)}"',
         "Port": str(endpoint.port),
         "User": f'"{endpoint.user}"',
-        "IdentityFile": key_file,
-        "IdentitiesOnly": "yes",
+        "IdentityAgent": str(agent),
+        "IdentityFile": "none",
         "UserKnownHostsFile": str(known),
         "GlobalKnownHostsFile": "none",
         "HostKeyAlias": HOST,

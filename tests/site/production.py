@@ -3,6 +3,7 @@
 import json
 import re
 import shlex
+import shutil
 import subprocess
 import time
 from collections.abc import Mapping
@@ -106,7 +107,8 @@ class BackupMachine(Switched):
         site = self.path(_SITE)
         site.mkdir(parents=True, exist_ok=True)
         paths = {"vaults": {"main": {"path": "/backup/vault", "reserve": "64MiB"}}}
-        self.institute.write_site_file(site / "site.yaml", **{**paths, **overrides})
+        written = self.institute.write_site_file(None, **{**paths, **overrides})
+        shutil.copyfile(written, site / "site.yaml")
 
     def wait_until(self, service: str, state: str, timeout_s: float = 120) -> None:
         """Wait for a service's health, such as ``healthy``.

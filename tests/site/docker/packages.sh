@@ -8,6 +8,7 @@ need /usr/sbin/dockerd docker.io
 need /usr/bin/docker docker.io
 need /usr/sbin/iptables iptables
 need /usr/sbin/debootstrap debootstrap
+need /usr/bin/sudo sudo                       # the README's commands have it
 need /usr/bin/slirp4netns slirp4netns         # the network of a build in a namespace
 [ -n "$missing" ] || exit 0
 echo "Installing packages of the system:$missing ..."

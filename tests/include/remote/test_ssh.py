@@ -1,0 +1,44 @@
+"""OpenSSH's programs use the connection's key, whoever runs the task, though Airflow hides its memory."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.session import needs
+from tests.site.sshd import SshServer
+
+# What Airflow 3.3's supervisor does before a task runs, and a shell on the host afterwards.
+UNDUMPABLE = """
+import ctypes, subprocess, sys
+ctypes.CDLL(None).prctl(4, 0, 0, 0, 0)
+from include.remote import private_key
+from include.remote.ssh import Endpoint, connected, ssh_command
+port, user, host_key, key = sys.argv[1:]
+assert not (problem := private_key.problem(key)), problem
+with connected(Endpoint("127.0.0.1", int(port), user, host_key, private_key.normalized(key))) as config:
+    print(subprocess.run(ssh_command(config, "echo there"), capture_output=True, text=True))
+"""
+
+
+@pytest.fixture
+def without_rights() -> list[str]:
+    """Return the prefix of a command that can't look into other processes, as root could."""
+    return [needs.program("setpriv"), "--bounding-set=-all", "--inh-caps=-all", "--"]
+
+
+def test_an_undumpable_process_without_roots_rights_connects(
+    tmp_path: Path, without_rights: list[str]
+) -> None:
+    """As in every task of an Airflow that doesn't run as root."""
+    with SshServer(tmp_path / "host") as server:
+        key = server.key_file.read_text(encoding="ascii").replace("\n", "\r\n")
+        arguments = [str(server.port), server.login, server.host_key, key]
+        done = subprocess.run(
+            [*without_rights, sys.executable, "-c", UNDUMPABLE, *arguments],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert "stdout='there\\n'" in done.stdout, done.stdout + done.stderr
