@@ -45,11 +45,18 @@ def write_day(machine: BackupMachine, day: str, grid: supim.Grid = supim.TINY) -
     return supim.write_day(machine.institute.source, OrdinalDay.parse(day), grid=grid)
 
 
-def run(machine: BackupMachine, dag: str, day: str | None = None, **conf: object) -> str:
-    """Run a DAG, and return the state of its run."""
+def run(machine: BackupMachine, day: str) -> str:
+    """Back a day up, and return the state of the run."""
     api = machine.api()
-    begun = api.trigger(dag, day, conf)
-    return str(api.wait_for_run(dag, begun["dag_run_id"], PATIENCE_S)["state"])
+    begun = api.trigger("supim_daily", day)
+    return str(api.wait_for_run("supim_daily", begun["dag_run_id"], PATIENCE_S)["state"])
+
+
+def restore(machine: BackupMachine, day: str, folder: str) -> str:
+    """Restore a day, and return the state of the run."""
+    api = machine.api()
+    begun = api.trigger("supim_restore", conf={"day": day, "folder": folder})
+    return str(api.wait_for_run("supim_restore", begun["dag_run_id"], PATIENCE_S)["state"])
 
 
 def published(machine: BackupMachine, day: str) -> Path:
@@ -73,11 +80,12 @@ def test_a_day_a_backfill_and_their_mails(machine: BackupMachine) -> None:
         write_day(machine, day)
     api = machine.api()
     api.unpause("supim_daily")
-    assert run(machine, "supim_daily", DAYS[0]) == "success"
+    assert run(machine, DAYS[0]) == "success"
     api.backfill("supim_daily", "2026-01-21", "2026-01-24")
     wait_for(lambda: all(published(machine, day).is_dir() for day in DAYS), "five days", PATIENCE_S)
     api.wait_until_idle(PATIENCE_S)
-    assert {run["state"] for run in api.runs("supim_daily")} == {"success"}
+    # Switched on, it has also begun with the newest day due, which this source lacks.
+    assert {run["state"] for run in api.runs("supim_daily") if run["partition_key"] in DAYS} == {"success"}
     source = machine.institute.source / "2026" / "020"
     assert contents(published(machine, DAYS[0])) == contents(source)
     assert published(machine, DAYS[0]).stat().st_uid == int(machine.settings["AIRFLOW_UID"])
@@ -104,10 +112,10 @@ def test_a_restore_is_found_on_the_machine_and_one_inside_the_container_is_refus
     """A folder of the container would be gone after the next ``up``; restores by hand need no switch."""
     write_day(machine, "2026-040")
     machine.api().unpause("supim_daily")
-    assert run(machine, "supim_daily", "2026-040") == "success"
-    assert run(machine, "supim_restore", day="2026-040", target="/backup/restored") == "success"
+    assert run(machine, "2026-040") == "success"
+    assert restore(machine, "2026-040", "/backup/restored") == "success"
     assert contents(machine.path("/backup/restored/2026/040")) == contents(published(machine, "2026-040"))
-    assert run(machine, "supim_restore", day="2026-040", target="/srv/restored") == "failed"
+    assert restore(machine, "2026-040", "/srv/restored") == "failed"
     listed = machine.type("docker compose exec -T scheduler inpe-backup list")
     assert "2026-040" in listed
     inside = "docker compose run --rm --no-deps -T scheduler inpe-backup restore-day 2026-040 /srv/restored"
@@ -118,13 +126,13 @@ def test_a_database_made_anew_learns_what_the_vault_has(machine: BackupMachine) 
     """After ``restart``, ``down`` and ``up``, and ``down --volumes``, the next run sees what is there."""
     write_day(machine, "2026-050")
     machine.api().unpause("supim_daily")
-    assert run(machine, "supim_daily", "2026-050") == "success"
+    assert run(machine, "2026-050") == "success"
     machine.type("docker compose restart")
     machine.type("docker compose down && docker compose up --detach --wait")
     assert machine.api().runs("supim_daily")
     machine.type("docker compose down --volumes && docker compose up --detach --wait")
     machine.api().unpause("supim_daily")
-    assert run(machine, "supim_daily", "2026-050") == "success"
+    assert run(machine, "2026-050") == "success"
     assert not published(machine, "2026-050.r2").exists()
 
 
@@ -152,10 +160,10 @@ def test_a_vault_that_isnt_there_stops_the_scheduler_and_an_empty_one_the_run(ma
     machine.type("docker compose up --detach --wait")
     write_day(machine, "2026-060")
     machine.api().unpause("supim_daily")
-    assert run(machine, "supim_daily", "2026-060") == "failed"
+    assert run(machine, "2026-060") == "failed"
     machine.type("docker compose stop scheduler && rmdir /backup/vault && mv /backup/away /backup/vault")
     machine.type("docker compose up --detach --wait --force-recreate scheduler")
-    assert run(machine, "supim_daily", "2026-060") == "success"
+    assert run(machine, "2026-060") == "success"
 
 
 def test_a_disk_mounted_later_is_seen(machine: BackupMachine) -> None:
