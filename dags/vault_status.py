@@ -28,6 +28,7 @@ with DAG(
     dag_id="vault_status",
     dag_display_name="vault_status · Read the vault for the status page",
     schedule=None,
+    is_paused_upon_creation=False,  # only a person starts it; while it is off, a run would wait for ever
     catchup=False,
     max_active_runs=1,
     allowed_run_types=MANUAL,

@@ -34,6 +34,7 @@ with DAG(
     dag_id="vm_protect",
     dag_display_name="vm_protect · Protect an image of a VM",
     schedule=None,
+    is_paused_upon_creation=False,  # only a person starts it; while it is off, a run would wait for ever
     catchup=False,
     max_active_runs=1,
     allowed_run_types=MANUAL,

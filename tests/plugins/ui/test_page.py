@@ -120,6 +120,7 @@ def test_a_vm_shows_all_its_images_and_any_of_them_can_be_restored(
     daily: Daily, admin: Page, sample_vault: datetime
 ) -> None:
     """With size, age, verification and boot test; the form has the image chosen, and others to choose."""
+    _switch_off(daily, "vm_restore")
     images = vm("maq2", sample_vault).generations
     third = images[-3].instant.strftime("%Y-%m-%dT%H-%M-%SZ")
     open_page(admin, daily.airflow)
@@ -133,7 +134,7 @@ def test_a_vm_shows_all_its_images_and_any_of_them_can_be_restored(
     expect(form.get_by_label("Image")).to_have_value(third)
     expect(form.get_by_label("Image").locator("option")).to_have_count(13)
     expect(form).to_contain_text(f"vm_restore makes a new VM, maq2-restored, of {third}")
-    expect(form).to_contain_text("vm_restore is paused: the run waits until you unpause it.")
+    expect(form).to_contain_text("vm_restore is paused. It waits until you switch it on.")
     form.get_by_label("How").select_option("in place")
     form.get_by_label("Dry run").check()
     form.get_by_label("To confirm").fill("maq1")
@@ -155,6 +156,7 @@ def test_an_image_is_protected_and_that_is_lifted_by_a_run_where_the_vault_is(
     daily: Daily, admin: Page, sample_vault: datetime
 ) -> None:
     """The web server may not have it."""
+    _switch_off(daily, "vm_protect")
     newest, *_, protected = reversed(vm("maq2", sample_vault).generations[-6:])
     new, old = (image.instant.strftime("%Y-%m-%dT%H-%M-%SZ") for image in (newest, protected))
     open_page(admin, daily.airflow)
@@ -173,6 +175,11 @@ def test_an_image_is_protected_and_that_is_lifted_by_a_run_where_the_vault_is(
     expect(form).to_contain_text(f"maq2 {old} is protected by ana: before the upgrade")
     form.get_by_role("button", name="Lift it").click()
     assert _taken_back(daily, "vm_protect", form) == {"vm": "maq2", "generation": old, "lift": True}
+
+
+def _switch_off(daily: Daily, dag: str) -> None:
+    """Pause a DAG, so that a run that the page triggers only waits."""
+    daily.airflow.api("PATCH", f"/dags/{dag}", {"is_paused": True})
 
 
 def _taken_back(daily: Daily, dag: str, form: Locator) -> object:
