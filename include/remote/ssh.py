@@ -14,6 +14,8 @@ from include.errors import BackupError, ConfigError
 
 # The kernel sends SIGTERM when the task's process dies, even by SIGKILL: no orphan keeps copying.
 DIE_WITH_PARENT = ("setpriv", "--pdeathsig", "TERM", "--")
+# Debian's ssh-agent is set-group-ID, and the kernel drops that signal for such a program unless it gains nothing.
+_AGENT_DIES_WITH_PARENT = (DIE_WITH_PARENT[0], "--no-new-privs", *DIE_WITH_PARENT[1:])
 HOST = "host"
 """The name of the host in its configuration."""
 STDERR_BYTES = 4000
@@ -91,7 +93,7 @@ def _agent(key: str, path: Path) -> Iterator[Path]:
         ConfigError: the agent doesn't take the key, or didn't start.
     """
     agent = subprocess.Popen(
-        [*DIE_WITH_PARENT, "ssh-agent", "-D", "-a", str(path)],
+        [*_AGENT_DIES_WITH_PARENT, "ssh-agent", "-D", "-a", str(path)],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

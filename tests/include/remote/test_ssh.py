@@ -1,7 +1,10 @@
 """OpenSSH's programs use the connection's key, whoever runs the task, though Airflow hides its memory."""
 
+import shutil
+import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -19,6 +22,14 @@ port, user, host_key, key = sys.argv[1:]
 assert not (problem := private_key.problem(key)), problem
 with connected(Endpoint("127.0.0.1", int(port), user, host_key, private_key.normalized(key))) as config:
     print(subprocess.run(ssh_command(config, "echo there"), capture_output=True, text=True))
+"""
+
+KEPT_OPEN = """
+import sys
+from include.remote.ssh import Endpoint, connected
+with connected(Endpoint("127.0.0.1", 9, "nobody", "ssh-ed25519 AAAA", sys.argv[1])) as config:
+    print(config.parent, flush=True)
+    sys.stdin.read()
 """
 
 
@@ -42,3 +53,25 @@ def test_an_undumpable_process_without_roots_rights_connects(
             check=False,
         )
     assert "stdout='there\\n'" in done.stdout, done.stdout + done.stderr
+
+
+def test_the_agent_with_the_key_ends_with_a_killed_task(tmp_path: Path) -> None:
+    """Though Debian's ssh-agent is set-group-ID; else each killed task would leave a key to whoever is its user."""
+    key = tmp_path / "key"
+    subprocess.run([needs.program("ssh-keygen"), "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
+    task = [sys.executable, "-c", KEPT_OPEN, key.read_text(encoding="ascii")]
+    with subprocess.Popen(task, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as running:
+        assert running.stdout is not None
+        private = Path(running.stdout.readline().strip())
+        assert _answers(private / "agent")
+        running.kill()
+    deadline = time.monotonic() + 10
+    while (left := _answers(private / "agent")) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    shutil.rmtree(private)
+    assert not left
+
+
+def _answers(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as client:
+        return client.connect_ex(str(path)) == 0
