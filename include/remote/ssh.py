@@ -14,7 +14,7 @@ from include.errors import BackupError, ConfigError
 
 # The kernel sends SIGTERM when the task's process dies, even by SIGKILL: no orphan keeps copying.
 DIE_WITH_PARENT = ("setpriv", "--pdeathsig", "TERM", "--")
-# Debian's ssh-agent is set-group-ID, and the kernel drops that signal for such a program unless it gains nothing.
+# Debian's ssh-agent is set-group-ID: the kernel drops the signal for such a program, unless it gains nothing.
 _AGENT_DIES_WITH_PARENT = (DIE_WITH_PARENT[0], "--no-new-privs", *DIE_WITH_PARENT[1:])
 HOST = "host"
 """The name of the host in its configuration."""

@@ -4,6 +4,7 @@
     pages.py        the page, a run's report, screenshots, style and script
     api.py          the JSON, version 1
     acknowledge.py  folds an alert away, for whoever may start runs
+    origin.py       refuses what another site may have made a browser send
     store.py        reads the published parts from the asset events in Airflow's database
     view_model.py   the page's content; cells.py: its calendar; charts.py: its charts
     templates/      the layout; static/: style and script

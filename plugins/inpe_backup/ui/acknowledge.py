@@ -1,29 +1,22 @@
-"""Acknowledge an alert, the one thing that the page changes by itself.
-
-Airflow has no CSRF token, and its login is a cookie. So a request must come from the page itself: it has a
-header that a form can't send, and the origin of this server. A request with a token of its own needs neither.
-"""
+"""Acknowledge an alert, the one thing that the page changes by itself."""
 
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import urlsplit
 
 from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
 from airflow.api_fastapi.common.db.common import SessionDep
 from airflow.api_fastapi.core_api.security import GetUserDep, requires_access_dag
-from airflow.configuration import conf
-from fastapi import APIRouter, Depends, HTTPException, Request
+from fastapi import APIRouter, Depends, HTTPException
 from pydantic import BaseModel, ConfigDict
 
 from include.status.parts import AcknowledgedPart
 from inpe_backup.ui import store
 from inpe_backup.ui.dependencies import Status
+from inpe_backup.ui.origin import from_the_page
 
 router = APIRouter(prefix="/api/v1")
-
-HEADER = "X-Backups"
 
 
 class Period(StrEnum):
@@ -49,20 +42,6 @@ class AcknowledgeRequest(BaseModel):
 
     key: str
     period: Period
-
-
-def from_the_page(request: Request) -> None:
-    """Refuse a request that another site may have made a browser send.
-
-    Raises:
-        HTTPException: it has no token of its own, and isn't from a page of this server.
-    """
-    if "authorization" in request.headers:
-        return
-    ours = {request.headers.get("host", ""), urlsplit(conf.get("api", "base_url", fallback="")).netloc}
-    origin = urlsplit(request.headers.get("origin", "")).netloc
-    if HEADER not in request.headers or not origin or origin not in ours:
-        raise HTTPException(HTTPStatus.FORBIDDEN, "This request doesn't come from the page Backups.")
 
 
 _MAY_START_RUNS = [

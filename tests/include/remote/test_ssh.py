@@ -56,7 +56,7 @@ def test_an_undumpable_process_without_roots_rights_connects(
 
 
 def test_the_agent_with_the_key_ends_with_a_killed_task(tmp_path: Path) -> None:
-    """Though Debian's ssh-agent is set-group-ID; else each killed task would leave a key to whoever is its user."""
+    """Though Debian's ssh-agent is set-group-ID; else each killed task would leave one with its key."""
     key = tmp_path / "key"
     subprocess.run([needs.program("ssh-keygen"), "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
     task = [sys.executable, "-c", KEPT_OPEN, key.read_text(encoding="ascii")]
