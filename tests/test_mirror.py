@@ -91,7 +91,7 @@ ELSEWHERE = {
     ),
     "tests/include/status/test_alerts.py": (
         "what the page concludes",
-        "status/alert status/forecast status/vm_status",
+        "status/forecast status/vm_status",
     ),
     "tests/include/status/test_parts.py": ("parts as they travel", "report/run_part"),
     "tests/include/vms/test_archive.py": ("generations in a vault", "vms/generation_name vms/published"),

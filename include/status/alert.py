@@ -1,9 +1,11 @@
 """One alert: what is wrong, what the page offers to do about it, and by what it is recognised. Pure."""
 
 import hashlib
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from enum import StrEnum
+
+_RECURS_WITHIN = timedelta(days=30)
 
 
 class Urgency(StrEnum):
@@ -37,6 +39,7 @@ class Alert:
         run: the run to show.
         first: the first day of a range, as ``2026-268``.
         last: its last day.
+        recurs: whether the fact has no date, so that it may end and begin again as the same one.
     """
 
     urgency: Urgency
@@ -47,6 +50,7 @@ class Alert:
     run: str = ""
     first: str = ""
     last: str = ""
+    recurs: bool = False
 
     @property
     def key(self) -> str:
@@ -71,6 +75,11 @@ class Acknowledgement:
     def holds(self, now: datetime) -> bool:
         """Whether the alert is still folded away."""
         return self.until is None or now < self.until
+
+    def of(self, alert: Alert) -> "Acknowledgement":
+        """Return what it means for an alert: one that recurs is never folded away for ever."""
+        latest = self.when + _RECURS_WITHIN
+        return replace(self, until=latest) if alert.recurs and self.holds(latest) else self
 
 
 @dataclass(frozen=True)

@@ -52,9 +52,11 @@ class VaultStatus:
     def __post_init__(self) -> None:
         order = list(Urgency)
         alerts = sorted(_all_of(self), key=lambda alert: order.index(alert.urgency))
-        valid = {key: one for key, one in self.view.acknowledged.items() if one.holds(self.now)}
-        folded = [AcknowledgedAlert(alert, valid[alert.key]) for alert in alerts if alert.key in valid]
-        object.__setattr__(self, "alerts", [alert for alert in alerts if alert.key not in valid])
+        by_key = self.view.acknowledged
+        known = [AcknowledgedAlert(each, by_key[each.key].of(each)) for each in alerts if each.key in by_key]
+        folded = [each for each in known if each.acknowledgement.holds(self.now)]
+        gone = {each.alert.key for each in folded}
+        object.__setattr__(self, "alerts", [alert for alert in alerts if alert.key not in gone])
         object.__setattr__(self, "acknowledged", folded)
 
     @property
@@ -124,9 +126,11 @@ def _of_view(status: VaultStatus) -> Iterator[Alert]:
         yield Alert(Urgency.URGENT, sentence, fact, AlertAction.SHOW_DAG, "vault_status")
     for dag, waiting in status.paused.items():
         if waiting or dag != SCRUB:
-            yield Alert(Urgency.TO_DO, _paused(dag, waiting), f"paused {dag}", AlertAction.SHOW_DAG, dag)
+            fact = f"paused {dag}, runs wait: {waiting > 0}"
+            yield Alert(Urgency.TO_DO, _paused(dag, waiting), fact, AlertAction.SHOW_DAG, dag, recurs=True)
     if not status.paused.get(SCRUB) and (sentence := _no_scrub(status)):
-        yield Alert(Urgency.TO_DO, sentence, "no scrub", AlertAction.SHOW_DAG, SCRUB)
+        fact = f"no scrub, paused: {SCRUB in status.paused}"
+        yield Alert(Urgency.TO_DO, sentence, fact, AlertAction.SHOW_DAG, SCRUB, recurs=True)
 
 
 def _paused(dag: str, waiting: int) -> str:
@@ -151,10 +155,12 @@ def _of_days(status: VaultStatus) -> Iterator[Alert]:
     for state in _UNSAFE:
         found = gaps(status.calendar, state)
         yield from (_gap(first, last, count) for first, last, count in found[:_LISTED])
-        if more := sum(count for _, _, count in found[_LISTED:]):
+        older_ones = found[_LISTED:]
+        if more := sum(count for _, _, count in older_ones):
             older, reason = counted(more, "older day"), _REASONS[state].format(them=_them(more))
             sentence = f"{older} {'is' if more == 1 else 'are'} {reason}; see the calendar."
-            yield Alert(Urgency.TO_DO, sentence, f"older days {state} {more}")
+            days = " ".join(f"{first.day} {last.day}" for first, last, _ in older_ones)
+            yield Alert(Urgency.TO_DO, sentence, f"older days {state} {days}")
     yield from _of_lost_days(status)
 
 
@@ -164,18 +170,18 @@ def _of_lost_days(status: VaultStatus) -> Iterator[Alert]:
         if (today - last.day.date).days <= RECENT_DAYS:
             days = _range(first, last, count)
             sentence = f"{days} not at the source. If the simulation finished late, check the source again."
-            named = {"first": str(first.day), "last": str(last.day)}
             fact = f"lost {first.day} {last.day}"
-            yield Alert(Urgency.TO_DO, sentence, fact, AlertAction.CHECK_SOURCE, **named)
+            named = str(first.day), str(last.day)
+            yield Alert(Urgency.TO_DO, sentence, fact, AlertAction.CHECK_SOURCE, "", "", *named)
 
 
 def _gap(first: CalendarDay, last: CalendarDay, count: int) -> Alert:
     reason, left = _REASONS[first.state].format(them=_them(count)), first.days_left
     urgent = first.state in (DayState.DAMAGED, DayState.FAILED) or (left is not None and left < RECENT_DAYS)
     sentence = f"{_range(first, last, count)} {reason}.{_deletion(left, count)}"
-    days = {"first": str(first.day), "last": str(last.day)}
-    fact = f"{first.state} {first.day} {last.day}"
-    return Alert(Urgency.URGENT if urgent else Urgency.TO_DO, sentence, fact, AlertAction.BACK_UP, **days)
+    urgency = Urgency.URGENT if urgent else Urgency.TO_DO
+    fact, days = f"{first.state} {first.day} {last.day}", (str(first.day), str(last.day))
+    return Alert(urgency, sentence, fact, AlertAction.BACK_UP, "", "", *days)
 
 
 def _deletion(days_left: int | None, count: int) -> str:
@@ -241,4 +247,5 @@ def _of_space(status: VaultStatus) -> Iterator[Alert]:
         sentence = f"The vault reaches its reserve of {reserve} in {span(left)}. Add space."
     else:
         sentence = f"The vault has reached its reserve of {reserve}: nothing more is copied. Add space."
-    yield Alert(Urgency.URGENT if left < RECENT_DAYS else Urgency.TO_DO, sentence, f"space {left > 0}")
+    urgency = Urgency.URGENT if left < RECENT_DAYS else Urgency.TO_DO
+    yield Alert(urgency, sentence, f"space {left > 0}", recurs=True)

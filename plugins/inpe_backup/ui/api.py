@@ -122,7 +122,7 @@ def _vault(status: VaultStatus) -> Json:
 
 
 def _alert(alert: Alert) -> Json:
-    shown = {name: value for name, value in asdict(alert).items() if name != "fact"}
+    shown = {name: value for name, value in asdict(alert).items() if name not in ("fact", "recurs")}
     return {"key": alert.key, **shown}
 
 
