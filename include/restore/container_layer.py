@@ -1,7 +1,9 @@
 """Folders that vanish with the container which the worker runs in."""
 
+import os
 from pathlib import Path
 
+_LAYERED = ("overlay", "fuse.fuse-overlayfs")  # of Docker; of Podman without root's rights
 _MOUNTS = Path("/proc/self/mountinfo")
 
 
@@ -12,8 +14,11 @@ def refusal(folder: Path, mounts: Path = _MOUNTS) -> str:
         folder: the folder; it needn't exist.
         mounts: this process' mounts (proc_pid_mountinfo(5)).
     """
-    existing = next(path for path in (folder, *folder.parents) if path.exists())
-    if existing.stat().st_dev != Path("/").stat().st_dev or _root_type(mounts) != "overlay":
+    if _root_type(mounts) not in _LAYERED:
+        return ""
+    # Not Path.exists, which raises where this process may not look.
+    existing = next(path for path in (folder, *folder.parents) if os.path.exists(path))  # noqa: PTH110
+    if existing.stat().st_dev != Path("/").stat().st_dev:
         return ""
     return (
         f"{folder} is inside the worker's container, and would vanish with it. "
