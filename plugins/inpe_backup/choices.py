@@ -32,9 +32,17 @@ def publish(vms: "Iterable[VmPart]") -> None:
 
 
 def published() -> Images:
-    """Return what was published last; nothing before that."""
-    found = Variable.get(VARIABLE, default=None, deserialize_json=True)
-    return found if isinstance(found, dict) else {}
+    """Return what was published last; nothing before that, or where somebody wrote something else there."""
+    try:
+        found = json.loads(Variable.get(VARIABLE, default="{}"))
+    except ValueError:
+        return {}
+    pairs = found.items() if isinstance(found, dict) else ()
+    return {vm: list(filter(_is_text, those)) for vm, those in pairs if isinstance(those, list)}
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
 
 
 def suggested_vms(images: Images) -> dict[str, Any]:

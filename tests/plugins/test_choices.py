@@ -10,7 +10,7 @@ from airflow.sdk.exceptions import ParamValidationError
 
 from include.config import site_file
 from include.errors import ConfigError
-from inpe_backup import params
+from inpe_backup import form_checks, params
 from inpe_backup.choices import VARIABLE, image_of, suggested_images
 
 IMAGES = {
@@ -19,6 +19,12 @@ IMAGES = {
     "maq3": [],
 }
 NEWEST_FIRST = ["maq2/2026-11-22T05-20-00Z", "maq1/2026-11-22T05-00-03Z", "maq1/2026-11-15T05-00-03Z"]
+
+
+@pytest.fixture(autouse=True)
+def _formats() -> None:
+    """The formats, as the plugin registers them."""
+    form_checks.register()
 
 
 def forms() -> dict[str, params.Form]:
@@ -46,6 +52,13 @@ def test_before_anything_was_published_a_form_suggests_nothing() -> None:
     for form in forms().values():
         assert "examples" not in form["vm"].schema
         assert form["vm"].resolve("maq9") == "maq9"
+
+
+@pytest.mark.parametrize("wrong", ["nonsense", "[]", '{"maq1": 5}', '{"maq1": [1, "a"]}', '{"maq1": null}'])
+def test_a_variable_that_somebody_changed_breaks_no_form(monkeypatch: pytest.MonkeyPatch, wrong: str) -> None:
+    """Nor their DAGs, which could restore nothing."""
+    monkeypatch.setenv(f"AIRFLOW_VAR_{VARIABLE.upper()}", wrong)
+    assert set(forms()) == {"vm_restore", "vm_boot_test", "vm_protect"}
 
 
 @pytest.mark.parametrize("image", ["2026-11-22T05-00-03Z", "maq1/2026-11-22T05-00-03Z"])
