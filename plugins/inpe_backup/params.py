@@ -270,6 +270,7 @@ def _vm(images: choices.Images) -> Param:
     return Param(
         type="string",
         minLength=1,
+        format=form_checks.VM,
         **choices.suggested_vms(images),
         title="VM",
         description="The VM's name in the vault, such as maq1.",
