@@ -6,11 +6,16 @@ This needs no Docker: the files are parsed, and Airflow itself checks commands a
 import json
 import os
 import re
+import runpy
 import shlex
+import socket
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from urllib.error import URLError
+from urllib.parse import urlsplit
+from urllib.request import proxy_bypass_environment
 
 import pytest
 import yaml
@@ -139,6 +144,26 @@ def test_all_airflow_services_share_one_environment() -> None:
         more = {"ADMIN_PASSWORD"} if name == "init" else set()
         assert set(service["environment"]) - set(common) == more, name
         assert common.items() <= service["environment"].items(), name
+
+
+def test_services_ask_each_other_without_the_proxy_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Docker sets it in containers; tasks would report to it, and no service would be healthy."""
+    env = COMPOSE["x-environment"]
+    address = urlsplit(env["AIRFLOW__CORE__EXECUTION_API_SERVER_URL"])
+    assert proxy_bypass_environment(address.hostname or "", {"no": env["NO_PROXY"]})
+    assert env["no_proxy"] == env["NO_PROXY"]
+    monkeypatch.setenv("http_proxy", "http://proxy.invalid:9")
+    monkeypatch.setattr(sys, "argv", ["healthy", "scheduler"])
+    asked: list[object] = []
+
+    def connect(place: object, *_: object, **__: object) -> None:
+        asked.append(place)
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr(socket, "create_connection", connect)
+    with pytest.raises(URLError):
+        runpy.run_path(str(ROOT / "bin" / "healthy"))
+    assert asked == [(address.hostname, address.port)]
 
 
 def test_env_example_has_exactly_the_variables_that_are_used() -> None:

@@ -71,7 +71,7 @@ def test_an_image_may_be_typed_or_chosen(image: str) -> None:
 @pytest.mark.parametrize("wrong", ["maq1", "maq1/", "/2026", "yesterday"])
 def test_other_text_is_no_image(wrong: str) -> None:
     """The form refuses it."""
-    with pytest.raises(ConfigError, match="is not a generation. Write its name"):
+    with pytest.raises(ConfigError, match=r"is not a generation\. Write its name"):
         forms()["vm_protect"]["generation"].resolve(wrong)
 
 
