@@ -13,7 +13,7 @@ image and the reason; to lift a protection, switch **lift** on.
 
 #### When it fails
 
-Nothing was changed; the last line of the task's log says why.
+Nothing was changed; the first red line of the task's log says why.
 
 * **has no generation**: the message lists the images that there are.
 * **is protected by**: somebody else protects it already. Lift that first.

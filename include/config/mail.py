@@ -33,7 +33,7 @@ class When(StrEnum):
 
 
 class MailWhenSection(Section):
-    """Which runs are mailed, by kind. A problem is always mailed, whatever is chosen here."""
+    """After which runs a mail comes: always, changes or problems; after a problem it always does."""
 
     days: When = Field(
         default=When.CHANGES,
@@ -64,8 +64,8 @@ class MailSection(Section):
     backfill_stuck_s: float = Field(
         default=3600,
         gt=0,
-        description="A backfill is mailed when it ends; once before that, if a run of it failed, or none "
-        "ended, so long ago.",
+        description="Seconds after which a backfill that goes on is mailed once, counted from its first run "
+        "that failed, or from the last one that ended. Its report is mailed when it ends.",
     )
     users: dict[str, Address] = Field(
         default={},
