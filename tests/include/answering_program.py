@@ -8,6 +8,7 @@ from typing import Any
 from include.errors import SourceUnreachableError
 from include.remote.ssh import Endpoint
 from include.remote.transport import CommandResult
+from tests.include.nowhere import NOWHERE
 
 
 def as_line(answer: object) -> bytes:
@@ -26,7 +27,7 @@ class Answering:
 
     answers: Sequence[object]
     ssh_conn_id: str = "a_host"
-    endpoint: Endpoint = field(default=Endpoint("127.0.0.1", 1, "nobody", "ssh-ed25519 AAAA", ""))
+    endpoint: Endpoint = field(default=NOWHERE)
     closed: int = 0
 
     def open(self, command: str, program: bytes) -> "Answering":  # noqa: ARG002 - as a transport

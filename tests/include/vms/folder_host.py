@@ -24,6 +24,7 @@ from include.vms.host import Host
 from include.vms.image_stream import ImageSource
 from include.vms.models import BackupRequest, BegunBackup, EndedBackup
 from include.vms.transfer import Transferred
+from tests.include.nowhere import NOWHERE
 from tests.include.vms.sample_vms import INSTANT, UUID, record
 
 BEGUN_BY = "begun-by"
@@ -45,7 +46,7 @@ class NoTransport:
     """A connection to no host."""
 
     ssh_conn_id: str = "kvm_host"
-    endpoint: Endpoint = field(default=Endpoint("127.0.0.1", 1, "nobody", "ssh-ed25519 AAAA", ""))
+    endpoint: Endpoint = field(default=NOWHERE)
 
     def run(self, command: str, stdin: bytes = b"") -> CommandResult:
         """Fail: there is no host."""

@@ -84,5 +84,5 @@ def test_memory_that_isnt_there_and_a_missing_scratch_folder_are_reported(tmp_pa
     with pytest.raises(NotPossibleError, match=r"Lower boot_test.memory_max"):
         require_memory(1 << 60)
     assert scratch_folder(str(tmp_path)) == tmp_path
-    with pytest.raises(NotPossibleError, match=f"This host has no folder {tmp_path}/nowhere. Make it"):
+    with pytest.raises(NotPossibleError, match=f"This host has no folder {tmp_path}/nowhere. Create it"):
         scratch_folder(f"{tmp_path}/nowhere")
