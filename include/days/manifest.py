@@ -37,10 +37,17 @@ class PackedLines:
 
 
 class SavedLines:
-    """The same, in a file of staging (``manifest_file.py``), after a first line."""
+    """The same, in a file of staging (``manifest_file.py``), after a first line.
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    Each line is compressed by itself, so a file that lost some is still a valid one. It counts as damaged.
+
+    Args:
+        path: the file.
+        count: the number of entries that it must have.
+    """
+
+    def __init__(self, path: Path, count: int) -> None:
+        self._path, self._count = path, count
 
     def __iter__(self) -> Iterator[list[ManifestEntry]]:
         """Yield the lines of entries.
@@ -49,14 +56,24 @@ class SavedLines:
             VaultError: the file is damaged.
         """
         try:
-            with gzip.open(self._path) as lines:
-                next(lines)
-                for line in lines:
-                    yield [entry_from(fields) for fields in json.loads(line)]
+            yield from self._checked()
         except (EOFError, OSError, ShapeError, TypeError, ValueError, RecursionError, zlib.error) as damaged:
             raise VaultError(
                 f"{self._path} can't be read ({damaged}). Clear the day's copy task."
             ) from damaged
+
+    def _checked(self) -> Iterator[list[ManifestEntry]]:
+        count, last = 0, b""
+        with gzip.open(self._path) as lines:
+            next(lines)
+            for line in lines:
+                entries = [entry_from(fields) for fields in json.loads(line)]
+                if not entries or entries[0].order <= last:
+                    raise ShapeError("its lines aren't in order")
+                count, last = count + len(entries), entries[-1].order
+                yield entries
+        if count != self._count:
+            raise ShapeError(f"it has {count:,} entries instead of {self._count:,}")
 
 
 class Manifest:

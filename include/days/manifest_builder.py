@@ -78,10 +78,11 @@ class ManifestBuilder:
         self._line = []
 
     def _add_unreadable(self, fields: list[Any]) -> None:
-        if type(fields[0]) is not str:
-            raise ShapeError(f"an unreadable path is {brief(fields[0])}")
-        if fields[0] not in self._exclusion:
-            self._unreadable.add(fields[0])
+        path = fields[0]
+        if type(path) is not str or not _is_encodable(path):
+            raise ShapeError(f"an unreadable path is {brief(path)}")
+        if path not in self._exclusion:
+            self._unreadable.add(path)
 
     def _add_descriptor(self, entry: ManifestEntry, text: object) -> None:
         if type(text) is not str or not is_descriptor(entry.path, entry.kind):
@@ -92,6 +93,14 @@ class ManifestBuilder:
         self.add_entry(entry)
         if entry.path not in self._exclusion:
             self.descriptors[entry.path] = text
+
+
+def _is_encodable(path: str) -> bool:
+    try:
+        path.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def manifest_of(scan: Iterable[object]) -> Manifest:

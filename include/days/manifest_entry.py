@@ -84,12 +84,17 @@ def _require_names(path: str, target: str | None) -> None:
 
 
 class Exclusion:
-    """What is no part of a day: the files and folders that a pattern names, and all in such a folder."""
+    """What is no part of a day: the files and folders that a pattern names, and all in such a folder.
+
+    As rsync does, which copies by the same patterns, it takes names as bytes: ``?`` is half of an ``ã``.
+    """
 
     def __init__(self, patterns: Sequence[str] = ()) -> None:
-        self._name = re.compile("|".join(map(translate, patterns))) if patterns else None
+        self._name = re.compile("|".join(map(translate, patterns)).encode()) if patterns else None
 
     def __contains__(self, path: str) -> bool:
         """Return whether a path is excluded."""
         name = self._name
-        return name is not None and any(name.match(part) for part in path.split("/"))
+        if name is None:
+            return False
+        return any(name.match(part) for part in path.encode("utf-8", "surrogateescape").split(b"/"))

@@ -39,4 +39,4 @@ def load(path: Path) -> SavedManifest:
         about, totals = dict(first["about"]), ManifestTotals.model_validate(first["totals"])
     except (EOFError, KeyError, OSError, TypeError, ValueError, RecursionError, zlib.error) as damaged:
         raise VaultError(f"{path} can't be read ({damaged!r}). Clear the day's copy task.") from damaged
-    return SavedManifest(about, Manifest(SavedLines(path), totals))
+    return SavedManifest(about, Manifest(SavedLines(path, totals.entries), totals))

@@ -55,7 +55,7 @@ def publish(vault: Vault, staged: StagedDay, draft: DayRecord, verified: Manifes
     if before and not before[-1].damage:  # the intact files of a damaged revision may decay next
         _link_unchanged(before[-1].folder.resolve(), staged.data, verified)
     _make_read_only(staged.data, verified)
-    made = {"revision": target.revision, "cause": _cause(before, target, verified)}
+    made = {"revision": target.revision, "cause": _cause(before, target, draft, verified)}
     record.write_text(draft.model_copy(update=made).model_dump_json(indent=1) + "\n")
     for sidecar in (sums, sizes, record):
         sidecar.chmod(FILE_MODE)
@@ -75,8 +75,12 @@ def seal(published: PublishedDay) -> None:
     published.folder.chmod(FOLDER_MODE)
 
 
-def _cause(before: Sequence[PublishedDay], target: PublishedDay, verified: Manifest) -> RevisionCause:
+def _cause(
+    before: Sequence[PublishedDay], target: PublishedDay, draft: DayRecord, verified: Manifest
+) -> RevisionCause:
     """Return why a revision is made: what became of the one before it."""
+    if _is_of_another_copy(target.readable_record, draft):
+        return RevisionCause.LOST  # all but its record
     if target.revision == 1:
         return RevisionCause.FIRST
     last = before[-1] if before and before[-1].revision == target.revision - 1 else None
@@ -86,6 +90,11 @@ def _cause(before: Sequence[PublishedDay], target: PublishedDay, verified: Manif
         folder = replace(target, revision=target.revision - 1).folder
         return RevisionCause.DAMAGED if os.path.lexists(folder) else RevisionCause.LOST
     return RevisionCause.DAMAGED_AND_CHANGED if _differ(last, verified) else RevisionCause.DAMAGED
+
+
+def _is_of_another_copy(left: DayRecord | None, draft: DayRecord) -> bool:
+    """Return whether a record that has no folder isn't the one that an interrupted publication left."""
+    return left is not None and left.copied != draft.copied
 
 
 def _differ(damaged: PublishedDay, verified: Manifest) -> bool:

@@ -10,13 +10,13 @@ from __future__ import annotations
 import json
 import sys
 import threading
-from typing import Any, Callable, Dict, Iterable
+from typing import Any, Callable, Dict, Iterable, Union
 
 from include.agent.heartbeat import heartbeat
 from include.agent.watched_input import WatchedInput
 
 Line = Dict[str, Any]
-Answer = Callable[[Line], Line | Iterable[Line]]
+Answer = Callable[[Line], Union[Line, Iterable[Line]]]
 """Returns the lines of an answer to a request, or the only one."""
 
 

@@ -14,6 +14,7 @@ from include.days.published import PublishedDay
 from include.errors import BackupError, DayNotVerifiedError, NotInVaultError, VaultError
 from include.names import matches, named, shown
 from include.ordinal_day import OrdinalDay
+from include.text import counted
 from include.vault.files import read_whole
 from include.vault.sha256sums import parse_sums
 
@@ -129,7 +130,20 @@ def _compare_with_sums(published: PublishedDay, pattern: str) -> tuple[str, Mani
     lost = {entry.path for entry in matching(_files(sums), pattern).files} - hashes.keys()
     wrong = sorted(lost | {path for path, sha256 in hashes.items() if sums.get(path) != sha256})
     verified = manifest_with(entry._replace(sha256=hashes.get(entry.path)) for entry in selected)
-    return f"{named(wrong)} isn't as published" if wrong else "", verified
+    if wrong:
+        return f"{named(wrong)} isn't as published", verified
+    return _wrong_names(published, found) if pattern == EVERYTHING else "", verified
+
+
+def _wrong_names(published: PublishedDay, found: Manifest) -> str:
+    """Return what is wrong with the folders and links, which the list lacks, or with the number of files."""
+    record, totals = published.readable_record, found.totals
+    if not record or (record.files, record.structure) == (totals.files, totals.structure):
+        return ""
+    what = "its folders and links aren't as published"
+    if record.files != totals.files:
+        what = f"it has {counted(totals.files, 'file')}, but its record says {record.files:,}"
+    return f"{what} (the pattern ?* restores what is left)"
 
 
 def _files(sums: dict[str, str]) -> Manifest:

@@ -16,6 +16,7 @@ from include.vault.files import opened
 
 _LINE = re.compile(r"(?P<mark>\\?)(?P<value>[0-9a-f]+)  (?P<path>.+)", re.DOTALL)
 _SHA256, _SIZE = re.compile("[0-9a-f]{64}"), re.compile("[0-9]+")
+_ESCAPED = re.compile(r"(?:[^\\]|\\[nr\\])+")
 Value = TypeVar("Value")
 
 
@@ -101,8 +102,12 @@ def _malformed() -> ValueError:
 
 
 def _unescaped(line: re.Match[str]) -> str:
-    chars = {"n": "\n", "r": "\r", "\\": "\\"}
-    return re.sub(r"\\(.)", lambda escape: chars[escape[1]], line["path"]) if line["mark"] else line["path"]
+    path, chars = line["path"], {"n": "\n", "r": "\r", "\\": "\\"}
+    if not line["mark"]:
+        return path
+    if not _ESCAPED.fullmatch(path):
+        raise _malformed()
+    return re.sub(r"\\(.)", lambda escape: chars[escape[1]], path)
 
 
 def _line(path: str, value: str) -> bytes:

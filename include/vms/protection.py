@@ -7,7 +7,6 @@ It is beside the generation, whose folder never changes.
 """
 
 import os
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -79,14 +78,17 @@ class ProtectionFile:
     path: Path
 
     def read(self) -> Protection | None:
-        """Return the protection; None if there is no such file."""
-        if not os.path.lexists(self.path):
-            return None
-        with suppress(OSError, ValueError):
+        """Return the protection; None if there is no such file.
+
+        A disk that can't tell, as it has errors, protects as well.
+        """
+        try:
             return Protection.model_validate_json(self._content())
-        return Protection(
-            who="somebody", when=None, why=f"{self.path.name} is there, but can't be read as a protection"
-        )
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError):
+            why = f"{self.path.name} is there, but can't be read as a protection"
+            return Protection(who="somebody", when=None, why=why)
 
     def write(self, protection: Protection) -> None:
         """Protect the generation; it is on the disk when this returns.

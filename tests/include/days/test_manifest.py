@@ -102,10 +102,14 @@ def test_sha256sum_verifies_files_of_any_name(contents: dict[bytes, bytes]) -> N
 
 
 @pytest.mark.parametrize(
-    "cut", [b"\n", b"ab\n", b"%s a\n", b"%s  \n", b"%s  a", b"%s  a\n%s  a\n", b"%S  a\n"]
+    "cut",
+    [
+        *(b"\n", b"ab\n", b"%s a\n", b"%s  \n", b"%s  a", b"%s  a\n%s  a\n", b"%S  a\n"),
+        *(b"\\%s  a\\o\n", b"\\%s  a\\\n", b"\\%s  \\\xff\n"),
+    ],
 )
 def test_a_list_that_sha256sum_didnt_write_is_refused(cut: bytes) -> None:
-    """A truncated or empty line, or the same file twice."""
+    """A truncated or empty line, the same file twice, or an escape that there isn't."""
     lines = cut.replace(b"%s", b"ab" * 32).replace(b"%S", b"AB" * 32)
     with pytest.raises(ValueError, match="a line isn't as sha256sum writes it"):
         parse_sums(lines)

@@ -55,6 +55,7 @@ def test_what_is_excluded_is_named_and_counts_for_nothing() -> None:
         {"entries": [[DESCRIPTOR, "folder", 0, 0, None, None, 0, "dset"]]},
         {"entries": [[DESCRIPTOR, *FILE, "x" * (DESCRIPTORS_LIMIT + 1)]]},
         {"entries": [[7, "unreadable", 0, 0, "why", None, 0]]},
+        {"entries": [["\ud800", "unreadable", 0, 0, "why", None, 0]]},
     ],
 )
 def test_another_form_or_order_is_refused(answer: dict[str, Any]) -> None:

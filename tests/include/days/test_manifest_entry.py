@@ -1,6 +1,8 @@
 """An entry from a host has the form of the program that sends it, or is refused, whatever it is."""
 
 import json
+import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -93,3 +95,16 @@ def test_what_a_pattern_names_is_excluded(path: str, *, out: bool) -> None:
     """A file, or a folder and all in it."""
     assert (path in Exclusion(["*.tmp", ".nfs*"])) == out
     assert path not in Exclusion()
+
+
+@pytest.mark.parametrize("pattern", [".*.??????", "*ã?", "*.[a-z]"])
+def test_rsync_leaves_out_the_same_names(tmp_path: Path, pattern: str) -> None:
+    """Otherwise a day with such a name would never equal its source."""
+    names = [".mapa.região", ".mapa.regiã", ".mapa.region", ".\udce3.12345\udce3", "x.ã", "x.a", "ãé", "ãe"]
+    (tmp_path / "source").mkdir()
+    for name in names:
+        (tmp_path / "source" / name).touch()
+    copy = ["rsync", "--recursive", f"--exclude={pattern}", f"{tmp_path}/source/", f"{tmp_path}/copy"]
+    subprocess.run(copy, check=True)
+    left_out = set(names) - {path.name for path in (tmp_path / "copy").iterdir()}
+    assert {name for name in names if name in Exclusion([pattern])} == left_out

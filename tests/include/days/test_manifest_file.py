@@ -1,10 +1,11 @@
 """A manifest in staging is what it was, or says that it's damaged."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from include.days.manifest import PACKED_ENTRIES
+from include.days.manifest import PACKED_ENTRIES, PackedLines
 from include.days.manifest_builder import manifest_with
 from include.days.manifest_file import load, save
 from include.errors import VaultError
@@ -29,6 +30,45 @@ def test_a_file_that_is_cut_off_is_an_error(tmp_path: Path, kept: int) -> None:
     path = tmp_path / "it"
     save(path, {}, manifest_with(ENTRIES))
     path.write_bytes(path.read_bytes()[:kept])
+    with pytest.raises(VaultError, match=r"it can't be read .* Clear the day's copy task\."):
+        list(load(path).manifest)
+
+
+def lost(lines: list[bytes]) -> list[bytes]:
+    """Lose the last lines."""
+    return lines[:-1]
+
+
+def all_lost(lines: list[bytes]) -> list[bytes]:
+    """Lose all lines but the first, which is about them."""
+    return lines[:1]
+
+
+def zeros(lines: list[bytes]) -> list[bytes]:
+    """Lose them as a file system does that had made room for them only."""
+    return [*lines[:-1], bytes(len(lines[-1]))]
+
+
+def reordered(lines: list[bytes]) -> list[bytes]:
+    """Read blocks of the file in another order."""
+    return [lines[0], *reversed(lines[1:])]
+
+
+def twice(lines: list[bytes]) -> list[bytes]:
+    """Read a block of it twice, in place of the next one."""
+    return [*lines[:2], lines[1], *lines[3:]]
+
+
+@pytest.mark.parametrize("change", [lost, all_lost, zeros, reordered, twice])
+def test_a_file_with_other_lines_is_damaged(
+    tmp_path: Path, change: Callable[[list[bytes]], list[bytes]]
+) -> None:
+    """Each line is compressed by itself, so that the file as such is a valid one."""
+    path, one = tmp_path / "it", manifest_with(file(f"e{number:05d}") for number in range(3 * PACKED_ENTRIES))
+    save(path, {}, one)
+    packed = one.lines.packed if isinstance(one.lines, PackedLines) else []
+    first = path.read_bytes()[: -sum(map(len, packed))]
+    path.write_bytes(b"".join(change([first, *packed])))
     with pytest.raises(VaultError, match=r"it can't be read .* Clear the day's copy task\."):
         list(load(path).manifest)
 

@@ -3,6 +3,7 @@
 import errno
 import os
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from include.days.published import PublishedDay
 from include.days.record import RevisionCause
 from include.vault.files import FILE_MODE, FOLDER_MODE
 from include.vault.vault import Vault
-from tests.include.days.sample_days import DAY, MTIME_NS, lay, record, stage, tree, verified
+from tests.include.days.sample_days import DAY, MTIME_NS, WHEN, lay, record, stage, tree, verified
 from tests.include.project_process import python
 from tests.include.scrub.sample_backups import remove
 from tests.include.vault.test_verification_log import found
@@ -113,6 +114,20 @@ def test_a_revision_after_a_lost_one_didnt_change_at_the_source(vault: Vault) ->
     lost(published(vault, LATER))
     third = published(vault, LATER)
     assert (third.revision, third.record.cause) == (3, RevisionCause.LOST)
+
+
+@pytest.mark.parametrize("revisions", [1, 2])
+def test_a_copy_that_left_only_its_record_was_lost(vault: Vault, revisions: int) -> None:
+    """Another copy then takes its name. What an interrupted publication of a copy left isn't lost."""
+    causes = [RevisionCause.FIRST, RevisionCause.CHANGED]
+    for contents in (CONTENTS, LATER)[:revisions]:
+        last = published(vault, contents)
+    remove(last.folder)
+    assert published(vault, LATER).record.cause is causes[revisions - 1]
+    remove(last.folder)
+    with DayArchive(vault).lock(DAY) as staged:
+        day = publish(vault, staged, record(copied=WHEN + timedelta(days=1)), stage(staged, LATER))
+    assert (day.revision, day.record.cause) == (revisions, RevisionCause.LOST)
 
 
 def test_a_revision_is_published_beside_the_first_which_isnt_touched(vault: Vault) -> None:

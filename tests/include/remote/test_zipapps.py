@@ -60,13 +60,35 @@ def test_a_program_runs_under_python_3_8_with_nothing_installed(program: Zipapp)
         imported |= {str(node.module) for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
         assert {module.split(".")[0] for module in imported - modules} <= sys.stdlib_module_names, name
         assert not _generics(tree), f"{name}: set[str]() and the like came with Python 3.9"
+        assert not _unions(tree), f"{name}: the | of types came with Python 3.10"
 
 
 def _generics(tree: ast.Module) -> list[int]:
-    """Return the lines that subscript a built-in type outside of annotations, which nothing evaluates."""
+    """Return the lines that subscript a built-in type outside of annotations."""
+    types = {"dict", "frozenset", "list", "set", "tuple", "type"}
+    subscripts = [node for node in _evaluated(tree) if isinstance(node, ast.Subscript)]
+    return [node.lineno for node in subscripts if isinstance(node.value, ast.Name) and node.value.id in types]
+
+
+def _unions(tree: ast.Module) -> list[int]:
+    """Return the lines that join types by | outside of annotations."""
+    ors = [
+        node for node in _evaluated(tree) if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr)
+    ]
+    return [node.lineno for node in ors if _is_type(node.left) or _is_type(node.right)]
+
+
+def _evaluated(tree: ast.Module) -> list[ast.AST]:
+    """Return what is evaluated: all but annotations."""
     nodes = list(ast.walk(tree))
     annotations = [getattr(node, key, None) for node in nodes for key in ("annotation", "returns")]
     unread = {id(node) for annotation in annotations if annotation for node in ast.walk(annotation)}
-    types = {"dict", "frozenset", "list", "set", "tuple", "type"}
-    read = [node for node in nodes if isinstance(node, ast.Subscript) and id(node) not in unread]
-    return [node.lineno for node in read if isinstance(node.value, ast.Name) and node.value.id in types]
+    return [node for node in nodes if id(node) not in unread]
+
+
+def _is_type(operand: ast.expr) -> bool:
+    """Return whether an operand is a type by its looks: ``None``, ``Line`` or ``Iterable[Line]``."""
+    name = operand.value if isinstance(operand, ast.Subscript) else operand
+    if isinstance(name, ast.Constant):
+        return name.value is None
+    return isinstance(name, ast.Name) and name.id[:1].isupper() and not name.id.isupper()

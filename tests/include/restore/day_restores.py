@@ -11,7 +11,9 @@ from typing import Any, Self
 
 from include.days import publication
 from include.days.archive import DayArchive
+from include.days.manifest import Manifest
 from include.days.published import PublishedDay
+from include.days.record import DayRecord
 from include.errors import RescheduleError
 from include.ordinal_day import FolderPattern, OrdinalDay
 from include.remote.local import LocalTransport
@@ -44,7 +46,8 @@ def publish(vault: Vault, contents: Mapping[str, bytes], day: OrdinalDay = DAY) 
         (staged.data / "link").symlink_to("a")
         (staged.data / "link out").symlink_to("/nowhere/at all")
         (staged.data / "empty").mkdir()
-        published = publication.publish(vault, staged, record(day), hashed(staged.data))
+        verified = hashed(staged.data)
+        published = publication.publish(vault, staged, _draft(day, verified), verified)
         staged.clear()
     publication.seal(published)
     return published
@@ -55,11 +58,15 @@ def publish_folder(vault: Vault, folder: Path, day: OrdinalDay) -> PublishedDay:
     with DayArchive(vault).lock(day) as staged:
         shutil.copytree(folder, staged.data)
         verified = hashed(staged.data)
-        draft = record(day, files=verified.totals.files, bytes=verified.totals.bytes)
-        published = publication.publish(vault, staged, draft, verified)
+        published = publication.publish(vault, staged, _draft(day, verified), verified)
         staged.clear()
     publication.seal(published)
     return published
+
+
+def _draft(day: OrdinalDay, verified: Manifest) -> DayRecord:
+    totals = verified.totals
+    return record(day, files=totals.files, bytes=totals.bytes, structure=totals.structure)
 
 
 def damage(published: PublishedDay, name: str = "a") -> None:

@@ -100,6 +100,29 @@ def swap(published: PublishedDay) -> None:
     (published.folder / "sub" / "c").symlink_to(published.folder.parent / "c")
 
 
+def drop_link(published: PublishedDay) -> None:
+    """Remove a link."""
+    (published.folder / "link").unlink()
+
+
+def turn_link(published: PublishedDay) -> None:
+    """Make a link lead to another file."""
+    drop_link(published)
+    (published.folder / "link").symlink_to("b")
+
+
+def drop_folder(published: PublishedDay) -> None:
+    """Remove an empty folder."""
+    (published.folder / "empty").rmdir()
+
+
+def forget(published: PublishedDay) -> None:
+    """Remove a file together with its line of the list."""
+    lines = published.sums.read_bytes().splitlines(keepends=True)
+    published.sums.write_bytes(b"".join(line for line in lines if not line.endswith(b"  a\n")))
+    remove(published)
+
+
 def garble(published: PublishedDay) -> None:
     """Truncate the list of sums."""
     published.sums.write_bytes(published.sums.read_bytes()[:-5])
@@ -116,6 +139,10 @@ def lose(published: PublishedDay) -> None:
         (remove, "'a' isn't as published"),
         (add, "'sub/new' isn't as published"),
         (swap, "'sub/c' isn't as published"),
+        (drop_link, "its folders and links aren't as published"),
+        (turn_link, "its folders and links aren't as published"),
+        (drop_folder, "its folders and links aren't as published"),
+        (forget, "it has 2 files, but its record says 3"),
         (garble, r"its list 268\.sha256 can't be read"),
         (lose, r"its list 268\.sha256 can't be read"),
     ],
@@ -130,6 +157,17 @@ def test_every_difference_from_what_was_published_is_found(
     change(published)  # type: ignore[operator] # one of the above
     with pytest.raises(DayNotVerifiedError, match=message):
         verify(published, "*")
+
+
+def test_what_is_left_of_lost_links_can_be_restored(vault: Vault) -> None:
+    """As the message has it."""
+    published = publish(vault, PLAIN)
+    unseal(published)
+    drop_link(published)
+    with pytest.raises(DayNotVerifiedError, match=r"\(the pattern \?\* restores what is left\)"):
+        verify(published, "*")
+    left = {*PLAIN, "link out", "sub"}
+    assert {entry.path for entry in verify(published, "?*")} == left
 
 
 def test_a_pattern_matches_names_or_paths_and_includes_the_folders_above(vault: Vault) -> None:

@@ -153,6 +153,22 @@ def pipe(path: Path) -> None:
     os.mkfifo(path)
 
 
+def test_a_disk_that_cant_tell_protects(shared: Vault, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has errors just where the file is, or would be."""
+    asked = oldest(shared).protection_file
+
+    def fail(path: object, *_: object, **__: object) -> int:
+        raise OSError(errno.EIO, os.strerror(errno.EIO), path)
+
+    with monkeypatch.context() as disk:
+        disk.setattr(os, "open", fail)
+        disk.setattr(os, "lstat", fail)
+        found = asked.read()
+    assert found
+    assert "can't be read as a protection" in found.why
+    assert not asked.read()
+
+
 @pytest.mark.parametrize(
     "change", [torn, nonsense, empty, another_shape, deep, dangling, linked, folder, pipe]
 )
