@@ -11,14 +11,15 @@ of its runs then sends its own mail.
 
 Clear the failed task **with its downstream tasks**.
 
-* `Wait for backfill`: the triggerer doesn't run, or Airflow can't be reached. What was over then is reported.
+* `Wait for backfill`: the triggerer doesn't run, or Airflow can't be reached. What was over then is reported,
+  and each run that ends later sends its own mail.
 * `Build report`, `Email report`: see the log; the days are on the page *Backups*, too.
 """
 
 from airflow.sdk import DAG
 
 from include.config import site_file
-from inpe_backup.backfill_report import WATCHER
+from inpe_backup.backfill_report import WATCH, WATCHER
 from inpe_backup.dag_defaults import BY_LISTENER, default_args
 from inpe_backup.operators.report.build_backfill_report import BuildBackfillReportOperator
 from inpe_backup.operators.report.email_report import EmailReportOperator
@@ -38,7 +39,7 @@ with DAG(
     owner_links={SITE.institute.name: SITE.mail.link},
     default_args=default_args(SITE, SITE.supim.retry_delay_s),
 ):
-    watch = WatchBackfillOperator(task_id="watch_backfill", task_display_name="Wait for backfill")
+    watch = WatchBackfillOperator(task_id=WATCH, task_display_name="Wait for backfill")
     report = BuildBackfillReportOperator(task_id="build_report", task_display_name="Build report")
     email = EmailReportOperator(
         task_id="email_report", task_display_name="Email report", report=report.output

@@ -68,7 +68,7 @@ ELSEWHERE = {
     ),
     "tests/dags/test_supim_daily_backfill.py": (
         "backfills of a real Airflow, and their mail",
-        ("backfill_report operators/report/build_backfill_report operators/report/watch_backfill"),
+        "backfill_report operators/report/watch_backfill",
     ),
     "tests/plugins/test_ssh_transport.py": (
         "the transport that there is",

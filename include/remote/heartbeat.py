@@ -107,6 +107,10 @@ def send(request: httpx.Request, total_s: float = TOTAL_S) -> str | None:
         why the monitor didn't take it, without its address; None if it did.
     """
     logging.getLogger("httpx").setLevel(logging.WARNING)  # it would log the address
+    try:
+        _trusted()
+    except OSError as error:  # the thread would only die of it
+        return f"the authorities in SSL_CERT_FILE can't be read: {error.strerror}"
     answers: queue.SimpleQueue[str | None] = queue.SimpleQueue()
     # A time-out of HTTP counts from byte to byte, and a look-up of a name has none: a thread can be left.
     threading.Thread(target=lambda: answers.put(_tried(request, total_s)), daemon=True).start()

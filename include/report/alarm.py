@@ -27,7 +27,8 @@ class Alarm(Model):
 
     Args:
         key: what it is about, the same for the same fact.
-        occasion: the run in which it happened, if it's another fact in another run.
+        occasion: the run in which it happened, if it's another fact in another run; and what happened, if
+            that can get worse.
         title: what happened, for the subject: ``VM DOWN · maq2 did not come back``.
         over: the same of the mail about its end: ``maq2 is back``.
         sentences: what happened and what to do, a paragraph each.
@@ -98,6 +99,7 @@ def vm_frozen(vm: str, host: str, uuid: str, reason: str, run: str) -> Alarm:
     """Return the alarm about a VM that isn't seen to be thawed after its backup."""
     down = vm_down(vm, host, uuid, reason, run)
     what = {
+        "occasion": f"frozen {run}",  # that it's down is another fact, in the same run, too
         "title": f"VM FROZEN · {vm} isn't seen to be thawed",
         "sentences": (how_to_thaw(vm, host, uuid), *down.sentences[1:]),
     }

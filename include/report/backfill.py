@@ -10,7 +10,7 @@ from include.results.item import Item
 from include.results.states import Kind, Outcome, State
 from include.text import counted, duration
 
-_NO_REPORT = "Its run left no report: it was stopped, or its tasks were killed. Check their logs."
+_NO_REPORT = "Its run left no report: it was stopped or deleted, or its tasks were killed. Check their logs."
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,7 @@ class BackfillRuns:
         started: when the first of them started.
         reports: of each run, by its day; None: it left none.
         unfinished: the days whose runs aren't over.
+        watched: whether their end is waited for.
         run_url: the page of the run that reports, in the web UI.
     """
 
@@ -29,6 +30,7 @@ class BackfillRuns:
     started: datetime
     reports: Mapping[str, Report | None]
     unfinished: Sequence[str] = ()
+    watched: bool = True
     run_url: str | None = None
 
     def report(self) -> Report:
@@ -57,10 +59,13 @@ class BackfillRuns:
         return first if first == last else f"{first} to {last}"
 
     def _advice(self, waits: str) -> str:
+        rest = "Another mail comes when it ends."
+        if not self.watched:
+            rest = "It is no longer watched. Each run that ends from now on sends its own mail."
         return (
             f"The backfill isn't over: {waits}, and one failed or the last one ended "
             f"{duration(self.site.mail.backfill_stuck_s)} ago. Check the causes, and whether the backfill "
-            "or supim_daily is paused. Another mail comes when it ends."
+            f"or supim_daily is paused. {rest}"
         )
 
     def _items(self) -> Iterator[Item]:

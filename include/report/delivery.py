@@ -28,14 +28,14 @@ def delivery(report: Report, mail: MailSection, user: str | None) -> Delivery:
     """Return who gets a report.
 
     A dry run or a refused request is the business of whoever triggered it. Of other runs, a problem is always
-    mailed, and the rest as ``mail.when`` says.
+    mailed, and the rest as ``mail.when`` says. Nobody asked for what a scheduled run refuses: a problem.
 
     Args:
         report: the run's report.
         mail: the site file's section.
         user: the Airflow user who triggered the run, if any.
     """
-    if report.dry_run or report.refused:
+    if report.dry_run or (report.refused and user):
         return _to_user(report, mail, user)
     when = _when(report.kind, mail)
     if is_problem(report) or when is When.ALWAYS or (when is When.CHANGES and is_change(report)):

@@ -44,6 +44,8 @@ _COUNTED = {
     Outcome.EXCLUDED: "excluded",
 }
 
+_MOST_NAMES = 10  # in a sentence
+
 _PLURALS = {Outcome.NEW_REVISION: "new revisions", Outcome.NOT_LISTED: "hosts not listed"}
 
 _OWN_DAY = {
@@ -202,5 +204,7 @@ def _asked_for(names: Sequence[str]) -> list[str]:
 
 
 def _joined(names: Sequence[str]) -> str:
+    if (rest := len(names) - _MOST_NAMES) > 0:  # their list is below
+        names = [*names[:_MOST_NAMES], f"{rest:,} more"]
     *first, last = names
     return f"{', '.join(first)} and {last}" if first else last

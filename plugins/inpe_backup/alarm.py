@@ -9,8 +9,9 @@ import fcntl
 import json
 import os
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,7 @@ from include.vault.vault import Vault
 from inpe_backup.mail_hook import TwoFormsHook
 
 VARIABLE = "inpe_backup_alarms"
+_LOCK_S = 300.0
 _DESCRIPTION = "Alarms that were mailed and aren't over, by key. Delete it, and what goes on is mailed again."
 
 
@@ -60,19 +62,20 @@ class AlarmVariable:
 MEMORY = AlarmVariable()
 
 
-def mail_alarms(context: Context, log: Any, alarms: Sequence[Alarm]) -> None:  # noqa: ANN401 - Airflow's logger
+def mail_alarms(context: Context, log: Any, alarms: Sequence[Alarm], *, anew: bool = False) -> None:  # noqa: ANN401 - Airflow's logger
     """Mail those alarms that weren't mailed yet, in one mail; an error is only logged.
 
     Args:
         context: of the task.
         log: the task's log.
         alarms: the facts.
+        anew: whether they happened just now, and are mailed whatever is remembered.
     """
     if not alarms:
         return
     with _logged(log, "The alarm couldn't be mailed. The run's report will repeat it."), _alone():
         remembered = _remembered(log)
-        if new := new_ones(alarms, remembered or {}):
+        if new := new_ones(alarms, {} if anew else remembered or {}):
             _send(new[0].key, *alarm_mail(new, prefix=_prefix(), log_url=context["ti"].log_url))
             log.warning("Mailed: %s", "; ".join(alarm.title for alarm in new))
             if remembered is not None:  # else older alarms would be forgotten
@@ -110,7 +113,7 @@ def settle(context: Context, log: Any, vault: Vault, *, look_for_damage: bool) -
         look_for_damage: whether to look for damage that wasn't mailed, too, such as a restore finds.
     """
     with _logged(log, "Whether alarms are over wasn't checked."):
-        keys, damage = MEMORY.read(), dict[str, str]()
+        keys, damage = _remembered(log) or {}, dict[str, str]()
         if look_for_damage or any(key.startswith(DAMAGE) for key in keys):
             from include.scrub.backups import still_damaged  # noqa: PLC0415 - takes 50 ms, and few tasks need it
 
@@ -124,7 +127,14 @@ def settle(context: Context, log: Any, vault: Vault, *, look_for_damage: bool) -
 
 
 @contextmanager
-def alarm_mailed(context: Context, ssh_conn_id: str, vm: Mapping[str, Any], log: Any) -> Iterator[None]:  # noqa: ANN401 - as above
+def alarm_mailed(
+    context: Context,
+    ssh_conn_id: str,
+    vm: Mapping[str, Any],
+    log: Any,  # noqa: ANN401 - as above
+    *,
+    stops: bool,
+) -> Iterator[None]:
     """Mail an alarm if the block finds that the VM isn't seen to run, or to be thawed; the error goes on.
 
     Args:
@@ -132,6 +142,8 @@ def alarm_mailed(context: Context, ssh_conn_id: str, vm: Mapping[str, Any], log:
         ssh_conn_id: the connection of the VM's host.
         vm: its ``name`` and ``uuid``.
         log: the task's log.
+        stops: whether the block stops the VM: a fact of its own each time, as Airflow doesn't try it again by
+            itself after this error, but somebody may have started the VM and cleared the task.
 
     Raises:
         VmNotBackError: as the block raised it, whether the mail could be sent or not.
@@ -141,7 +153,8 @@ def alarm_mailed(context: Context, ssh_conn_id: str, vm: Mapping[str, Any], log:
     except VmNotBackError as error:
         alarm = vm_frozen if isinstance(error, VmNotThawedError) else vm_down
         run = context["dag_run"].run_id
-        mail_alarms(context, log, [alarm(vm["name"], ssh_conn_id, vm["uuid"], str(error), run)])
+        found = alarm(vm["name"], ssh_conn_id, vm["uuid"], str(error), run)
+        mail_alarms(context, log, [found], anew=stops)
         raise
 
 
@@ -164,14 +177,27 @@ def _logged(log: Any, message: str) -> Iterator[None]:  # noqa: ANN401 - as abov
 
 @contextmanager
 def _alone() -> Iterator[None]:
-    """Keep other tasks of this machine out during the block; the lock ends with the process."""
-    path = Path(tempfile.gettempdir()) / f"inpe-backup-alarms-{os.geteuid()}.lock"
-    lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    """Keep other tasks of this machine out during the block; the lock ends with the process.
+
+    Without the lock, which another user of the machine may own, an alarm may be mailed twice.
+    """
+    with ExitStack() as opened:
+        with suppress(OSError):
+            path = Path(tempfile.gettempdir()) / f"inpe-backup-alarms-{os.geteuid()}.lock"
+            lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+            opened.callback(os.close, lock)
+            _wait_for(lock)
         yield
-    finally:
-        os.close(lock)
+
+
+def _wait_for(lock: int) -> None:
+    """Take a lock, or give up after a time in which any other task has mailed."""
+    give_up = time.monotonic() + _LOCK_S
+    while time.monotonic() < give_up:
+        with suppress(BlockingIOError):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        time.sleep(0.05)
 
 
 def _prefix() -> str:

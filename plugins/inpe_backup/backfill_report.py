@@ -20,9 +20,12 @@ if TYPE_CHECKING:
 
 WATCHER = "supim_backfill_report"
 """The DAG that watches backfills."""
+WATCH = "watch_backfill"
+"""Its task that waits for the end."""
 BACKFILL, RUNS = "backfill_id", "backfill_runs"
 """Keys of a run's configuration: the id of its backfill; of a watching run also its runs' ids by day."""
 UNFINISHED = ["queued", "running"]
+_ENDED = ("success", "failed", "skipped", "upstream_failed", "removed")
 
 log = logging.getLogger(__name__)
 
@@ -62,13 +65,19 @@ def ensure_watched(dag_run: Any) -> None:  # noqa: ANN401 - Airflow's run
 
 
 def is_watched(context: Any) -> bool:  # noqa: ANN401 - Airflow's context
-    """Return whether a task's run belongs to a backfill that is being watched."""
+    """Return whether a task's run belongs to a backfill whose end is waited for.
+
+    The report that follows the wait reads what the runs left; a run that ends meanwhile sends its own mail.
+    """
     run = context["dag_run"]
     backfill = (run.conf or {}).get(BACKFILL)
     if run.run_type != "backfill" or backfill is None:
         return False
-    ids = [watching_run(backfill)]
-    return bool(context["ti"].get_dr_count(dag_id=WATCHER, run_ids=ids, states=UNFINISHED))
+    ti, watcher = context["ti"], watching_run(backfill)
+    if not ti.get_dr_count(dag_id=WATCHER, run_ids=[watcher], states=UNFINISHED):
+        return False
+    states = ti.get_task_states(dag_id=WATCHER, run_ids=[watcher], task_ids=[WATCH]).get(watcher, {})
+    return states.get(WATCH) not in _ENDED
 
 
 def watching_run(backfill: int) -> str:

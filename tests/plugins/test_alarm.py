@@ -1,7 +1,9 @@
 """A VM that didn't come back is mailed at once, by the task that found it, whatever the mail server does."""
 
+import fcntl
 import json
 import logging
+import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -138,10 +140,11 @@ def test_a_mail_server_that_is_away_changes_nothing(
 
 
 def test_a_fact_is_mailed_once_a_run(server: MailServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Not by each try, nor by the task that ends the backup; in another run it's another fact."""
-    for operator, run in ((BeginBackupOperator, "r"), (EndBackupOperator, "r"), (BeginBackupOperator, "r2")):
-        fail(monkeypatch, operator, NOT_BACK, run)
-    assert subjects(server) == ["VM DOWN · maq2 did not come back"] * 2
+    """Not by the task that ends the backup, too; when somebody clears the first, it's another fact."""
+    for operator in (BeginBackupOperator, EndBackupOperator) * 2:
+        fail(monkeypatch, operator, NOT_BACK)
+    fail(monkeypatch, EndBackupOperator, NOT_BACK, "r2")
+    assert subjects(server) == ["VM DOWN · maq2 did not come back"] * 3
 
 
 def test_what_wasnt_mailed_isnt_remembered(server: MailServer, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -163,6 +166,46 @@ def test_an_alarm_goes_out_without_a_memory(server: MailServer, monkeypatch: pyt
         monkeypatch.setattr(alarm.MEMORY, part, broken)
     assert fail(monkeypatch, BeginBackupOperator, NOT_BACK) == ["VmNotBackError"]
     assert len(server.mails()) == 1
+
+
+def test_damage_is_mailed_without_a_memory(
+    server: MailServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as a restore found: no other task mails that."""
+    vault = Vault.create(tmp_path / "vault")
+    sample_backups.day(vault).verification_log.append(FOUND)
+    monkeypatch.setattr(alarm.MEMORY, "read", None)
+    alarm.settle(context_of(), LOG, vault, look_for_damage=True)
+    assert subjects(server) == ["DAMAGE · 2026-268 no longer matches its checksums"]
+
+
+def test_an_alarm_goes_out_without_the_lock(
+    server: MailServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another user of the machine may own its file, or never release it."""
+    monkeypatch.setattr(alarm, "_LOCK_S", 0.1)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "no folder"))
+    fail(monkeypatch, BeginBackupOperator, NOT_BACK)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with (tmp_path / f"inpe-backup-alarms-{os.geteuid()}.lock").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        fail(monkeypatch, BeginBackupOperator, NOT_BACK, "r2")
+    assert len(subjects(server)) == 2
+
+
+def test_another_fact_about_a_vm_is_mailed_in_the_same_run(
+    server: MailServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A VM that couldn't be thawed, and then doesn't run any more; the end of its backup repeats that."""
+    frozen = VmNotThawedError("maq2 isn't back: it isn't seen to be thawed.")
+    for operator, error in (
+        (BeginBackupOperator, frozen),
+        (EndBackupOperator, frozen),
+        (EndBackupOperator, NOT_BACK),
+        (EndBackupOperator, NOT_BACK),
+    ):
+        fail(monkeypatch, operator, error)
+    assert [subject.partition(" · ")[0] for subject in subjects(server)] == ["VM FROZEN", "VM DOWN"]
 
 
 def test_tasks_that_find_a_fact_at_once_mail_it_once(server: MailServer) -> None:

@@ -13,7 +13,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from include.remote.heartbeat import Heartbeat, Kind, Signal, request_of, send
+from include.remote.heartbeat import Heartbeat, Kind, Signal, _trusted, request_of, send
 from tests.site.monitor import Monitor
 from tests.site.ports import LOOPBACK
 
@@ -44,6 +44,16 @@ def test_healthchecks_hears_start_success_and_failure(monitor: Monitor) -> None:
     assert {kept.method for kept in monitor.requests} == {"POST"}
     assert [kept.body for kept in monitor.requests] == ["", LINE, LINE]
     assert {kept.query["rid"] for kept in monitor.requests} == {str(Heartbeat(Signal.START, RUN).rid)}
+
+
+def test_authorities_that_cant_be_read_are_named(monitor: Monitor, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It isn't the monitor that fails, and nobody waits for it."""
+    _trusted.cache_clear()
+    monkeypatch.setenv("SSL_CERT_FILE", "/no/such/file")
+    started = time.monotonic()
+    problem = ping(monitor, Signal.SUCCESS)
+    assert problem == "the authorities in SSL_CERT_FILE can't be read: No such file or directory"
+    assert time.monotonic() - started < 4
 
 
 def test_other_runs_have_other_ids() -> None:

@@ -94,4 +94,16 @@ def test_dry_runs_and_refused_requests_go_to_whoever_triggered_them(given: Repor
         f"No mail was sent: a {what} is mailed only to whoever triggered it, and mail.users has no address "
         "of rui."
     )
-    assert delivery(given, mail(), None).reason.endswith("Airflow doesn't know who did.")
+
+
+def test_a_dry_run_that_nobody_triggered_is_mailed_to_nobody() -> None:
+    """It changed nothing."""
+    dry = report(planned(), dry_run=True)
+    assert delivery(dry, mail(), None).reason.endswith("Airflow doesn't know who did.")
+
+
+@pytest.mark.parametrize("kind", ["restore", "boot_test"])
+def test_what_a_run_refuses_that_nobody_triggered_is_a_problem(kind: str) -> None:
+    """Such as a scheduled boot test that finds the site file wrong: nobody else would hear of it."""
+    refused = of_backups(kind, cause="configuration wrong", refused=True)
+    assert delivery(refused, mail(**{kind: "problems"}), None).to == ["all@institute.example"]

@@ -30,6 +30,13 @@ def many_vms() -> Report:
     return weekly(*items, generations=rows, removed=removed, needs_action=(LONG * 5,) * 150)
 
 
+def all_lost() -> Report:
+    """Return the report of VMs that are all down, on hosts that couldn't be listed, asked for one by one."""
+    down = [vm(f"{name}-{LONG * 2}", "NOT BACK") for name in VMS]
+    hosts = [vm(f"kvm-{number}-{LONG * 2}", "not listed") for number in range(150)]
+    return weekly(*down, *hosts, requested=[f"{number}-{LONG * 2}" for number in range(1000)])
+
+
 def restored() -> Report:
     """Return the report of a restore of a thousand days, all with warnings as long as they come."""
     names = [f"{2020 + number // 365}-{1 + number % 365:03}" for number in range(1000)]
@@ -37,7 +44,9 @@ def restored() -> Report:
 
 
 @pytest.mark.parametrize("render", [render_html, render_text])
-@pytest.mark.parametrize("given", [backfill(), many_vms(), restored()], ids=["backfill", "VMs", "restore"])
+@pytest.mark.parametrize(
+    "given", [backfill(), many_vms(), all_lost(), restored()], ids=["backfill", "VMs", "all lost", "restore"]
+)
 def test_a_mail_stays_below_the_size_at_which_gmail_cuts_it(
     given: Report, render: Callable[[Report], str]
 ) -> None:

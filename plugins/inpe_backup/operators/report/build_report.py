@@ -6,9 +6,9 @@ from typing import Any
 from airflow.sdk import Context
 
 from include.config import site_file
-from include.errors import InvalidDayError, VaultError
+from include.errors import BackupError, InvalidDayError, TransientError, VaultError
 from include.ordinal_day import OrdinalDay
-from include.report import subject
+from include.report import Report, subject
 from include.results.states import Kind
 from include.results.tasks import RunFacts
 from include.vault.vault import Vault
@@ -30,13 +30,22 @@ class BuildReportOperator(BackupOperator):
         self.tasks = dict(tasks)
 
     def work(self, context: Context) -> dict[str, Any]:
-        """Return a ``Report`` as JSON."""
-        from include.report.build import build_report  # noqa: PLC0415 - the DAG file is read without it
-
-        site, results = site_file.current(), TaskResults(context, self.tasks)
-        report = build_report(Kind(self.kind), site, self._run(context), results, self._vault())
-        self.log.info("%s", subject(report, prefix=site.mail.subject_prefix))
+        """Return a ``Report`` as JSON; where it can't be built, at the last try as much of it as can be."""
+        report = self._built(context, TaskResults(context, self.tasks))
+        self.log.info("%s", subject(report, prefix=site_file.current().mail.subject_prefix))
         return dict(report.model_dump(mode="json"))
+
+    def _built(self, context: Context, results: TaskResults) -> Report:
+        from include.report.build import build_despite, build_report  # noqa: PLC0415 - DAG files don't need it
+
+        kind, site, run = Kind(self.kind), site_file.current(), self._run(context)
+        try:
+            return build_report(kind, site, run, results, self._vault())
+        except Exception as error:
+            if _is_tried_again(context, error):
+                raise
+            self.log.exception("The report is incomplete.")
+            return build_despite(error, kind, site, run, results)
 
     def _run(self, context: Context) -> RunFacts:
         run = context["dag_run"]
@@ -62,3 +71,10 @@ class BuildReportOperator(BackupOperator):
         except VaultError as error:  # the report is built without the vault
             self.log.error("%s", error)  # noqa: TRY400 - earlier tasks failed with it and log its traceback
             return None
+
+
+def _is_tried_again(context: Context, error: Exception) -> bool:
+    """Return whether Airflow tries a task again after an error; see ``RETRY_TRANSIENT_ERRORS``."""
+    if isinstance(error, BackupError) and not isinstance(error, TransientError):
+        return False
+    return context["ti"].try_number <= context["ti"].max_tries

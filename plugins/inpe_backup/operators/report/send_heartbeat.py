@@ -15,6 +15,7 @@ from inpe_backup.run_note import NO_MAIL, NO_REPORT, NOTE
 
 _CHECK, _MAIL = "check_result", "email_report"
 _FAILED = ("failed", "upstream_failed")
+_MAILED = ("success", "skipped")  # it is skipped where none is to be sent
 _MAP_INDEX = re.compile(r"_\d+$")  # behind the id of a mapped task instance
 
 
@@ -67,7 +68,7 @@ class SendHeartbeatOperator(BackupOperator):
         return Heartbeat(
             Signal.SUCCESS if self._succeeded(states) else Signal.FAILURE,
             run,
-            line if states.get(_MAIL) == "success" else f"{line} · {NO_MAIL}",
+            line if states.get(_MAIL) in _MAILED else f"{line} · {NO_MAIL}",
             took.total_seconds(),
         )
 

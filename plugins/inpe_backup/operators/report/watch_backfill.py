@@ -3,7 +3,7 @@
 from airflow.sdk import Context
 
 from include.config import site_file
-from include.report.backfill import BackfillRuns
+from include.report import Report
 from include.report.delivery import delivery
 from inpe_backup import report_mail
 from inpe_backup.backfill_end import STUCK, BackfillEndTrigger
@@ -24,7 +24,7 @@ class WatchBackfillOperator(BackupOperator):
     def resume(self, context: Context, event: object) -> None:
         """End the task, or mail that the backfill is stuck and wait on."""
         if event == STUCK:
-            self._mail(context, backfill_runs(context))
+            self._mail(context)
             self._wait(context, stuck_s=None)
 
     def _wait(self, context: Context, stuck_s: float | None) -> None:
@@ -32,14 +32,16 @@ class WatchBackfillOperator(BackupOperator):
         trigger = BackfillEndTrigger(dag_id=BACKFILLED, run_ids=run_ids, stuck_s=stuck_s)
         self.defer(trigger=trigger, method_name="resume")
 
-    def _mail(self, context: Context, runs: BackfillRuns) -> None:
-        mail = site_file.current().mail
-        report = runs.report()
-        delivered = delivery(report, mail, context["dag_run"].triggering_user_name)
-        if delivered.reason:
-            self.log.info("%s", delivered.reason)
-            return
+    def _mail(self, context: Context) -> None:
         try:
-            report_mail.send(report, delivered, self.log)
+            self._send(context, backfill_runs(context, watched=True).report())
         except Exception:  # the end of the backfill is still to be waited for
             self.log.exception("That the backfill is stuck couldn't be mailed.")
+
+    def _send(self, context: Context, report: Report) -> None:
+        mail, user = site_file.current().mail, context["dag_run"].triggering_user_name
+        delivered = delivery(report, mail, user)
+        if delivered.reason:
+            self.log.info("%s", delivered.reason)
+        else:
+            report_mail.send(report, delivered, self.log)

@@ -34,7 +34,7 @@ class BeginBackupOperator(VmOperator):
 
     def execute(self, context: Context) -> Any:
         """Begin the backup; mail an alarm at once if the VM doesn't come back."""
-        with alarm_mailed(context, self.ssh_conn_id, self.vm, self.log):
+        with alarm_mailed(context, self.ssh_conn_id, self.vm, self.log, stops=True):
             return super().execute(context)
 
     def work(self, context: Context) -> dict[str, Any] | None:

@@ -33,7 +33,7 @@ class EndBackupOperator(AgentCommandOperator):
 
     def execute(self, context: Context) -> Any:  # type: ignore[override]  # SSHOperator's context is optional
         """End the backup; mail an alarm at once if the VM can't be started again."""
-        with alarm_mailed(context, str(self.ssh_conn_id), self.vm, self.log):
+        with alarm_mailed(context, str(self.ssh_conn_id), self.vm, self.log, stops=False):
             return super().execute(context)
 
     def work(self, context: Context) -> dict[str, Any]:

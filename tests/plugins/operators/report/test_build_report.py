@@ -5,15 +5,19 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from airflow.sdk import Context
 
 from include.config import site_file
 from include.days.plan import DayAction, DayWindow
+from include.errors import VaultError
 from include.ordinal_day import OrdinalDay
 from include.report import Report, headline, render_html, render_text, summary
 from include.report.build import build_report
+from include.report.delivery import is_problem
 from include.results.failure import Failure
 from include.results.states import Kind, Outcome
 from include.results.tasks import RunFacts
+from include.vault.vault import Vault
 from include.vms.plan import VmAction
 from inpe_backup.operators.report.build_report import BuildReportOperator
 from inpe_backup.xcom import TaskResults
@@ -149,3 +153,40 @@ def test_a_subject_names_few_of_many_vms() -> None:
     names = ("maq1", "maq2", "web*", "db", "tape")
     report = reported(Kind.VMS, {"list_vms_0": [], "check_free_space": []}, requested=names)
     assert report.name == "VM maq1, maq2, web* and 2 more"
+
+
+def failing(kind: Kind, results: dict[str, Any], error: Exception, tries: int) -> Report:
+    """Return the report of a run whose vault can't be read, at one of two tries."""
+
+    class FailingOperator(BuildReportOperator):
+        def _vault(self) -> Vault | None:
+            raise error
+
+        def _run(self, context: Context) -> RunFacts:  # noqa: ARG002 - the base's signature
+            return RunFacts(run_id="r", started=datetime.now(UTC), dry_run=False, url=None, day=DAY)
+
+    context = FakeTask(results).context()
+    context["ti"].try_number, context["ti"].max_tries = tries, 1
+    return Report.model_validate(FailingOperator(task_id="build_report", kind=kind, tasks={}).work(context))
+
+
+def test_a_report_is_built_without_a_vault_that_cant_be_read() -> None:
+    """At the last try: else nobody would get a mail when the vault's disk begins to fail."""
+    results = {"list_vms_0": [planned("maq1").model_dump(mode="json")], "check_free_space": []}
+    with pytest.raises(OSError, match="Input/output"):
+        failing(Kind.VMS, results, OSError(5, "Input/output error"), 1)
+    report = failing(Kind.VMS, results, OSError(5, "Input/output error"), 2)
+    assert list(outcomes(report)) == ["maq1"]
+    assert report.needs_action[0].startswith("The report is incomplete: [Errno 5] Input/output error. See")
+    assert failing(Kind.VMS, results, VaultError("No."), 1).needs_action  # which isn't tried again
+
+
+@pytest.mark.parametrize("kind", [kind for kind in Kind if kind is not Kind.BACKFILL])
+def test_a_report_that_cant_be_built_says_so(kind: Kind) -> None:
+    """It is a problem, so it is mailed."""
+    names = ("choose_days", "list_vms_0", "plan_scrub", "plan")
+    report = failing(kind, dict.fromkeys(names, "nonsense"), OSError(5, "Input/output error"), 2)
+    assert " FAILED · " in summary(report)
+    assert is_problem(report)
+    assert "The report is incomplete" in render_text(report)
+    assert "The report is incomplete" in render_html(report)

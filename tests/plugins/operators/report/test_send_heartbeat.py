@@ -118,6 +118,13 @@ def test_a_run_by_hand_that_does_the_same_is_reported(monitor: Monitor, run: dic
     assert monitor.paths == [f"/{CHECK}"]
 
 
+def test_a_mail_that_isnt_to_be_sent_is_no_problem(monitor: Monitor) -> None:
+    """A run that changed nothing skips it, as ``mail.when`` says."""
+    send("send_result", GOOD | {"email_report": "skipped"})
+    [kept] = monitor.requests
+    assert (kept.path, kept.body) == (f"/{CHECK}", LINE)
+
+
 def test_uptime_kuma_hears_of_results_only(monitor: Monitor) -> None:
     """It has no start."""
     for task in ("send_start", "send_result"):
