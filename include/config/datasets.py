@@ -83,9 +83,6 @@ class SupimSection(Section):
     timeout_s: int = Field(
         default=12 * 3600, ge=0, description="Seconds after its schedule that a run waits for its day."
     )
-    run_deadline_s: int | None = Field(
-        default=24 * 3600, ge=1, description="Seconds after which a run that goes on is mailed; null: never."
-    )
     retry_delay_s: int = Field(default=120, ge=1, description="Seconds between retries.")
     keep_days_at_source: int | None = Field(
         default=None, ge=1, description="How many days the source keeps a day; null: not known."

@@ -123,9 +123,6 @@ class VmsSection(VmSettings):
     start_deadline_s: float = Field(
         default=4 * 3600, gt=0, description="Seconds after its schedule at which a run may still stop a VM."
     )
-    run_deadline_s: int | None = Field(
-        default=24 * 3600, ge=1, description="Seconds after which a run that goes on is mailed; null: never."
-    )
     retry_delay_s: int = Field(default=120, ge=1, description="Seconds between retries.")
     max_parallel: int = Field(
         default=4,

@@ -7,7 +7,6 @@
     vm_turn.py          how a VM waits for its turn without a worker
     start_deadline.py   until when a scheduled run may stop VMs
     alarm.py            mails about what can't wait for the report, at once, and about its end
-    deadline.py         the mail about a run that goes on after its deadline
     assets.py           what other DAGs can be scheduled on
     params.py           the forms of *Trigger*; form_checks.py: what their fields refuse
     connections.py      hosts behind Airflow's SSH connections; ssh_transport.py: how commands reach them

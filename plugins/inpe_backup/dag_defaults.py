@@ -10,7 +10,6 @@ from include.config import site_file
 from include.config.site_file import Site
 from include.remote.heartbeat import Kind
 from inpe_backup.cron_timetable import ZonedCronTimetable
-from inpe_backup.deadline import deadline_alerts
 from inpe_backup.operators.backup_operator import RETRY_TRANSIENT_ERRORS
 from inpe_backup.operators.report.check_result import CheckResultOperator
 from inpe_backup.operators.report.email_report import EmailReportOperator
@@ -71,8 +70,11 @@ def add_report_tasks(
 
 
 def add_monitoring(dag: DAG, site: Site) -> None:
-    """Add what notices a run that never starts, or never ends: heartbeats and a deadline, if configured."""
-    dag.deadline = deadline_alerts(dag.dag_id, site)
+    """Add heartbeats, if a monitor is connected: it notices a run that never starts, or never ends.
+
+    Airflow's own ``DeadlineAlert`` would mail about the second, but in 3.3.2 no run that has one can be
+    cleared (``_recalculate_dagrun_queued_at_deadlines``: TypeError, status 500).
+    """
     if conn_id := site.heartbeats.conn_id(dag.dag_id):
         _add_heartbeats(dag, site.heartbeats.kind, conn_id)
 

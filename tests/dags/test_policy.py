@@ -70,7 +70,7 @@ print(json.dumps({
             "schedule": getattr(dag.timetable, "summary", None),
             "catchup": dag.catchup,
             "timeout": dag.dagrun_timeout,
-            "deadline": [alert.interval.total_seconds() for alert in dag.deadline or ()],
+            "deadline": bool(dag.deadline),
             "stored": len(json.dumps(DagSerialization.to_dict(dag))),
             "tasks": {task.task_id: described(task) for task in dag.tasks},
         }
@@ -226,10 +226,9 @@ def test_no_dag_catches_up_or_ends_before_its_report(dags: dict[str, dict[str, A
     assert not any(dag["catchup"] or dag["timeout"] for dag in dags.values())
 
 
-def test_a_run_of_the_main_dags_that_goes_on_for_a_day_is_mailed(dags: dict[str, dict[str, Any]]) -> None:
-    """By a deadline of Airflow's, which ends nothing."""
-    late = {name: dag["deadline"] for name, dag in dags.items() if dag["deadline"]}
-    assert late == {"supim_daily": [86400], "vm_weekly": [86400]}
+def test_no_dag_has_a_deadline(dags: dict[str, dict[str, Any]]) -> None:
+    """In Airflow 3.3.2, a run that has one can't be cleared."""
+    assert not any(dag["deadline"] for dag in dags.values())
 
 
 def test_every_task_retries_only_transient_errors(dags: dict[str, dict[str, Any]]) -> None:
