@@ -4,6 +4,7 @@ from include import errors
 from include.report.model import Report
 from include.results.failure import Failure
 from include.results.states import Kind
+from include.results.task_labels import task_label
 from include.results.tasks import Results
 
 _WHOLE_RUN = {
@@ -48,7 +49,9 @@ def with_cause(report: Report, results: Results) -> Report:
         return report
     first = failures[0]
     refused = _is_request(first, report.kind)
-    phrase = cause(first, report.kind) or ("request refused" if refused else f"{first.task} failed")
+    phrase = cause(first, report.kind) or (
+        "request refused" if refused else f"{task_label(first.task)} failed"
+    )
     return report.model_copy(update={"cause": phrase, "refused": refused})
 
 
@@ -64,7 +67,9 @@ def cause(failure: Failure, kind: Kind) -> str | None:
 
 def _is_request(failure: Failure, kind: Kind) -> bool:
     if kind in (Kind.RESTORE, Kind.BOOT_TEST):
-        return issubclass(_class(failure), _BY_REQUEST)
+        # A target that is full or read-only is everybody's business, whoever named it.
+        found = _class(failure)
+        return issubclass(found, _BY_REQUEST) and not issubclass(found, errors.TargetError)
     return issubclass(_class(failure), errors.InvalidDayError)
 
 

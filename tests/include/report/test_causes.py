@@ -56,6 +56,7 @@ def test_a_restore_of_what_the_vault_lacks_failed_and_names_it() -> None:
     [
         ("restore", "ConfigError", True),
         ("boot_test", "ConfigError", True),
+        ("restore", "TargetError", False),
         ("restore", "VaultUnmarkedError", False),
         ("scrub", "ConfigError", False),
         ("days", "ConfigError", False),
@@ -74,7 +75,8 @@ def test_a_class_without_a_phrase_has_its_parents() -> None:
     assert cause(failure("x", "SourceUnreachableError"), Kind.VMS) == "host unreachable"
     assert cause(failure("x", "TargetError", tries=2), Kind.RESTORE) == "target can't be used, 2 tries"
     assert cause(failure("x", "KeyError"), Kind.DAYS) is None
-    assert summed_up("scrub", failure("plan_scrub", "KeyError")).endswith("SCRUB FAILED · plan_scrub failed")
+    failed = summed_up("scrub", failure("plan_scrub", "KeyError"))
+    assert failed.endswith('SCRUB FAILED · "Plan scrub" failed')
 
 
 def test_a_run_without_such_a_failure_stays_as_it_is() -> None:
