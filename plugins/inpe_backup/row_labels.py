@@ -68,6 +68,9 @@ def _save(dag_run: "DagRun", session: "Session") -> None:
         return  # another project's
     named = Task._rendered_map_index  # noqa: SLF001 - the column; its public name falls back to the number
     rows = session.execute(select(Task.task_id, Task.map_index, named).where(*of_run, Task.map_index >= 0))
-    for task, number, name in names(rows.tuples().all()):
-        its = update(Task).where(*of_run, Task.task_id == task, Task.map_index == number)
-        session.execute(its.values({named: name}), execution_options={"synchronize_session": False})
+    # A savepoint: after an error without one, PostgreSQL refuses the rest of the scheduler's transaction. The
+    # connection's, because the end of one of the session is a commit, which the scheduler prohibits here.
+    with session.connection().begin_nested():
+        for task, number, name in names(rows.tuples().all()):
+            its = update(Task).where(*of_run, Task.task_id == task, Task.map_index == number)
+            session.execute(its.values({named: name}), execution_options={"synchronize_session": False})
