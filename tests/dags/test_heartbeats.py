@@ -8,12 +8,22 @@ import pytest
 from include.ordinal_day import OrdinalDay
 from include.remote.heartbeat import Heartbeat, Signal
 from tests.dags import DAG, GREEN, RED, ZONE, Daily, Run, wait_for
+from tests.one_airflow import OneAirflow
 from tests.site import supim
 from tests.site.monitor import Monitor
 
 pytestmark = [pytest.mark.worker_group("days"), pytest.mark.slow]
 
 CHECK = "5bf66975-d4c7-4bf5-bcc8-b8d8a82ea278"
+
+
+@pytest.fixture(scope="module")
+def daily(one: OneAirflow) -> Daily:
+    """Have a source and a vault apart: the newest day due is that of the schedule's tests, too."""
+    work = Daily.on(one, "heartbeats")
+    one.take_over(DAG)
+    work.write_site_file()
+    return work
 
 
 @pytest.fixture

@@ -76,10 +76,19 @@ class AirflowApi:
         Raises:
             TimeoutError: it doesn't in time; the message has the import errors.
         """
+        self.wait_for_dag(dag_id, timeout_s)
+        self.api("PATCH", f"/dags/{quote(dag_id)}", {"is_paused": False})
+
+    def wait_for_dag(self, dag_id: str, timeout_s: float = 60) -> None:
+        """Wait until Airflow knows a DAG.
+
+        Raises:
+            TimeoutError: it doesn't in time; the message has the import errors.
+        """
         deadline = time.monotonic() + timeout_s
         while True:
             try:
-                self.api("PATCH", f"/dags/{quote(dag_id)}", {"is_paused": False})
+                self.api("GET", f"/dags/{quote(dag_id)}")
             except ApiError as refused:
                 if refused.status != HTTPStatus.NOT_FOUND:
                     raise

@@ -114,6 +114,7 @@ class Demo:
     def _back_up_days(self, airflow: LocalAirflow) -> list[str]:
         """Run the DAG for today's and the past days and report it; return the problems."""
         mails_before = len(self.institute.mail.mails())
+        airflow.wait_for_dag(DAG)
         runs_before = {run["dag_run_id"] for run in airflow.runs(DAG)}
         airflow.unpause(DAG)
         self._finish_earlier(airflow)
