@@ -38,6 +38,7 @@ from include.report.alarm import (
     with_mailed,
 )
 from include.vault.vault import Vault
+from inpe_backup.choices import NO_VALUE
 from inpe_backup.mail_hook import TwoFormsHook
 
 VARIABLE = "inpe_backup_alarms"
@@ -50,13 +51,13 @@ class AlarmVariable:
 
     def read(self) -> dict[str, Mailed]:
         """Return the alarms that were mailed and aren't over."""
-        stored = Variable.get(VARIABLE, default="{}")
+        stored = Variable.get(VARIABLE, default=NO_VALUE)
         return {key: Mailed.model_validate(mailed) for key, mailed in json.loads(stored).items()}
 
     def write(self, remembered: Remembered) -> None:
         """Replace what is remembered."""
         stored = {key: mailed.model_dump(mode="json") for key, mailed in remembered.items()}
-        Variable.set(VARIABLE, json.dumps(stored, indent=1), description=_DESCRIPTION)
+        Variable.set(VARIABLE, json.dumps(stored, indent=1).ljust(len(NO_VALUE)), description=_DESCRIPTION)
 
 
 MEMORY = AlarmVariable()

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from include.status.parts import VmPart
 
 VARIABLE = "inpe_backup_images"
+NO_VALUE = "{}   "
+"""An empty object: of a value below five characters, Airflow warns that it can't mask it in logs."""
 _ABOUT = "The images in the vault, which the Trigger forms suggest; written by each run that reads them."
 _MOST = 300
 
@@ -28,13 +30,13 @@ Images = Mapping[str, Sequence[str]]
 def publish(vms: "Iterable[VmPart]") -> None:
     """Let the forms suggest these VMs and their images; call it in a task."""
     images = {vm.name: [generation_name(image.instant) for image in vm.generations] for vm in vms}
-    Variable.set(VARIABLE, json.dumps(images, separators=(",", ":")), description=_ABOUT)
+    Variable.set(VARIABLE, json.dumps(images, separators=(",", ":")).ljust(len(NO_VALUE)), description=_ABOUT)
 
 
 def published() -> Images:
     """Return what was published last; nothing before that, or where somebody wrote something else there."""
     try:
-        found = json.loads(Variable.get(VARIABLE, default="{}"))
+        found = json.loads(Variable.get(VARIABLE, default=NO_VALUE))
     except ValueError:
         return {}
     pairs = found.items() if isinstance(found, dict) else ()
