@@ -118,7 +118,9 @@ def test_a_restore_is_found_on_the_machine_and_one_inside_the_container_is_refus
     assert restore(machine, "2026-040", "/srv/restored") == "failed"
     listed = machine.type("docker compose exec -T scheduler inpe-backup list")
     assert "2026-040" in listed
-    inside = "docker compose run --rm --no-deps -T scheduler inpe-backup restore-day 2026-040 /srv/restored"
+    inside = (
+        "docker compose run --rm --no-deps -T scheduler inpe-backup restore-day --to /srv/restored 2026-040"
+    )
     assert "/backup/restored" in machine.type(inside, check=False)
 
 
