@@ -17,7 +17,7 @@ _AT_ONCE = 100  # run ids in one question: they travel in its address
 
 
 @dataclass
-class Progress:
+class BackfillProgress:
     """What has been seen of a backfill.
 
     Args:
@@ -65,7 +65,7 @@ class BackfillEndTrigger(BaseTrigger):
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait for the end."""
         patience_s = self._stuck_s if self._stuck_s is not None else float("inf")
-        progress = Progress(patience_s, time.monotonic())
+        progress = BackfillProgress(patience_s, time.monotonic())
         while True:
             unfinished, failed = await self._count(UNFINISHED), await self._count(["failed"])
             if event := progress.event(time.monotonic(), unfinished, failed):

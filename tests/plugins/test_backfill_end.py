@@ -5,12 +5,12 @@ import asyncio
 import pytest
 from airflow.triggers.base import TriggerEvent
 
-from inpe_backup.backfill_end import ENDED, STUCK, BackfillEndTrigger, Progress
+from inpe_backup.backfill_end import ENDED, STUCK, BackfillEndTrigger, BackfillProgress
 
 
 def events(*seen: tuple[float, int, int], patience_s: float = 60) -> list[str | None]:
     """Return what each look finds: at a time, so many unfinished runs, so many that failed."""
-    progress = Progress(patience_s, since=0)
+    progress = BackfillProgress(patience_s, since=0)
     return [progress.event(now, unfinished, failed) for now, unfinished, failed in seen]
 
 
