@@ -7,21 +7,21 @@ when it begins: tasks then read its site file, and only its DAGs are switched on
 import json
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.session import needs
-from tests.site import Institute
+from tests.site import ZONE, Institute
 from tests.site.airflow import LocalAirflow
 from tests.site.kvm_host import STATE
 
 OTHERS = Path(__file__).parent / "dags" / "others"
 """Other people's DAGs."""
 
-NEVER = "59 23 * * *"  # usually hours away; the last run due was yesterday's
-NEVER_WEEKLY = "59 23 * * 0"
+HALF_A_DAY = timedelta(hours=12)
 # How soon Airflow notices a dead task.
 _SOON = {
     "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "15",
@@ -74,10 +74,13 @@ class OneAirflow:
 def _common_settings() -> dict[str, dict[str, Any]]:
     """Return the keys that count when DAG files are loaded, the same in each part's site file."""
     hosts = [] if needs.lacks_kvm_host() else [{"vms": ["maq*"], "state": STATE}]
+    # No run comes due while the tests run; the last one due is half a day old.
+    due = datetime.now(ZONE) + HALF_A_DAY
+    daily, weekly = f"{due:%-M %-H} * * *", f"{due:%-M %-H} * * {due:%w}"
     return {
-        "datasets": {"supim": {"schedule": NEVER, "poke_interval_s": 5, "retry_delay_s": 1}},
-        "vms": {"schedule": NEVER_WEEKLY, "hosts": hosts},
-        "scrub": {"schedule": NEVER_WEEKLY},
+        "datasets": {"supim": {"schedule": daily, "poke_interval_s": 5, "retry_delay_s": 1}},
+        "vms": {"schedule": weekly, "hosts": hosts},
+        "scrub": {"schedule": weekly},
     }
 
 

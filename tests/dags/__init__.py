@@ -26,7 +26,6 @@ from pathlib import Path
 from textwrap import indent
 from typing import Any, Self, TypeVar
 from urllib.parse import quote
-from zoneinfo import ZoneInfo
 
 from include.days.archive import DayArchive
 from include.days.published import PublishedDay
@@ -38,7 +37,6 @@ from tests.site.airflow import LocalAirflow
 from tests.site.airflow_api import JsonObject
 
 DAG = "supim_daily"
-ZONE = ZoneInfo("America/Sao_Paulo")
 GREEN, RED = "success", "failed"
 PATIENCE_S = 240.0  # no test measures time, and a machine that runs tests is busy
 POLL_S = 0.3  # each poll costs requests, which slow down the runs

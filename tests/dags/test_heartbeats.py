@@ -7,9 +7,9 @@ import pytest
 
 from include.ordinal_day import OrdinalDay
 from include.remote.heartbeat import Heartbeat, Signal
-from tests.dags import DAG, GREEN, RED, ZONE, Daily, Run, wait_for
+from tests.dags import DAG, GREEN, RED, Daily, Run, wait_for
 from tests.one_airflow import OneAirflow
-from tests.site import supim
+from tests.site import ZONE, supim
 from tests.site.monitor import Monitor
 
 pytestmark = [pytest.mark.worker_group("days"), pytest.mark.slow]
@@ -56,9 +56,8 @@ def test_a_monitor_hears_each_run(daily: Daily, monitor: Monitor) -> None:
     run = daily.start()
     assert run.end() == RED
 
-    day = str(OrdinalDay.of(datetime.now(ZONE)) - 2)
-    daily.write_again(day)
-    run.clear("copy_day " + day, "send_start")
+    daily.write_again(run.day)
+    run.clear(f"copy_day {run.day}", "send_start")
     assert run.end() == GREEN
     dry = daily.run(dry_run=True)
     assert dry.end() == GREEN
@@ -69,7 +68,7 @@ def test_a_monitor_hears_each_run(daily: Daily, monitor: Monitor) -> None:
     kept = heard[_rid(run)]  # the schedule's own run is heard, too
     assert [one.path for one in kept] == [f"/{CHECK}{signal}" for signal in ("/start", "/fail", "/start", "")]
     assert kept[3].body == run.note
-    assert f"{day} FAILED" in kept[1].body
+    assert f"{run.day} FAILED" in kept[1].body
     assert heard[_rid(dry)] == []
 
 

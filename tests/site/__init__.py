@@ -30,6 +30,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import yaml
 
@@ -38,10 +39,11 @@ from tests.site.smtp import MailServer
 from tests.site.sshd import SshServer
 from tests.site.switched import Switched
 
-__all__ = ["RECIPIENT", "Institute", "KvmHost", "MailServer", "SshServer"]
+__all__ = ["RECIPIENT", "ZONE", "Institute", "KvmHost", "MailServer", "SshServer"]
 
 RECIPIENT = "backup@institute.example"
 USER = "admin"  # of the stand-in Airflow
+ZONE = ZoneInfo("America/Sao_Paulo")
 
 
 @dataclass
@@ -124,7 +126,7 @@ class Institute(Switched):
     def usual_site(self) -> dict[str, Any]:
         """Return the site file's content: as at a real site, but with short waits."""
         return {
-            "institute": {"name": "Stand-in institute", "timezone": "America/Sao_Paulo"},
+            "institute": {"name": "Stand-in institute", "timezone": ZONE.key},
             "mail": {"to": [RECIPIENT], "users": {USER: RECIPIENT}, "when": {"days": "always"}},
             "vaults": {"main": {"path": str(self.vault), "reserve": "64MiB"}},
             "datasets": {

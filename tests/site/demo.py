@@ -19,13 +19,12 @@ from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from types import FrameType
-from zoneinfo import ZoneInfo
 
 from include.days.archive import DayArchive
 from include.ordinal_day import OrdinalDay
 from include.text import counted
 from include.vault.vault import MARKER, Vault
-from tests.site import Institute, demo_terminal, supim
+from tests.site import ZONE, Institute, demo_terminal, supim
 from tests.site.airflow import LocalAirflow
 from tests.site.airflow_api import FINISHED, JsonObject
 from tests.site.airflow_home import PROJECT
@@ -38,7 +37,6 @@ from tests.site.demo_vms import IGNORES_SHUTDOWN, WeeklyDemo
 
 DAG = "supim_daily"
 _OTHER_DAGS = ("vault_scrub", "vault_status", "vm_restore")  # ready for whoever tries them; no run is due
-ZONE = ZoneInfo("America/Sao_Paulo")
 _PATIENCE_S = 600.0
 _MAIL_PATIENCE_S = 60.0
 _POLL_S = 1.0

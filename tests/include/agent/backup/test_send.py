@@ -101,7 +101,7 @@ def test_zeros_that_take_long_to_read_are_sent_on_the_way(
         frames = list(frames_of(sent))
     assert {frame.kind for frame in frames[:-1]} == {"Z"}
     assert rebuilt(frames, 16 * MIB, 65536, b"x" * 16 * MIB) == bytes(16 * MIB)
-    assert len(frames) > 4
+    assert len(frames) > 2  # at least one run of zeros before the last one, and the end
 
 
 def test_chunks_that_the_vault_has_arent_sent(disks: Disks, tmp_path: Path) -> None:
