@@ -2,6 +2,7 @@
 
 import statistics
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -76,13 +77,15 @@ def medians(actions: Mapping[str, Callable[[], object]], rounds: int) -> dict[st
 def in_turn(measurements: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, float]:
     """Return the median of each measurement.
 
-    They are made in turn, so that changes in the machine's load affect all alike. The first round fills
-    caches and isn't counted.
+    They are made in turn, so that changes in the machine's load affect all alike; each round begins with
+    another one, so that none always runs after the same other. The first round fills caches and isn't counted.
     """
     values: dict[str, list[float]] = {name: [] for name in measurements}
+    order = deque(measurements)
     for counted in [False] + [True] * rounds:
-        for name, measure in measurements.items():
-            value = measure()
+        for name in order:
+            value = measurements[name]()
             if counted:
                 values[name].append(value)
+        order.rotate(-1)
     return {name: statistics.median(measured) for name, measured in values.items()}

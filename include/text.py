@@ -11,6 +11,8 @@ def visible(text: str) -> str:
     A byte of a file name that isn't UTF-8 (a lone surrogate, as ``os.fsdecode`` returns it) becomes ``\xff``.
     The result is one line that encodes as UTF-8, and escaping it again changes nothing.
     """
+    if text.isprintable():  # nearly always; a report may have megabytes of it
+        return text
     return "".join(char if char.isprintable() else _escaped(char) for char in text)
 
 
