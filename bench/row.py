@@ -78,7 +78,7 @@ def in_turn(measurements: Mapping[str, Callable[[], float]], rounds: int) -> dic
     """Return the median of each measurement.
 
     They are made in turn, so that changes in the machine's load affect all alike; each round begins with
-    another one, so that none always runs after the same other. The first round fills caches and isn't counted.
+    another one, so that none always comes first. The first round fills caches and isn't counted.
     """
     values: dict[str, list[float]] = {name: [] for name in measurements}
     order = deque(measurements)
