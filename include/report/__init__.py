@@ -1,7 +1,8 @@
 """REPORTS: one report per run, as a mail's subject, HTML and plain text.
 
-``build.py`` builds it by kind of run: with ``daily.py``, ``weekly.py`` (each VM: ``vm_item.py``),
-``scrub.py``, or ``planned.py`` for restores and boot tests. The coverage of days: ``coverage.py``. The
+``build.py`` builds it by kind of run: with ``daily.py`` (each day: ``day_item.py``), ``weekly.py`` (each VM:
+``vm_item.py``, what its tasks left: ``vm_result.py``, its image: ``vm_image.py``), ``scrub.py``, or
+``planned.py`` for restores and boot tests. The coverage of days: ``coverage.py``. The
 generations by week: ``generation_weeks.py``. Days that no scrub verified: ``overdue.py``. A run's part of the
 status page: ``run_part.py``.
 

@@ -9,43 +9,23 @@ from include.config.site_file import Site
 from include.days.archive import DayArchive
 from include.days.plan import DayAction, DayPlan, DayWindow
 from include.days.published import PublishedDay
-from include.days.record import DayRecord, RevisionCause
+from include.days.record import DayRecord
 from include.days.source import SourceState
-from include.errors import (
-    DayIncompleteError,
-    DayMissingError,
-    DayUnusableError,
-    NoSpaceError,
-    NotSettledError,
-)
-from include.models import Model
+from include.errors import NoSpaceError
 from include.ordinal_day import OrdinalDay, window
 from include.report import Report
-from include.report.causes import cause
 from include.report.coverage import CALENDAR_DAYS, coverage, years
+from include.report.day_item import DayCase, DayResult, never_checked
 from include.report.overdue import scrub_overdue
 from include.results.failure import Failure
 from include.results.item import Item
-from include.results.states import Kind, Outcome, State
-from include.results.task_labels import task_label
+from include.results.states import Kind
 from include.results.tasks import Results, RunFacts, failures_of
 from include.status.space import space_now
 from include.vault.vault import Vault
 
 UNFINISHED_AFTER_S = 2 * 24 * 3600.0
 RECENT_DAYS = 366  # those of which a report looks whether a scrub has verified them
-
-
-class DayResult(Model):
-    """What the tasks of one day left.
-
-    Args:
-        record: of the published day; None: it wasn't published.
-        failure: why it wasn't published, if known.
-    """
-
-    record: DayRecord | None = None
-    failure: Failure | None = None
 
 
 def build(site: Site, run: RunFacts, results: Results, vault: Vault | None) -> Report:
@@ -178,12 +158,21 @@ class DailyRun:
     def _items(self, published: Mapping[OrdinalDay, PublishedDay]) -> Iterable[Item]:
         for plan in self.plans:
             if not self._is_old_gap(plan):
-                yield self._item(plan, published.get(plan.day))
+                yield self._case(plan, published.get(plan.day)).item
         if self.own not in {plan.day for plan in self.plans}:
-            reason = "The run failed before it checked this day."
-            yield Item(
-                name=str(self.own), own=True, state=State.FAILED, outcome=Outcome.FAILED, reason=reason
-            )
+            yield never_checked(self.own)
+
+    def _case(self, plan: DayPlan, published: PublishedDay | None) -> DayCase:
+        return DayCase(
+            plan=plan,
+            own=plan.day == self.own,
+            result=self.results.get(plan.day, DayResult()),
+            published=published,
+            run_id=self.run_id,
+            started=self.started,
+            dry_run=self.dry_run,
+            run_failed=bool(self.failures),
+        )
 
     def _lasting_gaps(self) -> list[str]:
         return [
@@ -195,54 +184,6 @@ class DailyRun:
     def _is_old_gap(self, plan: DayPlan) -> bool:
         responsible_for = self.window.responsible_for if self.window else (self.own,)
         return plan.action is DayAction.GIVE_UP and plan.day not in responsible_for
-
-    def _item(self, plan: DayPlan, published: PublishedDay | None) -> Item:
-        own, result = plan.day == self.own, self.results.get(plan.day, DayResult())
-        record = result.record or (None if result.failure else self._published_by_run(published))
-        if plan.action is DayAction.NOTHING:
-            return _safe(plan, published.readable_record if published else None, own=own)
-        if record and record.run != self.run_id:  # another run published it first
-            return _safe(plan, record, own=own)
-        if record:
-            return _copied(plan, record, own=own)
-        return self._not_copied(plan, result.failure, own=own)
-
-    def _published_by_run(self, published: PublishedDay | None) -> DayRecord | None:
-        """Return the record of what this run published: a task may have been killed after publishing."""
-        record = published.readable_record if published and not published.damage else None
-        ours = record and record.run == self.run_id and record.verifications[-1].when >= self.started
-        return record if ours else None
-
-    def _not_copied(self, plan: DayPlan, failure: Failure | None, *, own: bool) -> Item:
-        state, outcome, reason = State.FAILED, _UNCOPIED[plan.at_source.state], plan.reason
-        phrase = None
-        if failure:
-            outcome, reason = _FAILED.get(failure.error, Outcome.FAILED), failure.message
-            phrase = cause(failure, Kind.DAYS) if outcome is Outcome.FAILED else None
-        elif self.dry_run and plan.at_source.state is SourceState.COMPLETE:
-            state, outcome = State.NOT_CHECKED, Outcome.WOULD_COPY
-        elif self.dry_run and plan.action is DayAction.WAIT:
-            reason += " A real run waits for it."
-        elif plan.action.backs_up:
-            outcome, reason = Outcome.FAILED, self._no_result()
-        size = plan.at_source.bytes or None
-        return Item(
-            name=str(plan.day),
-            own=own,
-            state=state,
-            outcome=outcome,
-            reason=reason,
-            cause=phrase,
-            size_bytes=size,
-        )
-
-    def _no_result(self) -> str:
-        if self.failures:
-            return "Not started: an earlier task of the run failed."
-        return (
-            "Its tasks left no result; they were killed or never started. Check their logs, then clear "
-            f"{task_label('copy_day')}."
-        )
 
 
 def _damaged(published: Iterable[PublishedDay]) -> list[str]:
@@ -260,66 +201,7 @@ def _unfinished(vault: Vault) -> list[str]:
     ]
 
 
-def _safe(plan: DayPlan, record: DayRecord | None, *, own: bool) -> Item:
-    return Item(
-        name=str(plan.day),
-        own=own,
-        state=State.PASSED,
-        outcome=Outcome.ALREADY_SAFE,
-        reason=plan.reason if plan.action is DayAction.NOTHING else "Already in the vault.",
-        files=record.files if record else None,
-        size_bytes=record.bytes if record else None,
-        verification=_verification(record) if record else None,
-        revision=record.revision if record else 1,
-        revision_cause=record.cause if record else None,
-    )
-
-
-def _copied(plan: DayPlan, record: DayRecord, *, own: bool) -> Item:
-    return Item(
-        name=str(plan.day),
-        own=own,
-        state=State.PASSED,
-        outcome=_outcome(record.cause),
-        reason="The day became complete while the run waited."
-        if plan.action is DayAction.WAIT
-        else plan.reason,
-        files=record.files,
-        size_bytes=record.bytes,
-        seconds=record.copy_seconds + record.verifications[-1].seconds,
-        verification=_verification(record),
-        revision=record.revision,
-        revision_cause=record.cause,
-        warnings=tuple(record.warnings),
-    )
-
-
-def _outcome(cause: RevisionCause) -> Outcome:
-    if cause.repairs:
-        return Outcome.FETCHED_AGAIN
-    return Outcome.COPIED if cause is RevisionCause.FIRST else Outcome.NEW_REVISION
-
-
-def _verification(record: DayRecord) -> str:
-    return f"{record.verifications[-1].how}, {record.verifications[-1].when:%Y-%m-%d %H:%M} UTC"
-
-
 def _verification_command(published: Mapping[OrdinalDay, PublishedDay], own: OrdinalDay) -> str:
     shown = published.get(own) or published[max(published)]
     folder = shlex.quote(str(shown.year_folder))
     return f"cd {folder} && (cd {shown.name} && sha256sum -c --quiet ../{shown.name}.sha256)"
-
-
-_UNCOPIED = {
-    SourceState.COMPLETE: Outcome.FAILED,
-    SourceState.MISSING: Outcome.MISSING,
-    SourceState.INCOMPLETE: Outcome.INCOMPLETE,
-    SourceState.UNUSABLE: Outcome.UNREADABLE,
-}
-
-_FAILED = {
-    DayMissingError.__name__: Outcome.MISSING,
-    DayIncompleteError.__name__: Outcome.INCOMPLETE,
-    DayUnusableError.__name__: Outcome.UNREADABLE,
-    NotSettledError.__name__: Outcome.NOT_SETTLED,
-}

@@ -1,50 +1,39 @@
 """One VM of a weekly run: its item in the report, and what about it needs action."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC
 from typing import Any
 
 from include.errors import (
     NoSpaceError,
     TooLateError,
-    VmNotBackError,
     VmNotPossibleError,
     VmNotStoppedError,
     VmNotThawedError,
     VmWithheldError,
 )
-from include.models import Model
 from include.report import causes
 from include.report.alarm import how_to_thaw, what_to_do
+from include.report.vm_image import descriptions, how_imaged, image_fields
+from include.report.vm_result import (
+    NOT_BACK,
+    RUNNING,
+    UNTOUCHED,
+    VmResult,
+    is_left_alone,
+    is_of_end_backup,
+    went_down,
+)
 from include.results.failure import Failure
 from include.results.item import Downtime, Item
 from include.results.states import Kind, Outcome, State
 from include.results.task_labels import task_label
 from include.text import duration
-from include.vms.left_out import LeftOut
-from include.vms.models import BegunBackup, EndedBackup
+from include.vms.models import BegunBackup
 from include.vms.plan import VmAction, VmPlan
 from include.vms.record import VmRecord
 
-_IMAGED = {
-    "cold": "Stopped for {down}, imaged while running.",
-    "live": "Imaged while running.",
-    "copy": "Stopped for {down} while its disks were copied.",
-    "offline": "Imaged while off.",
-}
-_CONSISTENCY = {
-    "by itself": "the guest had shut down.",
-    "destroyed": "crash-consistent, because the VM was powered off by force.",
-    "not stopped": "crash-consistent, because the VM kept running.",
-    "saved": "crash-consistent, because the VM was off with saved memory, which the image lacks.",
-}
-RUNNING = ("running", "idle")
-"""libvirt's states of a VM that runs."""
-_OFF = "the VM was off, and nothing wrote to its disks meanwhile."
-_UNTOUCHED = (VmNotPossibleError.__name__, VmWithheldError.__name__, TooLateError.__name__)
-_NOT_STOPPED = (*_UNTOUCHED, VmNotStoppedError.__name__, NoSpaceError.__name__)
-_NOT_BACK = (VmNotBackError.__name__, VmNotThawedError.__name__)
+_NOT_STOPPED = (*UNTOUCHED, VmNotStoppedError.__name__, NoSpaceError.__name__)
 _OUTCOMES = {
     VmNotStoppedError.__name__: Outcome.NOT_STOPPED,
     VmNotPossibleError.__name__: Outcome.NOT_POSSIBLE,
@@ -55,22 +44,6 @@ _NO_RESULT = (
     "Its tasks left no result; they were killed or never started. Check their logs, then clear "
     f"{task_label('begin_backup')}."
 )
-
-
-class VmResult(Model):
-    """What the tasks of one VM left.
-
-    Args:
-        begun: from ``begin_backup``.
-        record: of the generation that the run published.
-        ended: from ``end_backup``.
-        failures: of the VM's tasks, in the order of the tasks.
-    """
-
-    begun: BegunBackup | None = None
-    record: VmRecord | None = None
-    ended: EndedBackup | None = None
-    failures: tuple[Failure, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -140,7 +113,7 @@ class VmCase:
 
     @property
     def _not_back_failure(self) -> Failure | None:
-        return next((one for one in self._failures if one.error in _NOT_BACK), None)
+        return next((one for one in self._failures if one.error in NOT_BACK), None)
 
     @property
     def _not_thawed(self) -> bool:
@@ -165,7 +138,7 @@ class VmCase:
         """Whether the backup may still be open on the host."""
         if not self.result or self.result.ended:
             return False
-        return self._cause is None or self._cause.error not in _UNTOUCHED
+        return self._cause is None or self._cause.error not in UNTOUCHED
 
     @property
     def _begun(self) -> BegunBackup | None:
@@ -194,18 +167,17 @@ class VmCase:
             " ".join(sentences),
             downtime=self._downtime,
             warnings=self._warnings(),
-            **(_image_fields(self.record) if self.record else {}),
+            **(image_fields(self.record) if self.record else {}),
         )
 
     def _imaged_item(self, record: VmRecord) -> Item:
-        how = _IMAGED[record.method].format(down=duration(record.downtime_s))
         return self._item(
             Outcome.IMAGED,
-            f"{how} {record.health_check}",
+            f"{how_imaged(record)} {record.health_check}",
             State.PASSED,
             downtime=self._downtime,
             warnings=self._warnings(),
-            **_image_fields(record),
+            **image_fields(record),
         )
 
     def _would_image_item(self) -> Item:
@@ -222,7 +194,7 @@ class VmCase:
             State.NOT_CHECKED,
             downtime=expected,
             size_bytes=sum(disk.allocated for disk in self.planned.disks),
-            left_out=_descriptions(self.planned.left_out),
+            left_out=descriptions(self.planned.left_out),
         )
 
     def _not_imaged_item(self) -> Item:
@@ -274,63 +246,3 @@ class VmCase:
         if not down or not down.over_s or down.downtime_s is None:
             return []
         return [f"Down for {duration(down.downtime_s)}, over its budget of {duration(self.budget_s)}."]
-
-
-def never_came_back(was: str, begun: object, failures: Iterable[Failure], ended: EndedBackup) -> str | None:
-    """Return why a VM isn't seen to run whose backup ended without anybody reporting how it began.
-
-    Args:
-        was: its state before, ``running`` or ``off``.
-        begun: what ``begin_backup`` left; None if it left nothing, as when its worker died.
-        failures: of the VM's tasks.
-        ended: what its host reports now.
-
-    Returns:
-        a sentence; None if it runs, was off, or was left alone.
-    """
-    cause = next((failure for failure in failures if not is_of_end_backup(failure)), None)
-    if begun or was != "running" or ended.state in RUNNING or is_left_alone(cause):
-        return None
-    return went_down(ended.state)
-
-
-def went_down(state: str) -> str:
-    """Return that a VM isn't running any more, as a sentence."""
-    return f"It was running before the backup; its host reports it {state} now."
-
-
-def is_left_alone(cause: Failure | None) -> bool:
-    """Return whether a run that couldn't begin a VM's backup never touched the VM."""
-    return cause is not None and cause.error in (*_UNTOUCHED, NoSpaceError.__name__)
-
-
-def is_of_end_backup(failure: Failure) -> bool:
-    """Return whether a failure is of the task ``end_backup``."""
-    return failure.task.rpartition(".")[2] == "end_backup"
-
-
-def _image_fields(record: VmRecord) -> dict[str, Any]:
-    verification = record.verifications[-1]
-    spent = sum(step.seconds for step in record.steps) + record.transfer_seconds + verification.seconds
-    return {
-        "size_bytes": record.bytes,
-        "sent_bytes": sum(disk.sent_bytes for disk in record.disks),
-        "seconds": spent,
-        "verification": f"{verification.how}, {verification.when.astimezone(UTC):%Y-%m-%d %H:%M} UTC",
-        "evidence": _evidence(record),
-        "left_out": _descriptions(record.left_out),
-    }
-
-
-def _descriptions(left_out: Iterable[LeftOut]) -> tuple[str, ...]:
-    return tuple(one.description for one in left_out)
-
-
-def _evidence(record: VmRecord) -> str:
-    """Return how consistent an image is; unclean file systems are among the record's warnings instead."""
-    was_off = record.was == "off" and record.stopped != "saved"
-    how = _OFF if was_off else _CONSISTENCY[record.stopped]
-    found = [(disk.name, one) for disk in record.disks for one in disk.filesystems]
-    if not found:
-        return f"{how} No file system was found in the image."
-    return " ".join([how, *(f"{disk}, {one.description}" for disk, one in found if one.clean is not False)])

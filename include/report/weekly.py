@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 from include.config.site_file import Site
 from include.report import DowntimeHistory, GenerationNote, GenerationWeeks, Report, causes
 from include.report.generation_weeks import Holdings, WeekTable
-from include.report.vm_item import VmCase, VmResult, is_of_end_backup
+from include.report.vm_item import VmCase
+from include.report.vm_result import VmResult, is_of_end_backup
 from include.results.failure import Failure
 from include.results.item import Item
 from include.results.states import Kind, Outcome, State, WeekState
@@ -24,8 +25,6 @@ from include.vms.models import BegunBackup, EndedBackup
 from include.vms.plan import VmAction, VmPlan, of_all_hosts
 from include.vms.record import VmRecord
 from include.vms.removal import RemovedGeneration, removals_after
-
-__all__ = ["VmResult", "WeeklyRun"]
 
 UNFINISHED_AFTER_S = 14 * 24 * 3600.0
 SHOWN_VMS, SHOWN_IMAGES = 8, 12

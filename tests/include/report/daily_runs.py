@@ -9,6 +9,7 @@ from include.days.source import SourceDay, SourceState
 from include.ordinal_day import OrdinalDay
 from include.report import Report
 from include.report.daily import DailyRun
+from include.results.item import Item
 from include.vault.vault import Vault
 from tests.include.days.sample_days import DAY
 
@@ -32,3 +33,10 @@ def reported(vault: Vault | None, *plans: DayPlan, **fields: Any) -> Report:  # 
     what = {"site": site_file.load(site_file.DEFAULT_PATH), "run_id": RUN, "own": DAY, "started": NOW}
     run = DailyRun(**{**given, **what, "dry_run": False, "plans": list(plans), **fields})
     return run.report(vault)
+
+
+def own_item(report: Report) -> Item:
+    """Return the item of the run's own day."""
+    (item,) = [item for item in report.items if item.own]
+    assert item.name == str(DAY)
+    return item

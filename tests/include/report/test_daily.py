@@ -1,4 +1,4 @@
-"""The daily report: each day is an item, and no day looks safe unless it is."""
+"""The daily report: which days are items, and what needs action."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -6,16 +6,13 @@ from pathlib import Path
 import pytest
 
 from include.days.plan import DayAction, DayWindow
-from include.days.record import DayRecord, RevisionCause
 from include.days.source import SourceState
-from include.report import Report, overall, subject
-from include.report.daily import DayResult
+from include.report import overall
 from include.results.failure import Failure
-from include.results.item import Item
 from include.results.states import Outcome, State
 from include.vault.vault import Vault
-from tests.include.days.sample_days import DAY, lay, record
-from tests.include.report.daily_runs import NOW, RUN, plan, reported
+from tests.include.days.sample_days import DAY, lay
+from tests.include.report.daily_runs import NOW, own_item, plan, reported
 
 FRESH = {"when": NOW, "how": "It was read.", "seconds": 1}
 
@@ -26,127 +23,11 @@ def vault(tmp_path: Path) -> Vault:
     return Vault.create(tmp_path / "vault")
 
 
-def own(report: Report) -> Item:
-    """Return the item of the run's own day."""
-    (item,) = [item for item in report.items if item.own]
-    assert item.name == str(DAY)
-    return item
-
-
-def failed(error: str) -> DayResult:
-    """Return what a failed task of a day left."""
-    return DayResult(failure=Failure(task="back_up_day.copy_day", error=error, message=f"{error} happened."))
-
-
-@pytest.mark.parametrize(
-    ("made", "cause", "outcome", "reason"),
-    [
-        (RUN, RevisionCause.FIRST, Outcome.COPIED, "Planned: copy."),
-        (RUN, RevisionCause.CHANGED, Outcome.NEW_REVISION, "Planned: copy."),
-        (RUN, RevisionCause.DAMAGED, Outcome.FETCHED_AGAIN, "Planned: copy."),
-        (RUN, RevisionCause.LOST, Outcome.FETCHED_AGAIN, "Planned: copy."),
-        ("another run", RevisionCause.FIRST, Outcome.ALREADY_SAFE, "Already in the vault."),
-    ],
-)
-def test_a_published_day_is_safe(
-    vault: Vault, made: str, cause: RevisionCause, outcome: Outcome, reason: str
-) -> None:
-    """Its item has its size, its verification and its warnings."""
-    revision = 1 if cause is RevisionCause.FIRST else 2
-    done = record(run=made, revision=revision, cause=cause, warnings=["Odd."])
-    report = reported(vault, plan(DayAction.COPY), results={DAY: DayResult(record=done)})
-    item = own(report)
-    assert (item.state, item.outcome, item.reason, item.revision) == (State.PASSED, outcome, reason, revision)
-    assert item.revision_cause == cause
-    assert (item.files, item.size_bytes) == (48, 412_000_000)
-    assert item.verification == f"{done.verifications[0].how}, 2026-09-27 09:30 UTC"
-    if outcome is not Outcome.ALREADY_SAFE:
-        assert (item.seconds, item.warnings) == (32, ("Odd.",))
-    assert overall(report) is State.PASSED
-
-
-def test_a_day_that_became_complete_has_that_as_its_reason(vault: Vault) -> None:
-    """The plan's reason, to wait, no longer holds."""
-    item = own(
-        reported(
-            vault,
-            plan(DayAction.WAIT, SourceState.INCOMPLETE),
-            results={DAY: DayResult(record=record(run=RUN))},
-        )
-    )
-    assert (item.outcome, item.reason) == (Outcome.COPIED, "The day became complete while the run waited.")
-
-
-def test_a_day_that_needed_nothing_is_already_safe(vault: Vault) -> None:
-    """Its item shows the record in the vault."""
-    lay(vault)
-    item = own(reported(vault, plan(DayAction.NOTHING)))
-    assert (item.state, item.outcome, item.reason) == (
-        State.PASSED,
-        Outcome.ALREADY_SAFE,
-        "Planned: nothing.",
-    )
-    assert item.verification
-
-
-@pytest.mark.parametrize(
-    ("error", "outcome"),
-    [
-        ("DayMissingError", Outcome.MISSING),
-        ("DayIncompleteError", Outcome.INCOMPLETE),
-        ("DayUnusableError", Outcome.UNREADABLE),
-        ("NotSettledError", Outcome.NOT_SETTLED),
-        ("DayNotVerifiedError", Outcome.FAILED),
-        ("NoSpaceError", Outcome.FAILED),
-        ("SourceRefusedError", Outcome.FAILED),
-        ("ZeroDivisionError", Outcome.FAILED),
-    ],
-)
-def test_a_failed_day_has_the_failure_as_its_reason(vault: Vault, error: str, outcome: Outcome) -> None:
-    """With the task's message, and an outcome by the error's class."""
-    report = reported(vault, plan(DayAction.COPY), results={DAY: failed(error)})
-    item = own(report)
-    assert (item.state, item.outcome, item.reason) == (State.FAILED, outcome, f"{error} happened.")
-    assert overall(report) is State.FAILED
-
-
-@pytest.mark.parametrize("action", [DayAction.COPY, DayAction.REVISE, DayAction.WAIT])
-def test_tasks_without_a_result_are_no_success(vault: Vault, action: DayAction) -> None:
-    """An older revision in the vault doesn't make up for it."""
-    if action is DayAction.REVISE:
-        lay(vault)
-    report = reported(vault, plan(action), results={DAY: DayResult()})
-    item = own(report)
-    assert (item.state, item.outcome) == (State.FAILED, Outcome.FAILED)
-    assert item.reason.startswith("Its tasks left no result; they were killed or never started.")
-    assert overall(report) is State.FAILED
-
-
-@pytest.mark.parametrize(
-    ("made", "age_s", "result", "outcome"),
-    [
-        (RUN, -1, DayResult(), Outcome.COPIED),
-        (RUN, 1, DayResult(), Outcome.FAILED),
-        ("another run", -1, DayResult(), Outcome.FAILED),
-        (RUN, -1, failed("NotSettledError"), Outcome.NOT_SETTLED),
-    ],
-    ids=["published", "before it was cleared", "by another run", "failed since"],
-)
-def test_a_day_counts_if_its_task_was_killed_after_publishing(
-    vault: Vault, made: str, age_s: int, result: DayResult, outcome: Outcome
-) -> None:
-    """Only what this run published counts, and since it was last cleared."""
-    when = NOW - timedelta(seconds=age_s)
-    lay(vault, run=made, verifications=[{"when": when, "how": "SHA-256 of 48 files equal", "seconds": 1}])
-    report = reported(vault, plan(DayAction.COPY), results={DAY: result})
-    assert own(report).outcome is outcome
-
-
 def test_without_enough_space_nothing_is_copied(vault: Vault) -> None:
     """The reason comes first, once, and each day refers to it."""
     no_space = Failure(task="check_free_space", error="NoSpaceError", message="The vault needs more space.")
     report = reported(vault, plan(DayAction.COPY), failures=[no_space])
-    assert own(report).reason == "Not started: an earlier task of the run failed."
+    assert own_item(report).reason == "Not started: an earlier task of the run failed."
     assert report.needs_action[0] == "The vault needs more space."
     assert overall(report) is State.FAILED
 
@@ -158,33 +39,12 @@ def test_a_run_that_couldnt_reach_the_source_reports_its_day_as_failed(
     """Without a window, plans, and even without a vault."""
     unreachable = Failure(task="survey_source", error="SourceUnreachableError", message="No route to host.")
     report = reported(vault if vault_there else None, window=None, failures=[unreachable])
-    item = own(report)
+    item = own_item(report)
     assert (item.state, item.reason) == (State.FAILED, "The run failed before it checked this day.")
     assert report.needs_action == ("No route to host.",)
     assert overall(report) is State.FAILED
     assert bool(report.coverage) is bool(report.space) is vault_there
     assert report.verification_command is None
-
-
-@pytest.mark.parametrize(
-    ("action", "source_state", "state", "outcome"),
-    [
-        (DayAction.COPY, SourceState.COMPLETE, State.NOT_CHECKED, Outcome.WOULD_COPY),
-        (DayAction.REVISE, SourceState.COMPLETE, State.NOT_CHECKED, Outcome.WOULD_COPY),
-        (DayAction.WAIT, SourceState.INCOMPLETE, State.FAILED, Outcome.INCOMPLETE),
-        (DayAction.WAIT, SourceState.MISSING, State.FAILED, Outcome.MISSING),
-        (DayAction.GIVE_UP, SourceState.UNUSABLE, State.FAILED, Outcome.UNREADABLE),
-    ],
-)
-def test_a_dry_run_reports_what_it_would_do(
-    vault: Vault, action: DayAction, source_state: SourceState, state: State, outcome: Outcome
-) -> None:
-    """And never passes."""
-    report = reported(vault, plan(action, source_state), dry_run=True)
-    item = own(report)
-    assert (item.state, item.outcome, item.size_bytes) == (state, outcome, 412)
-    assert item.reason.endswith("waits for it.") == (action is DayAction.WAIT)
-    assert "DRY RUN" in subject(report)
 
 
 @pytest.mark.parametrize(
@@ -220,13 +80,6 @@ def test_an_older_gap_that_cant_be_closed_is_not_an_item(
     sentence = f"{gap} isn't in the vault and can't be copied. Planned: give up."
     assert report.needs_action == (sentence,) * sentences
     assert overall(report) is State.PASSED
-
-
-def test_a_days_result_survives_json() -> None:
-    """As in XCom."""
-    result = DayResult(record=record(run=RUN))
-    assert DayResult.model_validate_json(result.model_dump_json()) == result
-    assert isinstance(result.record, DayRecord)
 
 
 def test_only_a_scheduled_run_reports_what_no_scrub_has_verified(vault: Vault) -> None:

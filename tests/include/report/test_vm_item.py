@@ -5,10 +5,9 @@ from pathlib import Path
 import pytest
 
 from include.report import headline, overall, subject
-from include.report.weekly import VmResult
+from include.report.vm_result import VmResult
 from include.results.states import Outcome, State
 from include.vault.vault import Vault
-from include.vms.left_out import LeftOut
 from tests.include.report.weekly_runs import (
     NOT_BACK,
     begun,
@@ -24,7 +23,6 @@ from tests.include.report.weekly_runs import (
 )
 from tests.include.vms.sample_vms import UUID, lay
 
-ANOTHER = "6ad32f6c-2b2e-4f1e-9a84-0c5d1a1f0007"
 NO_RESULT = (
     "Its tasks left no result; they were killed or never started. Check their logs, then clear "
     '"Stop, snapshot, start".'
@@ -35,72 +33,6 @@ NO_RESULT = (
 def vault(tmp_path: Path) -> Vault:
     """A new vault."""
     return Vault.create(tmp_path / "vault")
-
-
-@pytest.mark.parametrize(
-    ("fields", "reason"),
-    [
-        ({"method": "cold"}, "Stopped for 4.2 s, imaged while running. It runs."),
-        ({"method": "live"}, "Imaged while running. It runs."),
-        ({"method": "copy"}, "Stopped for 4.2 s while its disks were copied. It runs."),
-        ({"method": "offline", "was": "off"}, "Imaged while off. It runs."),
-    ],
-)
-def test_the_reason_says_how_a_vm_was_imaged(vault: Vault, fields: dict[str, object], reason: str) -> None:
-    """And what its health check found."""
-    assert item(of_maq1(vault, done(record=made(**fields)))).reason == reason
-
-
-@pytest.mark.parametrize(
-    ("fields", "expected"),
-    [
-        ({}, "the guest had shut down."),
-        ({"stopped": "destroyed"}, "crash-consistent, because the VM was powered off by force."),
-        (
-            {"stopped": "not stopped", "method": "live"},
-            "crash-consistent, because the VM kept running.",
-        ),
-        (
-            {"stopped": "saved", "method": "offline", "was": "off"},
-            "crash-consistent, because the VM was off with saved memory, which the image lacks.",
-        ),
-        (
-            {"stopped": "not stopped", "method": "offline", "was": "off"},
-            "the VM was off, and nothing wrote to its disks meanwhile.",
-        ),
-    ],
-)
-def test_the_evidence_says_how_consistent_an_image_is(
-    vault: Vault, fields: dict[str, object], expected: str
-) -> None:
-    """It depends on how the VM went down."""
-    assert (
-        item(of_maq1(vault, done(record=made(**fields)))).evidence
-        == f"{expected} No file system was found in the image."
-    )
-
-
-def test_a_file_system_is_reported_once(vault: Vault) -> None:
-    """Unclean ones are warnings in the record; the others are evidence."""
-    kinds = {"cleanly unmounted.": True, "not checked.": None, "not cleanly unmounted.": False}
-    found = [
-        {"place": "disk", "kind": "x", "clean": clean, "description": text} for text, clean in kinds.items()
-    ]
-    [disk, *_] = made().model_dump()["disks"]
-    warnings = ["vda, not cleanly unmounted."]
-    image = item(of_maq1(vault, done(record=made(disks=[{**disk, "filesystems": found}], warnings=warnings))))
-    assert image.evidence == "the guest had shut down. vda, cleanly unmounted. vda, not checked."
-    assert image.warnings == ("vda, not cleanly unmounted.",)
-
-
-def test_what_an_image_lacks_is_named(vault: Vault) -> None:
-    """By the record of an image; by the plan in a dry run."""
-    tpm = LeftOut(kind="tpm", where="/dev/tpm0", reason="It is the host's own.")
-    cdrom = LeftOut(kind="cdrom", name="hda", where="/a.iso")
-    named = ("TPM state (/dev/tpm0). It is the host's own.", "CD-ROM hda (/a.iso).")
-    assert item(of_maq1(vault, done(record=made(left_out=(tpm, cdrom))))).left_out == named
-    found = item(reported(vault, planned(left_out=(tpm, cdrom)), dry_run=True))
-    assert (found.outcome, found.left_out) == (Outcome.WOULD_IMAGE, named)
 
 
 @pytest.mark.parametrize(
@@ -161,15 +93,6 @@ def test_a_vm_that_isnt_thawed_is_to_be_thawed(vault: Vault) -> None:
     assert item(report).outcome is Outcome.NOT_BACK
     [needed] = report.needs_action
     assert f"`virsh domfsthaw {UUID}` thaws it" in needed
-
-
-def test_a_vm_that_ran_and_is_off_after_a_lost_connection_is_not_back(vault: Vault) -> None:
-    """Its host reports it when the backup ends."""
-    report = of_maq1(
-        vault, spoiled(failed("begin_backup", "SourceUnreachableError"), ended=ended("shut off"))
-    )
-    assert item(report).outcome is Outcome.NOT_BACK
-    assert item(report).reason == "It was running before the backup; its host reports it shut off now."
 
 
 @pytest.mark.parametrize(

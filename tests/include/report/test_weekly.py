@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from include.report import headline, overall, subject
-from include.report.weekly import VmResult
+from include.report.vm_result import VmResult
 from include.results.failure import Failure
 from include.results.states import Outcome, State
 from include.vault.vault import Vault

@@ -5,7 +5,8 @@ from typing import Any
 
 from include.config import site_file
 from include.report import Report
-from include.report.weekly import VmResult, WeeklyRun
+from include.report.vm_result import VmResult
+from include.report.weekly import WeeklyRun
 from include.results.failure import Failure
 from include.results.item import Item
 from include.vault.vault import Vault

@@ -7,7 +7,7 @@ from airflow.sdk import Context
 
 from include.errors import BackupError
 from include.report.alarm import vm_down
-from include.report.vm_item import RUNNING, never_came_back
+from include.report.vm_result import RUNNING, never_came_back
 from include.vms.backup import drop_unverified
 from include.vms.models import EndedBackup
 from inpe_backup.alarm import alarm_mailed, mail_alarms

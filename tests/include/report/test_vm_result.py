@@ -1,4 +1,4 @@
-"""A VM that its run left alone: too late, or because another one isn't back."""
+"""A VM by what its tasks left: left alone, as too late or because another isn't back; or it went down."""
 
 from pathlib import Path
 
@@ -25,10 +25,6 @@ from tests.include.report.weekly_runs import (
 from tests.include.vms.sample_vms import UUID
 
 ANOTHER = "6ad32f6c-2b2e-4f1e-9a84-0c5d1a1f0007"
-NO_RESULT = (
-    "Its tasks left no result; they were killed or never started. Check their logs, then clear "
-    '"Stop, snapshot, start".'
-)
 
 
 @pytest.fixture
@@ -53,6 +49,15 @@ def test_a_vm_that_was_never_touched_isnt_said_to_be_down(vault: Vault, error: s
     assert item(report).outcome is not Outcome.NOT_BACK
     assert report.needs_action == ()
     assert "VM DOWN" not in subject(report)
+
+
+def test_a_vm_that_ran_and_is_off_after_a_lost_connection_is_not_back(vault: Vault) -> None:
+    """Its host reports it when the backup ends."""
+    report = of_maq1(
+        vault, spoiled(failed("begin_backup", "SourceUnreachableError"), ended=ended("shut off"))
+    )
+    assert item(report).outcome is Outcome.NOT_BACK
+    assert item(report).reason == "It was running before the backup; its host reports it shut off now."
 
 
 def test_a_vm_that_went_down_after_its_backup_had_begun_is_reported(vault: Vault) -> None:
