@@ -23,7 +23,7 @@ ELSEWHERE = {
     ),
     "tests/include/agent/test_command_line.py": (
         "the agent as it is shipped, typed",
-        "agent/__main__ agent/errors agent/heartbeat",
+        "agent/__main__ agent/errors agent/heartbeat agent/help_texts",
     ),
     "tests/include/boot_test/test_boot_test.py": (
         "boot tests on a real host",

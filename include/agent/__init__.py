@@ -3,7 +3,7 @@
 It is shipped as one file (a zip that Python runs), needs only Python 3.8 and its standard library, and
 controls libvirt through virsh. Where to find what:
 
-    __main__      the command line
+    __main__      the command line; help_texts: what --help prints
     survey        what the host has: VMs, disks, problems (domain: parses a domain's XML;
                   left_out: what a domain names and no image has;
                   restart_changes: compares the running definition with the persistent one;
