@@ -89,11 +89,8 @@ ELSEWHERE = {
         "a vault read into parts",
         "status/days status/screenshot status/space",
     ),
-    "tests/include/status/test_alerts.py": (
-        "what the page concludes",
-        "status/forecast status/vm_status",
-    ),
     "tests/include/status/test_parts.py": ("parts as they travel", "report/run_part"),
+    "tests/include/vms/test_backup.py": ("VMs backed up, and their records", "vms/draft"),
     "tests/include/vms/test_archive.py": ("generations in a vault", "vms/generation_name vms/published"),
     "tests/include/vms/test_transfer.py": ("disks transferred", "vms/incoming_disk"),
     "tests/include/agent/test_survey.py": ("a real host's answers", "vms/models"),

@@ -11,6 +11,7 @@ image_stream     the connection over which the host sends them, disk by disk: ``
 chunks           the digests of an image's chunks, by which only what changed is sent
 image            reads an image back from the disk and compares
 filesystems      what can be found out about the file systems in an image
+draft            what will be recorded of verified images
 publication      makes verified images a generation
 archive          the generations of a vault and their paths; named by ``generation_name``
 published        one generation in the vault

@@ -4,13 +4,11 @@ The VM's host completes the beginning and the end of a backup by itself, even if
 and verification write into the vault's staging only; publishing renames it.
 """
 
-import hashlib
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 
 from include.agent.bitmap import Bitmap
 from include.agent.durable_files import write_json
@@ -24,19 +22,19 @@ from include.vault.free_space import FreeSpace
 from include.vault.locks import locked_within
 from include.vault.vault import Vault
 from include.vault.verification_log import Verification
-from include.vms import filesystems, image, publication
-from include.vms.archive import PublishedVm, StagedVm, VmArchive, to_the_second
+from include.vms import image, publication
+from include.vms.archive import PublishedVm, StagedVm, VmArchive
 from include.vms.chunks import Chunks
+from include.vms.draft import VerifiedImages
 from include.vms.host import Host
 from include.vms.image_stream import ImageSource
 from include.vms.models import BackupRequest, BegunBackup, EndedBackup
 from include.vms.plan import FILES
-from include.vms.record import DiskRecord, VmRecord
+from include.vms.record import VmRecord
 from include.vms.transfer import Transferred, transfer, transfer_again
 
 TRANSFER_ENDS_S = 20.0  # a cancelled transfer: Airflow ends it at its next heartbeat, or kills it 5 s later
 RETRIES = 2  # how often chunks that don't verify are transferred again
-_LATER = {"record.json", "SHA256SUMS"}  # written on publication
 
 
 @dataclass(frozen=True)
@@ -197,12 +195,11 @@ class VmBackup:
         verification = Verification(
             when=datetime.now(UTC), how=how, seconds=round(time.monotonic() - started, 3)
         )
-        record = self._record(staged, begun, transferred, sha256, verification)
-        sums = {name: _sha256(staged.data / name) for name in sorted(record.names - record.images - _LATER)}
-        sums |= {f"{disk.name}.img": disk.sha256 for disk in record.disks}
-        write_json(staged.draft, publication.DraftRecord(record=record, sums=sums).model_dump(mode="json"))
+        images = VerifiedImages(staged, begun, transferred, sha256, verification, self._base())
+        draft = images.draft(uuid=self.uuid, host=self.host.transport.ssh_conn_id, run=self.run)
+        write_json(staged.draft, draft.model_dump(mode="json"))
         self.log(f"{self.vm}: {how}.")
-        return record
+        return draft.record
 
     def _read_back(self, staged: StagedVm, begun: BegunBackup) -> tuple[dict[str, str], int]:
         """Return each disk's SHA-256 once all are verified, and how many chunks were transferred again."""
@@ -234,58 +231,6 @@ class VmBackup:
         with connected(self.host.transport.endpoint) as config:
             yield ImageSource(config, command, begun)
 
-    def _record(
-        self,
-        staged: StagedVm,
-        begun: BegunBackup,
-        transferred: Transferred,
-        sha256: Mapping[str, str],
-        verification: Verification,
-    ) -> VmRecord:
-        sent = {disk.name: disk.sent_bytes for disk in transferred.disks}
-        disks = tuple(
-            DiskRecord(
-                name=disk.name,
-                bytes=disk.bytes,
-                source_format=disk.format,
-                source_path=disk.path,
-                qcow2=disk.qcow2,
-                sha256=sha256[disk.name],
-                sent_bytes=sent[disk.name],
-                filesystems=tuple(filesystems.inspect(staged.image(disk.name))),
-            )
-            for disk in begun.disks
-        )
-        base, unclean = self._base(), [warning for disk in disks for warning in disk.unclean]
-        return VmRecord(
-            vm=self.vm,
-            uuid=self.uuid,
-            host=self.host.transport.ssh_conn_id,
-            instant=to_the_second(begun.instant_at_vault),
-            clock_offset_s=begun.clock_offset_s,
-            method=begun.method,
-            was=begun.was,
-            downtime_s=begun.downtime_s,
-            steps=begun.steps,
-            stopped=begun.stopped,
-            health_check=begun.health_check,
-            disks=disks,
-            files=tuple(transferred.files),
-            sizes=staged.sizes,
-            left_out=begun.left_out,
-            base=base.name if base else None,
-            bytes=staged.used_bytes,
-            run=self.run,
-            transfer_seconds=transferred.seconds,
-            warnings=(*begun.warnings, *unclean, *self._other_vm(base)),
-            verifications=(verification,),
-        )
-
-    def _other_vm(self, base: PublishedVm | None) -> list[str]:
-        before = base.record.uuid if base else self.uuid
-        warning = f"The previous generation is of another VM with the same name (UUID {before})."
-        return [] if before == self.uuid else [warning]
-
 
 def drop_unverified(vault: Vault, vm: str, run: str) -> None:
     """Remove what a run has staged of a VM and not verified, once its transfer has ended.
@@ -297,8 +242,3 @@ def drop_unverified(vault: Vault, vm: str, run: str) -> None:
     with locked_within(lambda: VmArchive(vault).lock(vm), TRANSFER_ENDS_S) as staged:
         if staged.run == run and not staged.draft.exists():
             staged.clear()
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

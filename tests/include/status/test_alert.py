@@ -6,7 +6,7 @@ import pytest
 
 from include.status.alert import Acknowledgement, Alert, Urgency
 from include.status.alerts import VaultStatus
-from tests.include.status.test_alerts import in_vault, vault_status
+from tests.include.status.vault_statuses import in_vault, vault_status
 from tests.sample_status import NOW
 
 LATER = timedelta(days=30)

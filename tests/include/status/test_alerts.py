@@ -1,49 +1,26 @@
-"""Alerts, the headline and summary, the state of VMs, and the forecast of space."""
+"""Alerts, the headline and the summary."""
 
 from datetime import datetime, timedelta
-from zoneinfo import ZoneInfo
 
 import pytest
 
 from include.days.source import SourceState
-from include.ordinal_day import OrdinalDay
 from include.results.states import Kind, State
 from include.status.alert import AlertAction, Urgency
 from include.status.alerts import VaultStatus
 from include.status.day_status import years
-from include.status.forecast import forecast
 from include.status.parts import (
     AcknowledgedPart,
     DayAtSource,
     DaysPart,
-    Part,
     PublishedPart,
     SourcePart,
     VmPart,
 )
-from include.status.view import VaultView, fold
-from include.status.vm_status import VmState, vm_statuses
+from include.status.view import fold
+from include.status.vm_status import VmState
+from tests.include.status.vault_statuses import DUE, in_vault, vault_status, with_newest
 from tests.sample_status import NOW, day, published, rules, run, vm
-
-DUE = OrdinalDay.of(NOW.date()) - 2
-
-
-def vault_status(*parts: Part, now: datetime = NOW, **paused: int) -> VaultStatus:
-    """Return the status of a vault of which some parts were published."""
-    [view] = fold(published(part, NOW) for part in (rules(keep_days_at_source=90), *parts))
-    return VaultStatus(view, now, years(view, now), vm_statuses(view, now), forecast(view), paused)
-
-
-def in_vault(*back: int) -> DaysPart:
-    """Return the vault's days, by how many days before the newest due day they are."""
-    days = (day(DUE - each, NOW) for each in sorted(back, reverse=True))
-    return DaysPart(year=DUE.year, days=tuple(days))
-
-
-def with_newest(part: VmPart, **fields: object) -> VmPart:
-    """Change fields of a VM's newest image."""
-    newest = part.generations[-1].model_copy(update=fields)
-    return part.model_copy(update={"generations": (*part.generations[:-1], newest)})
 
 
 def test_a_safe_vault_has_no_alerts() -> None:
@@ -161,61 +138,6 @@ def test_a_problem_of_a_vm_is_an_alert(part: VmPart, state: VmState, problem: st
     assert problem in status.alerts[0].sentence
 
 
-SUNDAY = datetime(2026, 11, 15, 2, tzinfo=ZoneInfo("America/Sao_Paulo"))
-
-
-@pytest.mark.parametrize(
-    ("instant", "late_from"),
-    [
-        (SUNDAY + timedelta(minutes=40), SUNDAY + timedelta(days=9)),
-        (SUNDAY + timedelta(hours=40), SUNDAY + timedelta(days=9)),
-        (SUNDAY - timedelta(days=1), SUNDAY + timedelta(days=6)),
-        (SUNDAY + timedelta(days=3), SUNDAY + timedelta(days=10)),
-    ],
-    ids=["by the run", "late in a long run", "by hand the day before", "by hand in between"],
-)
-def test_a_vm_is_late_by_the_weekly_schedule(instant: datetime, late_from: datetime) -> None:
-    """Two days after the run that should have imaged it again, and never within a week."""
-    part = with_newest(vm("maq1", NOW), instant=instant)
-    before, after = (
-        vault_status(in_vault(0), part, now=late_from + timedelta(minutes=minutes)).vms[0]
-        for minutes in (-1, 1)
-    )
-    assert (before.state, after.state) == (VmState.SAFE, VmState.LATE)
-    assert after.sentence.endswith("old; the next one was due on 2026-11-22.") or instant < SUNDAY
-
-
-def test_without_a_published_schedule_an_image_is_late_after_nine_days() -> None:
-    """Older parts have no schedule."""
-    part = vm("maq1", NOW)
-    instant = part.generations[-1].instant
-    old = rules(keep_days_at_source=90).model_copy(update={"vms_schedule": None})
-    states = [
-        vault_status(old, in_vault(0), part, now=instant + timedelta(days=9, minutes=minutes)).vms[0].state
-        for minutes in (-1, 1)
-    ]
-    assert states == [VmState.SAFE, VmState.LATE]
-
-
-def test_an_image_dated_in_the_future_hides_no_missing_backup() -> None:
-    """A clock was wrong: it isn't the newest, but an alert of its own."""
-    late = vm("maq1", NOW - timedelta(days=8))
-    ahead = late.generations[-1].model_copy(update={"instant": NOW + timedelta(days=4000)})
-    status = vault_status(late.model_copy(update={"generations": (*late.generations, ahead)}))
-    [found] = status.vms
-    assert (found.state, found.newest) == (VmState.LATE, late.generations[-1])
-    assert found.weekly_bytes == vault_status(late).vms[0].weekly_bytes
-    sentences = [alert.sentence for alert in status.alerts]
-    assert "maq1: not imaged by the last weekly run." in sentences
-    assert any("maq1: an image is dated in the future" in sentence for sentence in sentences)
-
-
-def test_a_verification_in_the_future_leaves_a_vm_due() -> None:
-    """Or a wrong clock could postpone the next one for years."""
-    part = with_newest(vm("maq1", NOW), verified=NOW + timedelta(days=4000))
-    assert vault_status(part).vms[0].verification_due
-
-
 def test_a_failed_boot_test_is_urgent() -> None:
     """Its image may be useless."""
     part = vm("maq1", NOW)
@@ -270,34 +192,6 @@ def test_a_withdrawn_acknowledgement_shows_the_alert_again() -> None:
     before = vault_status(in_vault(0, 3))
     event = acknowledged(before.alerts[0].key, NOW)
     assert with_acknowledgement(before, event).alerts == before.alerts
-
-
-def measured(*used: int, every: int = 1) -> VaultView:
-    """Return a view with measurements of used space, some days apart, the last one now."""
-    times = [NOW - timedelta(days=every * back) for back in reversed(range(len(used)))]
-    [view] = fold(published(rules(each), at) for each, at in zip(used, times, strict=True))
-    return view
-
-
-def test_the_forecast_extrapolates_the_last_weeks_to_the_reserve() -> None:
-    """With a least-squares line."""
-    terabyte = 10**12
-    found = forecast(measured(8 * terabyte, 9 * terabyte, 10 * terabyte, every=10))
-    assert found.growth_bytes_per_day == pytest.approx(terabyte / 10)
-    assert found.days_left == 14
-    assert found.sentence.startswith(
-        "Usage grows by 100 GB a day. The free space lasts 14 days, until December 2026."
-    )
-
-
-def test_a_vault_that_shrinks_is_never_full() -> None:
-    """So there is no date."""
-    assert forecast(measured(10**12, 10**11, every=9)).sentence == "Usage is not growing."
-
-
-def test_two_measurements_of_one_day_are_no_trend() -> None:
-    """Until measurements span a week, the worker's own growth counts."""
-    assert forecast(measured(10**12)).growth_bytes_per_day == 2_400_000_000
 
 
 def test_a_vault_at_its_reserve_is_urgent() -> None:

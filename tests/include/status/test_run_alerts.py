@@ -7,7 +7,7 @@ import pytest
 from include.results.states import Kind, Outcome, State
 from include.status.alert import Alert
 from include.status.parts import Part, RunPart, TroubledItem
-from tests.include.status.test_alerts import DUE, in_vault, vault_status
+from tests.include.status.vault_statuses import DUE, in_vault, vault_status
 from tests.sample_status import NOW, day, run, vm
 
 BEFORE = NOW - timedelta(days=7)

@@ -1,60 +1,11 @@
-"""The plan: which VMs are backed up and how, which aren't and why, and how much space that takes."""
-
-from typing import Any
+"""The plan: which VMs are backed up and how, and which aren't and why."""
 
 import pytest
 
-from include.config.vms import HostSection, VmsSection
-from include.errors import ConfigError, NoSpaceError
+from include.errors import ConfigError
 from include.vms.left_out import LeftOut
-from include.vms.models import HostSurvey, Vm
-from include.vms.plan import VmAction, VmPlan, decide, of_all_hosts, require_requested, require_scratch
-from tests.include.vms.sample_vms import UUID
-
-MIB = 1 << 20
-GB = 10**9
-
-
-def disk(size: int = 100 * MIB, allocated: int = 50 * MIB, name: str = "vda") -> dict[str, Any]:
-    """Return a disk."""
-    path = {"kind": "file", "format": "raw", "path": f"/vms/{name}", "chain": [f"/vms/{name}"]}
-    return {"name": name, "bytes": size, "allocated": allocated, **path}
-
-
-def vm(name: str, *disks: dict[str, Any], **fields: object) -> Vm:
-    """Return a running VM."""
-    about = {"name": name, "uuid": UUID, "state": "running", "autostart": False, "persistent": True}
-    return Vm.model_validate({**about, "disks": list(disks or [disk()]), **fields})
-
-
-def survey(*vms: Vm, backup: bool = True, free_bytes: int = 100 * GB) -> HostSurvey:
-    """Return the survey of a host."""
-    scratch = {"path": "/var/lib/inpe-backup", "free_bytes": free_bytes}
-    about = {"host": "kvm1", "libvirt": "9.0.0", "backup": backup, "scratch": scratch}
-    return HostSurvey.model_validate({**about, "vms": list(vms)})
-
-
-def section(**fields: object) -> VmsSection:
-    """Return the site file's section."""
-    return VmsSection.model_validate(fields)
-
-
-def host(*vms: str, exclude: tuple[str, ...] = ()) -> HostSection:
-    """Return a host of the site file."""
-    return HostSection(vms=list(vms or ["*"]), exclude=list(exclude))
-
-
-def decided(
-    found: HostSurvey, *patterns: str, exclude: tuple[str, ...] = (), **fields: object
-) -> list[VmPlan]:
-    """Decide about a host's VMs."""
-    return decide(section(**fields), host(*patterns, exclude=exclude), found)
-
-
-def planned_of(found: Vm, *, backup: bool = True, **fields: object) -> VmPlan:
-    """Decide about one VM."""
-    (planned,) = decide(section(**fields), host(), survey(found, backup=backup))
-    return planned
+from include.vms.plan import VmAction, decide, of_all_hosts, require_requested
+from tests.include.vms.surveys import decided, host, planned_of, section, survey, vm
 
 
 def test_vms_are_chosen_by_patterns_in_the_order_of_their_names() -> None:
@@ -227,48 +178,6 @@ def test_a_vm_can_have_its_own_method() -> None:
     assert [one.method for one in found] == ["live", "live", "cold"]
 
 
-@pytest.mark.parametrize(
-    ("method", "state", "disks", "need"),
-    [
-        ("cold", "running", [disk(100 * GB)], 5 * GB),
-        ("live", "running", [disk(60 * GB), disk(40 * GB, name="vdb")], 5 * GB),
-        ("cold", "running", [disk(MIB)], 64 * MIB),
-        ("cold", "off", [disk(100 * GB)], 0),
-    ],
-)
-def test_guests_need_scratch_space_for_a_twentieth_of_their_disks(
-    method: str, state: str, disks: list[dict[str, Any]], need: int
-) -> None:
-    """At least 64 MiB, and none when they are off."""
-    assert planned_of(vm("maq1", *disks, state=state), method=method).scratch_bytes == need
-
-
-def test_a_vm_that_is_copied_needs_space_for_the_copy() -> None:
-    """As much as is allocated, not the size that the guest sees."""
-    planned = planned_of(vm("maq1", disk(100 * GB, 7 * GB), disk(9, 5, "vdb")), backup=False)
-    assert planned.scratch_bytes == 7 * GB + 5
-
-
-def test_scratch_space_is_required_for_one_vm_at_a_time() -> None:
-    """For the VM that needs most; VMs that aren't backed up don't count."""
-    vms = [vm("maq1", disk(40 * GB)), vm("maq2", disk(60 * GB))]
-    refused = vm("maq3", disk(900 * GB), problems=["It is odd."])
-    enough, short = (survey(*vms, refused, free_bytes=3 * GB - lacking) for lacking in (0, 1))
-    require_scratch(enough, decided(enough))
-    with pytest.raises(
-        NoSpaceError,
-        match=r"^Not enough space on kvm1 .*: /var/lib/inpe-backup has 3\.0 GB free, .* No VM was stopped\.",
-    ):
-        require_scratch(short, decided(short))
-    require_scratch(survey(free_bytes=0), [])
-
-
-def test_an_image_uses_what_its_host_has_allocated_and_a_tenth_more() -> None:
-    """Never more than the disks' size."""
-    disks = [disk(), disk(100 * MIB, 99 * MIB, "vdb"), disk(100 * MIB, 0, "vdc"), disk(0, 0, "vdd")]
-    assert planned_of(vm("maq1", *disks)).image_bytes == 155 * MIB
-
-
 def test_a_name_on_two_hosts_is_refused_and_the_other_vms_are_backed_up() -> None:
     """The vault keeps VMs by their names; one of the two must be excluded, or was left by a migration."""
     here, other = planned_of(vm("maq1")), planned_of(vm("maq2"))
@@ -287,15 +196,6 @@ def test_a_name_whose_other_vm_is_excluded_is_backed_up() -> None:
     here = planned_of(vm("maq1"))
     there = here.model_copy(update={"host": "kvm_host_2", "action": VmAction.EXCLUDE})
     assert of_all_hosts([[here], [there]]) == [here, there]
-
-
-def test_a_vm_without_space_is_refused() -> None:
-    """With the reason that the check of the free space left."""
-    here, other = planned_of(vm("maq1")), planned_of(vm("maq2"))
-    plans = of_all_hosts([[here, other]], {"maq1": "The vault needs 1 GB more."})
-    assert [(plan.action, plan.reason) for plan in plans] == [
-        (VmAction.REFUSE, "The vault needs 1 GB more."), (VmAction.IMAGE, other.reason)
-    ]  # fmt: skip
 
 
 def test_a_plan_names_what_wont_be_in_the_image() -> None:

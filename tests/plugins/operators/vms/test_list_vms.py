@@ -12,7 +12,7 @@ import yaml
 from include.config import site_file
 from include.errors import BackupError
 from inpe_backup.operators.vms.list_vms import ListVmsOperator
-from tests.include.vms.test_plan import survey, vm
+from tests.include.vms.surveys import survey, vm
 
 SITE = {
     "mail": {"to": "backup@institute.example"},
