@@ -1,4 +1,6 @@
-"""Sizes, durations and counts as text for people, and text from outside made printable."""
+"""Sizes, durations, counts and times as text for people, and text from outside made printable."""
+
+from datetime import datetime, timedelta
 
 _UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
 _MINUTE_S, _HOUR_S = 60, 3600
@@ -61,3 +63,15 @@ def span(days: int) -> str:
 def counted(count: int, noun: str) -> str:
     """Format a count with its noun: ``1 warning``, ``2 warnings``, ``1,234 files``."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def zoned(when: datetime) -> str:
+    """Format an aware time in its own zone, which it names: ``2026-11-22 02:00 UTC-3``."""
+    return f"{when:%Y-%m-%d %H:%M} {offset(when)}"
+
+
+def offset(when: datetime) -> str:
+    """Format an aware time's offset from UTC: ``UTC``, ``UTC-3``, ``UTC+5:30``."""
+    minutes = round((when.utcoffset() or timedelta()) / timedelta(minutes=1))
+    hours, rest = divmod(abs(minutes), 60)
+    return f"UTC{'-' if minutes < 0 else '+'}{hours}{f':{rest:02d}' if rest else ''}" if minutes else "UTC"

@@ -1,7 +1,7 @@
 """Which VMs a run boots: first those whose newest undamaged image never booted, then the longest untested."""
 
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 
 from include.errors import ConfigError
 from include.models import Model
@@ -42,11 +42,11 @@ def candidates(generations: VmArchive, is_off: Callable[[str], bool]) -> list[Bo
     return [_candidate(name, generations.of(name), off=is_off(name)) for name in generations.vms()]
 
 
-def due(vms: Iterable[BootTestCandidate], per_run: int) -> list[DueBootTest]:
-    """Return the boot tests of a run, in order: at most ``per_run``."""
+def due(vms: Iterable[BootTestCandidate], per_run: int, zone: tzinfo) -> list[DueBootTest]:
+    """Return the boot tests of a run, in order: at most ``per_run``; the reasons have dates in a zone."""
     waiting = [vm for vm in vms if vm.generation and not vm.off]
     waiting.sort(key=lambda vm: (vm.passed, vm.last or _NEVER, vm.name))
-    return [_due(vm, vm.generation) for vm in waiting[:per_run] if vm.generation]
+    return [_due(vm, vm.generation, zone) for vm in waiting[:per_run] if vm.generation]
 
 
 def by_name(vms: Iterable[BootTestCandidate], name: str) -> DueBootTest:
@@ -85,6 +85,8 @@ def _candidate(name: str, generations: list[PublishedVm], *, off: bool) -> BootT
     )
 
 
-def _due(vm: BootTestCandidate, generation: str) -> DueBootTest:
-    since = f"was last boot-tested on {vm.last:%Y-%m-%d}" if vm.last else "was never boot-tested"
+def _due(vm: BootTestCandidate, generation: str, zone: tzinfo) -> DueBootTest:
+    since = (
+        f"was last boot-tested on {vm.last.astimezone(zone):%Y-%m-%d}" if vm.last else "was never boot-tested"
+    )
     return DueBootTest(name=vm.name, generation=generation, reason=f"{vm.name} {since}.")

@@ -2,7 +2,7 @@
 
 import json
 from argparse import Namespace
-from datetime import UTC
+from datetime import tzinfo
 from typing import Any
 
 from include.cli import terminal
@@ -34,15 +34,17 @@ def run(options: Namespace) -> int:
         terminal.print_line(json.dumps({"vault": str(vault.root), "backups": backups}))
     else:
         terminal.print_vault(vault)
-        terminal.print_table([("backup", "size", "last verified (UTC)", "status"), *map(_row, found)])
+        zone = terminal.zone()
+        head = ("backup", "size", f"last verified ({zone})", "status")
+        terminal.print_table([head, *(_row(status, zone) for status in found)])
     if not found:
         terminal.print_error("The vault has no backups. Is it the right vault?")
     lost = any(status.damage and not status.replaced_by for status in found)
     return terminal.DAMAGED if lost else terminal.DONE
 
 
-def _row(status: BackupStatus) -> tuple[str, ...]:
-    verified = f"{status.verified.astimezone(UTC):%Y-%m-%d %H:%M}" if status.verified else "unknown"
+def _row(status: BackupStatus, zone: tzinfo) -> tuple[str, ...]:
+    verified = f"{status.verified.astimezone(zone):%Y-%m-%d %H:%M}" if status.verified else "unknown"
     return status.backup.name, size(status.bytes), verified, _description(status)
 
 

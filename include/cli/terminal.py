@@ -8,8 +8,10 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
+from zoneinfo import ZoneInfo
 
 from include.config import site_file
+from include.errors import ConfigError
 from include.text import visible
 from include.vault.vault import Vault
 
@@ -79,6 +81,14 @@ def vault(options: Namespace) -> Vault:
         ConfigError: the options name no vault, and the site file is invalid.
     """
     return Vault.open(options.vault or Path(site_file.current().vault.path))
+
+
+def zone() -> ZoneInfo:
+    """Return the institute's time zone; UTC where no site file names it, as where only the vault is left."""
+    try:
+        return site_file.current().institute.zone
+    except ConfigError:
+        return ZoneInfo("UTC")
 
 
 def run_name() -> str:

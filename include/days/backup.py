@@ -35,6 +35,7 @@ from include.names import Names, named
 from include.ordinal_day import OrdinalDay
 from include.remote import rsync
 from include.remote.ssh import connected
+from include.text import zoned
 from include.vault.files import sync
 from include.vault.free_space import FreeSpace
 from include.vault.vault import Vault
@@ -52,7 +53,7 @@ class DayBackup:
         run: the Airflow run, for the record.
         reserve_bytes: space that stays free in the vault.
         poke_interval_s: seconds between two surveys of a day that isn't complete.
-        deadline: until when an incomplete day is waited for.
+        deadline: until when an incomplete day is waited for, in the zone of times in messages.
         log: called with each line for the task's log.
     """
 
@@ -150,7 +151,7 @@ class DayBackup:
             return surveyed
         message = f"{self.day} can't be backed up. {surveyed.day.reason}"
         if state is not SourceState.UNUSABLE and datetime.now(UTC) < self.deadline:
-            again = f"Trying again in {self.poke_interval_s:.0f} s, until {self.deadline:%Y-%m-%d %H:%M %Z}."
+            again = f"Trying again in {self.poke_interval_s:.0f} s, until {zoned(self.deadline)}."
             raise RescheduleError(f"{message} {again}", retry_in_s=self.poke_interval_s)
         raise _SOURCE_ERRORS[state](message)
 

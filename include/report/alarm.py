@@ -8,13 +8,13 @@ where.
 import html
 import textwrap
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 
 from pydantic import AwareDatetime
 
 from include.models import Model
 from include.results.states import Text
-from include.text import visible
+from include.text import visible, zoned
 
 _WIDTH = 78
 _LISTED = 20
@@ -167,9 +167,9 @@ def alarm_mail(alarms: Sequence[Alarm], *, prefix: str, log_url: str | None) -> 
     return _subject(prefix, first.title, more), [*first.sentences, *others, *rest, *log]
 
 
-def over_mail(over: Sequence[Mailed], *, prefix: str) -> tuple[str, list[str]]:
-    """Return the subject and the paragraphs of one mail about the end of some alarms."""
-    ends = [f"{one.over}; the alarm was of {one.since:%Y-%m-%d %H:%M} UTC." for one in over[:_LISTED]]
+def over_mail(over: Sequence[Mailed], *, prefix: str, zone: tzinfo) -> tuple[str, list[str]]:
+    """Return the subject and the paragraphs of one mail about the end of some alarms; times are in a zone."""
+    ends = [f"{one.over}; the alarm was of {zoned(one.since.astimezone(zone))}." for one in over[:_LISTED]]
     rest = [f"And {len(over) - _LISTED} more."] if len(over) > _LISTED else []
     return _subject(prefix, f"RESOLVED · {over[0].over}", over[1:]), [*ends, *rest]
 

@@ -131,7 +131,7 @@ class DailyRun:
             items=items,
             coverage=covered,
             years=years(covered, published, self._newest_due),
-            space=space_now(vault, published.values(), self.site.vault.reserve) if vault else None,
+            space=space_now(vault, published.values(), self.site) if vault else None,
             needs_action=(
                 *(failure.message for failure in self.failures),
                 *known_states,
@@ -172,6 +172,7 @@ class DailyRun:
             started=self.started,
             dry_run=self.dry_run,
             run_failed=bool(self.failures),
+            zone=self.site.institute.zone,
         )
 
     def _lasting_gaps(self) -> list[str]:

@@ -1,7 +1,7 @@
 """One day of a daily run: its item in the report."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, tzinfo
 
 from include.days.plan import DayAction, DayPlan
 from include.days.published import PublishedDay
@@ -15,6 +15,7 @@ from include.results.failure import Failure
 from include.results.item import Item
 from include.results.states import Kind, Outcome, State
 from include.results.task_labels import task_label
+from include.text import zoned
 
 _UNCOPIED = {
     SourceState.COMPLETE: Outcome.FAILED,
@@ -60,6 +61,7 @@ class DayCase:
         started: when the run began.
         dry_run: whether the run only planned.
         run_failed: whether a task failed that works for the whole run.
+        zone: the zone of times in sentences.
     """
 
     plan: DayPlan
@@ -70,6 +72,7 @@ class DayCase:
     started: datetime
     dry_run: bool
     run_failed: bool
+    zone: tzinfo
 
     @property
     def item(self) -> Item:
@@ -99,7 +102,7 @@ class DayCase:
             reason=plan.reason if plan.action is DayAction.NOTHING else "Already in the vault.",
             files=record.files if record else None,
             size_bytes=record.bytes if record else None,
-            verification=_verification(record) if record else None,
+            verification=self._verification(record) if record else None,
             revision=record.revision if record else 1,
             revision_cause=record.cause if record else None,
         )
@@ -115,11 +118,15 @@ class DayCase:
             files=record.files,
             size_bytes=record.bytes,
             seconds=record.copy_seconds + record.verifications[-1].seconds,
-            verification=_verification(record),
+            verification=self._verification(record),
             revision=record.revision,
             revision_cause=record.cause,
             warnings=tuple(record.warnings),
         )
+
+    def _verification(self, record: DayRecord) -> str:
+        last = record.verifications[-1]
+        return f"{last.how}, {zoned(last.when.astimezone(self.zone))}"
 
     def _not_copied(self) -> Item:
         plan, failure = self.plan, self.result.failure
@@ -156,7 +163,3 @@ def _outcome(cause: RevisionCause) -> Outcome:
     if cause.repairs:
         return Outcome.FETCHED_AGAIN
     return Outcome.COPIED if cause is RevisionCause.FIRST else Outcome.NEW_REVISION
-
-
-def _verification(record: DayRecord) -> str:
-    return f"{record.verifications[-1].how}, {record.verifications[-1].when:%Y-%m-%d %H:%M} UTC"

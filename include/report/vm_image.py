@@ -1,10 +1,10 @@
 """One VM's image in a report: how it was made, how consistent it is, how it was verified, what it lacks."""
 
 from collections.abc import Iterable
-from datetime import UTC
+from datetime import tzinfo
 from typing import Any
 
-from include.text import duration
+from include.text import duration, zoned
 from include.vms.left_out import LeftOut
 from include.vms.record import VmRecord
 
@@ -28,15 +28,15 @@ def how_imaged(record: VmRecord) -> str:
     return _IMAGED[record.method].format(down=duration(record.downtime_s))
 
 
-def image_fields(record: VmRecord) -> dict[str, Any]:
-    """Return what an item shows of an image: fields of ``Item``."""
+def image_fields(record: VmRecord, zone: tzinfo) -> dict[str, Any]:
+    """Return what an item shows of an image: fields of ``Item``, with times in a zone."""
     verification = record.verifications[-1]
     spent = sum(step.seconds for step in record.steps) + record.transfer_seconds + verification.seconds
     return {
         "size_bytes": record.bytes,
         "sent_bytes": sum(disk.sent_bytes for disk in record.disks),
         "seconds": spent,
-        "verification": f"{verification.how}, {verification.when.astimezone(UTC):%Y-%m-%d %H:%M} UTC",
+        "verification": f"{verification.how}, {zoned(verification.when.astimezone(zone))}",
         "evidence": _evidence(record),
         "left_out": descriptions(record.left_out),
     }

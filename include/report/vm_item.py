@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import tzinfo
 from typing import Any
 
 from include.errors import (
@@ -58,6 +59,7 @@ class VmCase:
         last: of its newest generation that was imaged by the planned method.
         budget_s: the downtime that the site file allows, in seconds.
         clean_dry_run: whether this is a dry run that met no failure.
+        zone: the zone of times in sentences.
     """
 
     name: str
@@ -67,6 +69,7 @@ class VmCase:
     last: VmRecord | None
     budget_s: float
     clean_dry_run: bool
+    zone: tzinfo
 
     @property
     def item(self) -> Item:
@@ -167,7 +170,7 @@ class VmCase:
             " ".join(sentences),
             downtime=self._downtime,
             warnings=self._warnings(),
-            **(image_fields(self.record) if self.record else {}),
+            **(image_fields(self.record, self.zone) if self.record else {}),
         )
 
     def _imaged_item(self, record: VmRecord) -> Item:
@@ -177,7 +180,7 @@ class VmCase:
             State.PASSED,
             downtime=self._downtime,
             warnings=self._warnings(),
-            **image_fields(record),
+            **image_fields(record, self.zone),
         )
 
     def _would_image_item(self) -> Item:

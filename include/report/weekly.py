@@ -149,6 +149,7 @@ class WeeklyRun:
                 last=next((last for last in reversed(records) if last.method == plan.method), None),
                 budget_s=self.site.vms.settings(plan.name).downtime_budget_s,
                 clean_dry_run=self.dry_run and not self.failures,
+                zone=self.site.institute.zone,
             )
 
     def _published(self, result: VmResult | None, records: Sequence[VmRecord]) -> VmRecord | None:
@@ -203,7 +204,7 @@ class WeeklyRun:
     def _space(self, vault: Vault, cases: Sequence[VmCase]) -> Space:
         added = sum(case.record.bytes for case in cases if case.record)
         gone = sum(one.bytes for one in self.removed or () if not one.refused)
-        space = space_now(vault, (), self.site.vault.reserve)
+        space = space_now(vault, (), self.site)
         return space.model_copy(update={"added_bytes": added, "gone_bytes": gone})
 
     def _gone(self) -> Iterator[GenerationNote]:

@@ -8,7 +8,7 @@ from pydantic import AwareDatetime
 
 from include.models import Model
 from include.scrub.backups import Backup, BackupStatus
-from include.text import counted
+from include.text import counted, zoned
 from include.vault.clock import is_ahead
 
 EVERY = timedelta(weeks=1)
@@ -86,7 +86,7 @@ def decide(
 
     Args:
         statuses: of all backups.
-        now: the time of the run.
+        now: the time of the run, in the zone of times in reasons.
         max_age: how old a verification may become.
         requested: the backups that a person wants read now; None: those that are due.
     """
@@ -143,12 +143,13 @@ def _decide(status: BackupStatus, now: datetime, max_age: timedelta) -> ScrubDec
     if status.damage or not verified:
         reason = f"It is damaged, and no newer version is intact. {status.damage}"
         return ScrubDecision(status, due=True, reason=reason)
+    when = zoned(verified.astimezone(now.tzinfo))
     if is_ahead(verified, now):
-        reason = f"Its last verification, {verified:%Y-%m-%d %H:%M} UTC, is in the future. Check the clocks."
+        reason = f"Its last verification, {when}, is in the future. Check the clocks."
         return ScrubDecision(status, due=True, reason=reason)
     due = verified + max_age < now + EVERY + LONGEST_RUN
-    when = "before the next scrub ends" if due else "only after the next scrub"
-    reason = f"Its last verification, {verified:%Y-%m-%d %H:%M} UTC, will be older than {days} {when}."
+    ends = "before the next scrub ends" if due else "only after the next scrub"
+    reason = f"Its last verification, {when}, will be older than {days} {ends}."
     return ScrubDecision(status, due=due, reason=reason)
 
 

@@ -12,7 +12,7 @@ from include.results.item import Item
 from include.results.states import Outcome, State
 from include.scrub.plan import NotRead, ScrubBatch
 from include.scrub.scrubber import ScrubResult
-from include.text import counted
+from include.text import counted, zoned
 
 _MOST_WARNINGS = 3
 _VM = "It is kept until a newer generation is intact. Trigger vm_weekly to back up the VM."
@@ -159,7 +159,7 @@ def _reasons_not_read(rest: NotRead, zone: tzinfo) -> Iterator[str]:
     backups = counted(rest.backups - rest.damaged, "backup")
     yield f"Names, kinds and sizes of all files of {backups} are as published; none was read."
     if rest.oldest:
-        yield f"The oldest verification is of {rest.oldest.astimezone(zone):%Y-%m-%d %H:%M %Z}."
+        yield f"The oldest verification is of {zoned(rest.oldest.astimezone(zone))}."
     if rest.due:
         yield f"{rest.due:,} of them are due, but others were requested; the next scrub reads them."
     if others := rest.damaged - rest.replaced:

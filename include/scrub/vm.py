@@ -17,6 +17,7 @@ from include.vault.sha256sums import parse_sums
 from include.vms import image
 from include.vms.archive import PublishedVm, to_the_second
 from include.vms.chunks import Chunks
+from include.vms.generation_name import generation_name
 from include.vms.record import DiskRecord, VmRecord
 
 _MOST_RANGES = 3
@@ -115,7 +116,7 @@ class _VmCheck:
         """Yield the contradictions between the generation, its record and its list of sums, as sentences."""
         generation, record = self.generation, self.record
         if (record.vm, to_the_second(record.instant)) != (generation.vm, generation.instant):
-            yield f"Its record belongs to {shown(record.vm)} at {record.instant}."
+            yield f"Its record belongs to {shown(record.vm)} {generation_name(record.instant)}."
         if record.names - {generation.sums.name} != self.sums.keys():
             yield "SHA256SUMS and the record list different files."
         for disk in record.disks:

@@ -71,7 +71,7 @@ class VaultSnapshot:
             max_age_days=self.site.scrub.max_age_days,
             keep_days_at_source=self.site.supim.keep_days_at_source,
             vms_schedule=self.site.vms.schedule,
-            space=space_now(self.vault, self._published, self.site.vault.reserve),
+            space=space_now(self.vault, self._published, self.site),
         )
 
     @property

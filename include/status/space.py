@@ -2,10 +2,11 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, tzinfo
 
 from pydantic import Field, NonNegativeInt
 
+from include.config.site_file import Site
 from include.days.published import PublishedDay
 from include.days.record import DayRecord
 from include.models import Model
@@ -21,7 +22,7 @@ GROWTH_UNKNOWN = "Growth is not known yet: it takes a week of measurements."
 
 
 class CopiedBytes(Model):
-    """How much was copied into the vault on one date (UTC)."""
+    """How much was copied into the vault on one date in the institute's zone."""
 
     on: date
     bytes: NonNegativeInt
@@ -63,7 +64,7 @@ class Space(Model):
         return int(self.usable_bytes / growth_bytes_per_day)
 
 
-def space_now(vault: Vault, published: Iterable[PublishedDay], reserve_bytes: int) -> Space:
+def space_now(vault: Vault, published: Iterable[PublishedDay], site: Site) -> Space:
     """Measure the vault's space, and how fast it filled over the last 30 days."""
     space, recent = FreeSpace.of(vault.root), _recent(published)
     return Space(
@@ -71,9 +72,9 @@ def space_now(vault: Vault, published: Iterable[PublishedDay], reserve_bytes: in
         total_bytes=space.total_bytes,
         used_bytes=space.total_bytes - space.free_bytes,
         free_bytes=space.free_bytes,
-        reserve_bytes=reserve_bytes,
+        reserve_bytes=site.vault.reserve,
         growth_bytes_per_day=_growth(recent),
-        copied=_copied(recent),
+        copied=_copied(recent, site.institute.zone),
     )
 
 
@@ -92,10 +93,10 @@ def _growth(recent: Sequence[DayRecord]) -> int | None:
     return round(sum(record.bytes for record in recent) / (passed / timedelta(days=1)))
 
 
-def _copied(recent: Iterable[DayRecord]) -> tuple[CopiedBytes, ...]:
+def _copied(recent: Iterable[DayRecord], zone: tzinfo) -> tuple[CopiedBytes, ...]:
     by_date = Counter[date]()
     for record in recent:
-        by_date[record.copied.astimezone(UTC).date()] += record.bytes
-    newest = datetime.now(UTC).date()
+        by_date[record.copied.astimezone(zone).date()] += record.bytes
+    newest = datetime.now(zone).date()
     dates = sorted(on for on in by_date if timedelta() <= newest - on <= timedelta(days=TREND_DAYS))
     return tuple(CopiedBytes(on=on, bytes=by_date[on]) for on in dates)

@@ -12,6 +12,7 @@ from include.vault.clock import is_ahead
 from include.vault.files import FILE_MODE, sync
 from include.vault.sha256sums import format_sums
 from include.vms.archive import PublishedVm, StagedVm, drop, to_the_second
+from include.vms.generation_name import generation_name
 from include.vms.record import VmRecord
 
 
@@ -50,7 +51,7 @@ def publish(staged: StagedVm) -> PublishedVm:
     record, sums = draft.record, dict(draft.sums)
     if is_ahead(record.instant):
         raise VaultError(
-            f"{record.vm}: its image is dated {record.instant:%Y-%m-%d %H:%M} UTC, which is in the future. "
+            f"{record.vm}: its image would be {generation_name(record.instant)}, which is in the future. "
             f"Nothing was published. Set this machine's clock, then clear {task_label('publish_image')}."
         )
     target = PublishedVm(record.vm, to_the_second(record.instant), staged.vault_root)

@@ -100,7 +100,10 @@ def mail_ends(log: Any, is_over: Callable[[str], bool]) -> None:  # noqa: ANN401
 def _mail_ends(is_over: Callable[[str], bool]) -> None:
     remembered = MEMORY.read()
     if over := {key: mailed for key, mailed in remembered.items() if is_over(key)}:
-        _send(min(over), *over_mail(list(over.values()), prefix=_prefix()))
+        _send(
+            min(over),
+            *over_mail(list(over.values()), prefix=_prefix(), zone=site_file.current().institute.zone),
+        )
         MEMORY.write({key: mailed for key, mailed in remembered.items() if key not in over})
 
 

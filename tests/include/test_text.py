@@ -1,10 +1,15 @@
-"""Sizes, durations and counts as text, and unprintable characters escaped."""
+"""Sizes, durations, counts and times as text, and unprintable characters escaped."""
+
+import re
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from include.text import counted, duration, size, span, visible
+from include.text import counted, duration, size, span, visible, zoned
+from tests.site.airflow_home import PROJECT
 
 ANY_TEXT = st.text(st.characters(exclude_categories=()))
 
@@ -100,3 +105,24 @@ def test_escaped_text_is_one_printable_line_and_escaping_it_again_changes_nothin
     assert escaped.isprintable()
     assert visible(escaped) == escaped
     assert escaped.encode().decode() == escaped
+
+
+@pytest.mark.parametrize(
+    ("zone", "shown"),
+    [
+        ("America/Sao_Paulo", "2026-11-22 02:00 UTC-3"),
+        ("Asia/Kolkata", "2026-11-22 10:30 UTC+5:30"),
+        ("UTC", "2026-11-22 05:00 UTC"),
+    ],
+)
+def test_a_time_names_its_zone(zone: str, shown: str) -> None:
+    """By its offset, as the page does."""
+    assert zoned(datetime(2026, 11, 22, 5, 0, 3, tzinfo=UTC).astimezone(ZoneInfo(zone))) == shown
+
+
+def test_no_other_module_formats_a_time_for_people() -> None:
+    """One that did would sooner or later name another zone than the institute's."""
+    code = [path for room in ("include", "plugins") for path in (PROJECT / room).rglob("*.py")]
+    there = {path.name for path in code if re.search("%H:%M(?!Z|:%SZ)", path.read_text("utf-8"))}
+    tables = {"list_command.py", "render.py", "tec_map.py"}  # where the zone is named once for several times
+    assert there == {"text.py", *tables}

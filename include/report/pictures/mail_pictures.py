@@ -1,7 +1,6 @@
 """The pictures of a whole report in its mail."""
 
 from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC
 
 from include.report import Report
 from include.report.trends import FEWEST, downtimes
@@ -49,11 +48,11 @@ def _coverage(report: Report) -> bytes:
 def _downtime(report: Report) -> bytes:
     from include.report.pictures import trend_pictures  # noqa: PLC0415 - the same
 
-    return trend_pictures.downtime(downtimes(report))
+    return trend_pictures.downtime(downtimes(report), report.zone)
 
 
 def _space(report: Report) -> bytes:
     from include.report.pictures import trend_pictures  # noqa: PLC0415 - the same
 
     copied = report.space.copied if report.space else ()
-    return trend_pictures.copied(copied, max(report.finished.astimezone(UTC).date(), copied[-1].on))
+    return trend_pictures.copied(copied, max(report.finished.astimezone(report.zone).date(), copied[-1].on))

@@ -1,7 +1,7 @@
 """Trends: each VM's downtimes against its budget, and what was copied in the last 30 days."""
 
 from collections.abc import Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta, tzinfo
 
 from include.report.history import DowntimeHistory
 from include.report.pictures.canvas import (
@@ -26,8 +26,11 @@ _ROW, _HEAD, _FOOT = 46, 30, 26
 _NAME = 15  # letters that fit
 
 
-def downtime(rows: Sequence[DowntimeHistory]) -> bytes:
-    """Draw a row for each VM, with a point per image and a dashed line for the budget; return the PNG."""
+def downtime(rows: Sequence[DowntimeHistory], zone: tzinfo) -> bytes:
+    """Draw a row for each VM, with a point per image and a dashed line for the budget; return the PNG.
+
+    Dates are those in ``zone``.
+    """
     height = _HEAD + _ROW * len(rows) + _FOOT
     sheet = figure(WIDTH, height)
     write(sheet, 8, height - 20, "Downtime for each image", fontsize=14, color=INK, weight="bold")
@@ -37,7 +40,7 @@ def downtime(rows: Sequence[DowntimeHistory]) -> bytes:
         _draw_row(sheet, row, height - _HEAD - _ROW * number, (first, last))
     write(sheet, 274, 8, "- - -  budget", fontsize=11, ha="center")
     for left, side, moment in ((128, "left", first), (420, "right", last)):
-        write(sheet, left, 8, f"{moment.astimezone(UTC).date()}", fontsize=11, ha=side)
+        write(sheet, left, 8, f"{moment.astimezone(zone).date()}", fontsize=11, ha=side)
     return png(sheet)
 
 

@@ -164,16 +164,9 @@ def next_run(dag: DagModel | None) -> datetime | str:
 @pass_context
 def time_tag(context: Context, when: datetime) -> Markup:
     """Return a time in the institute's zone, which it names; the script turns it into Airflow's."""
-    there = when.astimezone(context["zone"])
     machine = when.astimezone(UTC).strftime("%Y-%m-%dT%H:%MZ")
-    return Markup("<time datetime={}>{:%Y-%m-%d %H:%M} {}</time>").format(machine, there, offset(there))
-
-
-def offset(when: datetime) -> str:
-    """Return a time's offset from UTC: ``UTC``, ``UTC-3``, ``UTC+5:30``."""
-    minutes = round((when.utcoffset() or timedelta()) / timedelta(minutes=1))
-    hours, rest = divmod(abs(minutes), 60)
-    return f"UTC{'-' if minutes < 0 else '+'}{hours}{f':{rest:02d}' if rest else ''}" if minutes else "UTC"
+    shown = text.zoned(when.astimezone(context["zone"]))
+    return Markup("<time datetime={}>{}</time>").format(machine, shown)
 
 
 def _environment() -> Environment:

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -12,7 +13,8 @@ from include.vms.archive import VmArchive
 from tests.include.vault.test_verification_log import found
 from tests.include.vms.sample_vms import INSTANT, lay
 
-OLD, NEW = datetime(2026, 10, 10, 12, tzinfo=UTC), datetime(2026, 11, 10, 12, tzinfo=UTC)
+THERE = ZoneInfo("America/Sao_Paulo")
+OLD, NEW = datetime(2026, 10, 11, 2, tzinfo=UTC), datetime(2026, 11, 10, 12, tzinfo=UTC)
 IMAGE = "2026-11-22T05-00-03Z"
 
 
@@ -24,7 +26,7 @@ def vm(name: str, last: datetime | None = None, **changes: object) -> BootTestCa
 
 def chosen(*vms: BootTestCandidate, per_run: int = 9) -> list[str]:
     """Return the names of the VMs that a run boots."""
-    return [boot_test.name for boot_test in due(vms, per_run)]
+    return [boot_test.name for boot_test in due(vms, per_run, THERE)]
 
 
 def test_vms_never_tested_come_first_then_the_longest_untested() -> None:
@@ -32,7 +34,7 @@ def test_vms_never_tested_come_first_then_the_longest_untested() -> None:
     vms = [vm("b", NEW), vm("a", NEW), vm("c", OLD), vm("z")]
     assert chosen(*vms) == ["z", "c", "a", "b"]
     assert chosen(*vms, per_run=2) == ["z", "c"]
-    assert [boot_test.reason for boot_test in due(vms, 2)] == [
+    assert [boot_test.reason for boot_test in due(vms, 2, THERE)] == [
         "z was never boot-tested.",
         "c was last boot-tested on 2026-10-10.",
     ]

@@ -40,12 +40,12 @@ def test_each_backup_has_a_line(vault: Vault, capsys: pytest.CaptureFixture[str]
     assert (status, [line.split() for line in lines[1:]]) == (
         0,
         [
-            ["2026-268", "412", "MB", "2026-09-27", "09:30", "intact"],
-            ["maq1", "2026-11-22T05-00-03Z", "9", "B", "2026-11-22", "05:00", "intact"],
-            ["maq1", "2026-11-23T05-00-03Z", "9", "B", "2026-11-22", "05:00", "intact"],
+            ["2026-268", "412", "MB", "2026-09-27", "06:30", "intact"],
+            ["maq1", "2026-11-22T05-00-03Z", "9", "B", "2026-11-22", "02:00", "intact"],
+            ["maq1", "2026-11-23T05-00-03Z", "9", "B", "2026-11-22", "02:00", "intact"],
         ],
     )
-    assert lines[0].split() == ["backup", "size", "last", "verified", "(UTC)", "status"]
+    assert lines[0].split() == ["backup", "size", "last", "verified", "(America/Sao_Paulo)", "status"]
 
 
 def test_a_revision_has_why_it_was_made(vault: Vault, capsys: pytest.CaptureFixture[str]) -> None:

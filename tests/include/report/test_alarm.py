@@ -1,6 +1,7 @@
 """Alarms name what happened and what to do, in plain text and HTML; each fact is mailed once."""
 
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from include.report.alarm import (
     KEPT,
@@ -80,9 +81,9 @@ def test_many_facts_at_once_are_one_mail() -> None:
 def test_the_end_of_a_fact_is_mailed_with_its_beginning() -> None:
     """Another mail with the same words, to those who got the first."""
     remembered = with_mailed({}, [down()], NOW)
-    subject, paragraphs = over_mail(list(remembered.values()), prefix="x")
+    subject, paragraphs = over_mail(list(remembered.values()), prefix="x", zone=ZoneInfo("America/Sao_Paulo"))
     assert subject == "[x] RESOLVED · maq2 is back"
-    assert paragraphs == ["maq2 is back; the alarm was of 2026-11-29 05:00 UTC."]
+    assert paragraphs == ["maq2 is back; the alarm was of 2026-11-29 02:00 UTC-3."]
 
 
 def test_what_nobody_ends_is_forgotten() -> None:

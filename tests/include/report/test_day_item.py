@@ -49,7 +49,7 @@ def test_a_published_day_is_safe(
     assert (item.state, item.outcome, item.reason, item.revision) == (State.PASSED, outcome, reason, revision)
     assert item.revision_cause == cause
     assert (item.files, item.size_bytes) == (48, 412_000_000)
-    assert item.verification == f"{done.verifications[0].how}, 2026-09-27 09:30 UTC"
+    assert item.verification == f"{done.verifications[0].how}, 2026-09-27 06:30 UTC-3"
     if outcome is not Outcome.ALREADY_SAFE:
         assert (item.seconds, item.warnings) == (32, ("Odd.",))
     assert overall(report) is State.PASSED

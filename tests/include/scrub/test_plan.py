@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -15,6 +16,7 @@ from include.scrub.plan import EVERY, LONGEST_RUN, NOT_DUE, NotRead, ScrubBatch,
 from include.vms.archive import PublishedVm
 
 NOW = datetime(2026, 11, 25, 6, 0, tzinfo=UTC)
+THERE = NOW.astimezone(ZoneInfo("America/Sao_Paulo"))
 AGE = timedelta(days=30)
 DAMAGE = "A scrub found it damaged: 1 file is missing: 'a'."
 ages = st.one_of(st.none(), st.timedeltas(timedelta(days=-3), timedelta(days=90)))
@@ -77,10 +79,10 @@ def test_unreported_damage_is_read_once_even_if_a_newer_version_is_intact() -> N
 
 def test_a_verification_in_the_future_doesnt_count() -> None:
     """Or a wrong clock could postpone the next one for years."""
-    decided, other = decide([day(1, timedelta(days=1)), day(2, timedelta(days=-1))], NOW, AGE)
+    decided, other = decide([day(1, timedelta(days=1)), day(2, timedelta(days=-1))], THERE, AGE)
     assert (decided.due, other.due) == (True, False)
     assert (
-        decided.reason == "Its last verification, 2026-11-26 06:00 UTC, is in the future. Check the clocks."
+        decided.reason == "Its last verification, 2026-11-26 03:00 UTC-3, is in the future. Check the clocks."
     )
 
 
@@ -119,10 +121,11 @@ def test_what_the_quick_check_cant_see_is_read() -> None:
 
 def test_reasons_name_the_last_verification() -> None:
     """They go to the log."""
-    reasons = [decision.reason for decision in decide([day(1, timedelta(days=25)), day(2)], NOW, AGE)]
+    decided = decide([day(1, timedelta(days=25)), day(2)], THERE, AGE)
+    reasons = [decision.reason.removeprefix("Its last verification, ") for decision in decided]
     assert reasons == [
-        "Its last verification, 2026-10-31 06:00 UTC, will be older than 30 days before the next scrub ends.",
-        "Its last verification, 2026-11-25 06:00 UTC, will be older than 30 days only after the next scrub.",
+        "2026-10-31 03:00 UTC-3, will be older than 30 days before the next scrub ends.",
+        "2026-11-25 03:00 UTC-3, will be older than 30 days only after the next scrub.",
     ]
 
 

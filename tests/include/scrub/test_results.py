@@ -101,7 +101,7 @@ def test_backups_that_arent_due_are_counted_and_dated() -> None:
         assert (item.backups, item.verified) == (18, WHEN)
         assert item.reason == (
             "Names, kinds and sizes of all files of 16 backups are as published; none was read. "
-            "The oldest verification is of 2026-09-27 06:30 -03. "
+            "The oldest verification is of 2026-09-27 06:30 UTC-3. "
             "2 of them are due, but others were requested; the next scrub reads them. "
             "1 damaged backup not read: others were requested. "
             "1 damaged backup not read: a newer version is intact."

@@ -139,7 +139,7 @@ FAULTS: list[tuple[Callable[[PublishedVm], None], str]] = [
     (no_sums, "Its record or SHA256SUMS can't be read: "),
     (cut_record, "Its record or SHA256SUMS can't be read: "),
     (no_record, "Its record or SHA256SUMS can't be read: "),
-    (anothers_record, "Its record belongs to 'maq9' at 2026-11-22"),
+    (anothers_record, "Its record belongs to 'maq9' 2026-11-22T05-00-03Z."),
 ]
 
 

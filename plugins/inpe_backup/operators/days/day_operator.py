@@ -40,7 +40,8 @@ class DayOperator(BackupOperator):
                 run=run.run_id,
                 reserve_bytes=site.vault.reserve,
                 poke_interval_s=site.supim.poke_interval_s,
-                deadline=run.run_after + timedelta(seconds=site.supim.timeout_s),
+                deadline=run.run_after.astimezone(site.institute.zone)
+                + timedelta(seconds=site.supim.timeout_s),
                 log=self.log_line,
             )
             record = self.step(backup)

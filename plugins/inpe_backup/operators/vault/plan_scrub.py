@@ -1,6 +1,6 @@
 """Decide which backups this scrub reads."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from airflow.sdk import Context
@@ -26,18 +26,18 @@ class PlanScrubOperator(BackupOperator):
         Raises:
             BackupError: the vault has no backup of the requested name.
         """
-        vault, section = self.vault(), site_file.current().scrub
+        vault, site = self.vault(), site_file.current()
         backups = in_vault(vault)
         requested = _requested(backups, context["params"]["backup"])
         check = QuickCheck(vault, lambda line: self.log.warning("%s", line))
         found = in_background(lambda: check.statuses(backups), check.throttle.stop)
         self.log.info("Names, kinds and sizes checked: %d backups.", len(found))
-        now = datetime.now(UTC)
-        decisions = decide(found, now, section.max_age, requested)
+        now = datetime.now(site.institute.zone)
+        decisions = decide(found, now, site.scrub.max_age, requested)
         for decision in decisions:
             if decision.due or decision.status.damage:
                 self.log.info("%s: %s", decision.status.backup.name, decision.reason)
-        warning = too_slow(found, now, section)
+        warning = too_slow(found, now, site.scrub)
         if warning:
             self.log.warning("%s", warning)
         return [batch.model_dump(mode="json") for batch in batches(decisions, warning)]

@@ -17,7 +17,9 @@ class PlanBootTestsOperator(BackupOperator):
         """Return a ``DueBootTest`` as JSON for each VM to boot."""
         site, requested = site_file.current(), context["params"].get("vm")
         vms = candidates(VmArchive(self.vault()), lambda name: site.boot_test_of(name) is None)
-        chosen = [by_name(vms, requested)] if requested else due(vms, site.boot_test.per_run)
+        chosen = (
+            [by_name(vms, requested)] if requested else due(vms, site.boot_test.per_run, site.institute.zone)
+        )
         for boot_test in chosen:
             self.log.info("%s, from %s. %s", boot_test.name, boot_test.generation, boot_test.reason)
         return [boot_test.model_dump(mode="json") for boot_test in chosen]

@@ -24,7 +24,7 @@ def row(*seconds: float, name: str = "maq1", budget_s: float = 60) -> DowntimeHi
 
 def test_a_downtime_over_the_budget_stands_out() -> None:
     """And no other downtime does."""
-    within, over = (opened(downtime([row(10, 20, last, 20)])) for last in (59, 61))
+    within, over = (opened(downtime([row(10, 20, last, 20)], UTC)) for last in (59, 61))
 
     assert count(within, VERMILION) == 0
     assert count(over, VERMILION) > 40
@@ -34,10 +34,10 @@ def test_a_downtime_over_the_budget_stands_out() -> None:
 def test_each_vm_has_a_row() -> None:
     """Whatever its name and its downtimes."""
     odd = [row(0, 0, 0, name="$\\frac{1}{2}$", budget_s=0), row(1e6, 2, 3, name="<b>" * 90), row(1, 2, 3)]
-    single, three = opened(downtime([row(1, 2, 3)])), opened(downtime(odd))
+    single, three = opened(downtime([row(1, 2, 3)], UTC)), opened(downtime(odd, UTC))
 
     assert three.height == single.height + 2 * 2 * 46
-    assert len(downtime(odd * 3)) < 60_000
+    assert len(downtime(odd * 3, UTC)) < 60_000
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_each_vm_has_a_row() -> None:
     [
         lambda: copied([CopiedBytes(on=NEWEST - timedelta(days=9), bytes=999 * 10**12)], NEWEST),
         lambda: copied([CopiedBytes(on=NEWEST, bytes=1)], date(2028, 2, 29)),
-        lambda: downtime([row(1, 2, 86_399, budget_s=71_999, name="W" * 30)]),
+        lambda: downtime([row(1, 2, 86_399, budget_s=71_999, name="W" * 30)], UTC),
     ],
     ids=["much", "little", "downtime"],
 )
@@ -59,7 +59,7 @@ def test_nothing_is_cut_off_at_an_edge(draw: Callable[[], bytes]) -> None:
 def test_images_of_the_same_instant_are_drawn() -> None:
     """The time axis then has no length."""
     same = row(1, 2, 3).model_copy(update={"instants": (datetime(2026, 7, 5, tzinfo=UTC),) * 3})
-    assert opened(downtime([same])).width == 2 * 576
+    assert opened(downtime([same], UTC)).width == 2 * 576
 
 
 def test_the_picture_of_copied_bytes_is_a_running_total() -> None:
