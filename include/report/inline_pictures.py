@@ -54,8 +54,17 @@ class Pictures:
         return cls(report.model_copy(update={"items": tuple(items)}), found, frozenset(drawn))
 
 
+def without_pictures(report: Report) -> Report:
+    """Return a report without pictures; its maps are named by their files in the vault."""
+    items = (
+        item.model_copy(update=_without_picture(item, is_map=item.picture_caption is not None))
+        for item in report.items
+    )
+    return report.model_copy(update={"items": tuple(items)})
+
+
 def _without_picture(item: Item, *, is_map: bool) -> dict[str, str | None]:
-    caption = f"{item.picture_caption} Map: {item.picture}" if is_map else None
+    caption = f"{item.picture_caption} Map: {item.picture}" if is_map and item.picture else None
     return {"picture": None, "picture_caption": caption}
 
 

@@ -111,6 +111,13 @@ class Report(Model):
         return f"{base}/plugin/backups" if dags else None
 
     @property
+    def whole_url(self) -> str | None:
+        """The page that shows this report whole; None if that isn't known."""
+        base, dags, run = (self.run_url or "").rpartition("/dags/")
+        dag, runs, run_id = run.partition("/runs/")
+        return f"{base}/backups/runs/{dag}/{run_id}" if dags and runs else None
+
+    @property
     def own_date(self) -> date:
         """The day that the run backs up, or else the date on which it began."""
         return self.day.date if self.day else self.started.astimezone(self.zone).date()

@@ -17,7 +17,7 @@ from include.report import trends
 from include.report.inline_pictures import content_id
 from include.report.model import Report
 from include.report.phrases import noun
-from include.report.shortening import fitting
+from include.report.shortening import Shown, fitting, whole
 from include.report.subject import (
     MADE_BY,
     amount_sentence,
@@ -91,15 +91,16 @@ def result_style(report: Report) -> Style:
     return look._replace(tone="open") if report.needs_action and look.tone == "good" else look
 
 
-def render_html(report: Report, drawn: Collection[str] = ()) -> str:
+def render_html(report: Report, drawn: Collection[str] = (), *, is_whole: bool = False) -> str:
     """Return the mail's HTML part: self-contained, without scripts or anything to fetch.
 
     Args:
         report: the report.
         drawn: the names of the pictures of the whole report in the mail; instead of the others, their
             sentences are written.
+        is_whole: whether long lists are whole, as on the page; in a mail they are shortened.
     """
-    return _render("report.html.j2", report, drawn)
+    return _render("report.html.j2", report, drawn, is_whole=is_whole)
 
 
 def render_text(report: Report) -> str:
@@ -108,11 +109,13 @@ def render_text(report: Report) -> str:
     return "".join(f"{line.rstrip()}\n" for line in lines)
 
 
-def _render(template: str, report: Report, drawn: Collection[str] = ()) -> str:
+def _render(template: str, report: Report, drawn: Collection[str] = (), *, is_whole: bool = False) -> str:
     layout, common = _ENVIRONMENT.get_template(template), _common(report, drawn)
-    return fitting(
-        report, lambda shown: layout.render(report=report, shown=shown, items=shown.items, **common)
-    )
+
+    def render(shown: Shown) -> str:
+        return layout.render(report=report, shown=shown, items=shown.items, **common)
+
+    return render(whole(report)) if is_whole else fitting(report, render)
 
 
 def _common(report: Report, drawn: Collection[str]) -> dict[str, object]:

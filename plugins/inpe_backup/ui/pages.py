@@ -12,6 +12,7 @@ from fastapi import APIRouter, Depends, HTTPException, Request, Response
 from fastapi.responses import HTMLResponse
 
 from include.report import Report, render_html, subject
+from include.report.inline_pictures import without_pictures
 from inpe_backup.ui import store
 from inpe_backup.ui.dependencies import Dags, Views, Waiting, status_store, vault_status
 from inpe_backup.ui.view_model import HERE, TEMPLATES, content
@@ -84,10 +85,8 @@ def run_page(session: SessionDep, dag_id: str, run: str) -> str:
 
 @router.get("/reports/{dag_id}/{run:path}", response_class=HTMLResponse, dependencies=[_MAY_SEE_XCOM])
 def report_page(session: SessionDep, dag_id: str, run: str) -> HTMLResponse:
-    """Return the report as it was mailed, without its pictures, which are in the vault."""
-    report = _report(session, dag_id, run)
-    items = tuple(item.model_copy(update={"picture": None}) for item in report.items)
-    html = render_html(report.model_copy(update={"items": items}))
+    """Return the whole report, without its pictures, which are in the vault; the mail's may be shortened."""
+    html = render_html(without_pictures(_report(session, dag_id, run)), is_whole=True)
     return HTMLResponse(html, headers={"Content-Security-Policy": _REPORT_POLICY})
 
 

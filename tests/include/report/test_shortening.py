@@ -55,7 +55,7 @@ def test_a_mail_stays_below_the_size_at_which_gmail_cuts_it(
     assert len(text.encode()) <= LARGEST_BYTES
     assert "https://airflow.example/log" in text
     assert "more: " in text
-    assert "task Build report" in " ".join(text.split())
+    assert "The whole report is on the page Backups, with its run." in " ".join(text.split())
 
 
 def test_what_failed_is_shown_first_of_many() -> None:
@@ -71,5 +71,23 @@ def test_what_failed_is_shown_first_of_many() -> None:
 def test_a_usual_mail_is_shown_whole() -> None:
     """Nothing is said of what isn't left out."""
     for given in (report(), report(*(safe(day) for day in DAYS[:33])), weekly(*map(imaged, VMS[:24]))):
-        assert "task Build report" not in render_text(given)
+        assert "whole report" not in render_text(given)
         assert all(item.name in render_html(given) for item in given.items)
+
+
+@pytest.mark.parametrize("render", [render_html, render_text])
+def test_a_shortened_mail_links_to_the_whole_report(render: Callable[[Report], str]) -> None:
+    """Which the page shows of each run; below a path, too, as where Airflow is behind a proxy."""
+    run = "https://airflow.example/site/dags/supim_restore/runs/manual__2026-11-28T03%3A00"
+    given = backfill().model_copy(update={"run_url": run})
+    page = "https://airflow.example/site/backups/runs/supim_restore/manual__2026-11-28T03%3A00"
+    assert page in render(given)
+    assert page not in render(report().model_copy(update={"run_url": run}))
+
+
+def test_the_page_shows_a_report_whole() -> None:
+    """Each item, action, warning and sentence."""
+    html = render_html(backfill(), is_whole=True)
+    assert [day for day in DAYS if day not in html] == []
+    assert html.count(LONG) >= 400 + 2 * 364 + 40 + 90
+    assert "more" not in html.replace("one more", "")

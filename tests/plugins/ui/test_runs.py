@@ -66,7 +66,7 @@ def test_the_open_page_shows_days_as_safe_once_they_are_backed_up(
     expect(frame.locator(".alerts")).not_to_contain_text("2019-364")
 
 
-def test_a_run_shows_its_report_as_it_was_mailed(daily: Daily, admin: Page, backfilled: list[Run]) -> None:
+def test_a_run_shows_its_whole_report(daily: Daily, admin: Page, backfilled: list[Run]) -> None:
     """In a sandboxed frame."""
     run = backfilled[0]
     admin.goto(f"{daily.airflow.url}/backups/runs/{DAG}/{quote(run.run_id, safe='')}")
