@@ -12,6 +12,7 @@ from include.text import counted
 # In the order of the subject: what is wrong, what was done, what needed nothing.
 _COUNTED = {
     Outcome.NOT_BACK: "not back",
+    Outcome.FROZEN: "frozen",
     Outcome.DAMAGED: "damaged",
     Outcome.NOT_RESTORED: "not restored",
     Outcome.NOT_BOOTED: "did not boot",
@@ -181,9 +182,16 @@ def _of_backups(report: Report) -> list[str]:
 
 
 def alarm(report: Report) -> str:
-    """Return which VMs are down: ``maq2 did not come back``; empty if none is."""
+    """Return which VMs are down or frozen: ``maq2 did not come back``; empty if none is."""
     down = [item.name for item in report.items if item.outcome is Outcome.NOT_BACK]
-    return f"{_joined(down)} did not come back" if down else ""
+    frozen = [item.name for item in report.items if item.outcome is Outcome.FROZEN]
+    is_not = "isn't" if len(frozen) == 1 else "aren't"
+    return "; ".join(
+        [
+            *([f"{_joined(down)} did not come back"] if down else []),
+            *([f"{_joined(frozen)} {is_not} seen to be thawed"] if frozen else []),
+        ]
+    )
 
 
 def _all(own: Sequence[Item], noun: str) -> list[str]:

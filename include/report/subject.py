@@ -52,7 +52,7 @@ def _result(report: Report) -> str:
     if clean_dry_run(report):
         return "DRY RUN"
     if phrases.alarm(report):
-        return "DOWN"
+        return "DOWN" if any(item.outcome is Outcome.NOT_BACK for item in report.items) else "FROZEN"
     if report.kind is Kind.SCRUB and overall(report) is State.PASSED and _repaired(report):
         return _REPAIRED
     results = {State.PASSED: "OK", State.FAILED: "FAILED", State.NOT_CHECKED: "NOT CHECKED"}
@@ -142,10 +142,10 @@ def longest_downtime(report: Report) -> str:
 
 
 def by_urgency(items: Iterable[Item]) -> list[Item]:
-    """Sort items: the run's own first; then VMs that are down, failures, what wasn't checked, the rest."""
+    """Sort items: the run's own first; then VMs that are down or frozen, failures, unchecked, the rest."""
     return sorted(
         items,
-        key=lambda item: (not item.own, item.outcome is not Outcome.NOT_BACK, _URGENCY.index(item.state)),
+        key=lambda item: (not item.own, not item.outcome.is_alarm, _URGENCY.index(item.state)),
     )
 
 

@@ -166,7 +166,7 @@ class VmCase:
         if self.record:
             sentences.append("Its image was published and verified.")
         return self._item(
-            Outcome.NOT_BACK,
+            Outcome.FROZEN if self._not_thawed and not self._down_state else Outcome.NOT_BACK,
             " ".join(sentences),
             downtime=self._downtime,
             warnings=self._warnings(),

@@ -226,7 +226,7 @@ class WeeklyRun:
     def _needs_person(
         self, cases: Sequence[VmCase], holdings: Holdings, vault: Vault | None
     ) -> Iterator[str]:
-        for case in sorted(cases, key=lambda case: case.item.outcome is not Outcome.NOT_BACK):
+        for case in sorted(cases, key=lambda case: not case.item.outcome.is_alarm):
             yield from case.needs_action()
         yield from (failure.message for failure in self.failures)
         yield from (

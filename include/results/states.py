@@ -54,6 +54,7 @@ class Outcome(StrEnum):
     NOT_IMAGED = "not imaged"
     NOT_STOPPED = "not stopped"
     NOT_BACK = "NOT BACK"
+    FROZEN = "FROZEN"  # a VM that runs, and isn't seen to be thawed
     NOT_POSSIBLE = "can't be backed up"
     NOT_ATTEMPTED = "not attempted"
     TOO_LATE = "too late"  # the run may stop no VM any more
@@ -71,6 +72,11 @@ class Outcome(StrEnum):
     BOOTED = "booted"
     NOT_BOOTED = "did not boot"
     WOULD_BOOT = "would be booted"
+
+    @property
+    def is_alarm(self) -> bool:
+        """Whether somebody must see to the VM at once: it is down, or its writes may hang."""
+        return self in (Outcome.NOT_BACK, Outcome.FROZEN)
 
     @property
     def wrote(self) -> bool:
