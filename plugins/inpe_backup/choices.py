@@ -1,26 +1,28 @@
-"""What the forms suggest: the VMs and images that were in the vault when its status was last published.
+"""What the forms suggest: the days, VMs and images that were in the vault when its status was last published.
 
-They are in an Airflow Variable, which the DAG files read when they are loaded: where that happens, there is
+They are in two Airflow Variables, which the DAG files read when they are loaded: where that happens, there is
 no vault, and no way to read events. A form takes what isn't suggested, too.
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Variable
 
 from include.errors import ConfigError
 from include.names import shown
+from include.ordinal_day import OrdinalDay
 from include.vms.generation_name import generation_name
 
 if TYPE_CHECKING:
-    from include.status.parts import VmPart
+    from include.status.parts import DaysPart, VmPart
 
-VARIABLE = "inpe_backup_images"
+VARIABLE, DAYS = "inpe_backup_images", "inpe_backup_days"
 NO_VALUE = "{}   "
 """An empty object: of a value below five characters, Airflow warns that it can't mask it in logs."""
-_ABOUT = "The images in the vault, which the Trigger forms suggest; written by each run that reads them."
+_ABOUT = "The {} in the vault, which the Trigger forms suggest; written by each run that reads them."
 _MOST = 300
 
 Images = Mapping[str, Sequence[str]]
@@ -30,21 +32,63 @@ Images = Mapping[str, Sequence[str]]
 def publish(vms: "Iterable[VmPart]") -> None:
     """Let the forms suggest these VMs and their images; call it in a task."""
     images = {vm.name: [generation_name(image.instant) for image in vm.generations] for vm in vms}
-    Variable.set(VARIABLE, json.dumps(images, separators=(",", ":")).ljust(len(NO_VALUE)), description=_ABOUT)
+    _write(VARIABLE, images, "images")
+
+
+def publish_days(parts: "Iterable[DaysPart]") -> None:
+    """Let the forms suggest the days of some years, beside those of other years; call it in a task."""
+    years = {f"{part.year:04d}": _ranges(status.day.number for status in part.days) for part in parts}
+    if years:
+        _write(DAYS, _read(DAYS) | years, "days")
+
+
+def _ranges(numbers: Iterable[int]) -> list[list[int]]:
+    """Return the first and the last of each run of consecutive numbers: ``[[1, 37], [40, 41]]``."""
+    found: list[list[int]] = []
+    for number in sorted(numbers):
+        if found and number == found[-1][1] + 1:
+            found[-1][1] = number
+        else:
+            found.append([number, number])
+    return found
+
+
+def _write(name: str, value: object, what: str) -> None:
+    text = json.dumps(value, separators=(",", ":")).ljust(len(NO_VALUE))
+    Variable.set(name, text, description=_ABOUT.format(what))
 
 
 def published() -> Images:
     """Return what was published last; nothing before that, or where somebody wrote something else there."""
+    pairs = _read(VARIABLE).items()
+    return {vm: list(filter(_is_text, those)) for vm, those in pairs if isinstance(those, list)}
+
+
+def _read(name: str) -> dict[str, Any]:
     try:
-        found = json.loads(Variable.get(VARIABLE, default=NO_VALUE))
+        found = json.loads(Variable.get(name, default=NO_VALUE))
     except ValueError:
         return {}
-    pairs = found.items() if isinstance(found, dict) else ()
-    return {vm: list(filter(_is_text, those)) for vm, those in pairs if isinstance(those, list)}
+    return found if isinstance(found, dict) else {}
 
 
 def _is_text(value: object) -> bool:
     return isinstance(value, str)
+
+
+def suggested_days() -> dict[str, Any]:
+    """Return what lets a form's field suggest the newest days in the vault; nothing if there are none."""
+    try:
+        newest = list(islice(_newest_days(), _MOST))
+    except (TypeError, ValueError):  # somebody wrote something else there
+        newest = []
+    return {"examples": newest} if newest else {}
+
+
+def _newest_days() -> Iterator[str]:
+    for year, ranges in sorted(_read(DAYS).items(), reverse=True):
+        for first, last in reversed(ranges):
+            yield from (str(OrdinalDay(int(year), number)) for number in range(last, first - 1, -1))
 
 
 def suggested_vms(images: Images) -> dict[str, Any]:

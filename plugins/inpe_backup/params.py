@@ -118,10 +118,12 @@ def vm_protect() -> Form:
 def supim_restore(site: Site) -> Form:
     """Return the form of ``supim_restore``."""
     hosts = [site.supim.source.ssh_conn_id, *(host.ssh_conn_id for host in site.vms.hosts)]
+    days = choices.suggested_days()
     return {
         "day": Param(
             type="string",
             format=form_checks.DAY,
+            **days,
             title="Day",
             description=f"The {_DAY}. For several days: the first.",
         ),
@@ -129,6 +131,7 @@ def supim_restore(site: Site) -> Form:
             None,
             type=_TEXT,
             format=form_checks.DAY,
+            **days,
             title="Last day",
             description="For several days: the last, such as 2026-270 or 2026-09-27. Empty: one day only.",
         ),

@@ -16,7 +16,7 @@ from include.status.parts import (
     VaultPart,
     VmsPart,
 )
-from inpe_backup.choices import VARIABLE
+from inpe_backup.choices import DAYS, VARIABLE
 from tests.dags import DAG, GREEN, Daily, Run, wait_for
 from tests.dags.status_events import day_events, published_parts
 from tests.include.vms.sample_vms import lay
@@ -70,6 +70,12 @@ def test_a_run_publishes_the_vault_its_days_the_source_and_its_result(daily: Dai
     assert isinstance(ran, RunPart)
     assert (ran.dag, ran.run, ran.good, ran.items, ran.troubled) == (DAG, run.run_id, True, 1, ())
     assert ran.line.startswith("SUPIM 2021-301 OK · 1 copied")
+
+
+def test_forms_suggest_a_backed_up_day(daily: Daily, run: Run) -> None:
+    """From Airflow's Variable, which has the ranges of each year."""
+    ranges = json.loads(daily.airflow.api("GET", f"/variables/{DAYS}")["value"])["2021"]
+    assert any(first <= 301 <= last for first, last in ranges), run.run_id
 
 
 def test_a_backed_up_day_is_an_event_of_its_own_partition(run: Run) -> None:

@@ -1,16 +1,19 @@
-"""The forms suggest the VMs and images that the vault has, and take others, too."""
+"""The forms suggest the days, VMs and images that the vault has, and take others, too."""
 
 import json
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from airflow.sdk import Param
+from airflow.sdk import Param, Variable
 
 from include.config import site_file
 from include.errors import ConfigError
+from include.ordinal_day import OrdinalDay
+from include.status.parts import DaysPart
 from inpe_backup import form_checks, params
-from inpe_backup.choices import VARIABLE, image_of, suggested_images
+from inpe_backup.choices import DAYS, VARIABLE, image_of, publish_days, suggested_images
+from tests import sample_status
 
 IMAGES = {
     "maq1": ["2026-11-15T05-00-03Z", "2026-11-22T05-00-03Z"],
@@ -34,6 +37,43 @@ def forms() -> dict[str, params.Form]:
         "vm_boot_test": params.vm_boot_test(),
         "vm_protect": params.vm_protect(),
     }
+
+
+def day_form(monkeypatch: pytest.MonkeyPatch, days: str) -> params.Form:
+    """Return the form of ``supim_restore``, with a Variable as it was published, or as somebody wrote it."""
+    monkeypatch.setenv(f"AIRFLOW_VAR_{DAYS.upper()}", days)
+    return params.supim_restore(site_file.load(Path("include/site.yaml")))
+
+
+def test_days_are_suggested_newest_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In both fields, of all years; others may be typed, as dates too."""
+    form = day_form(monkeypatch, '{"2025": [[363, 365]], "2026": [[1, 2], [5, 5]]}')
+    for name in ("day", "last"):
+        assert form[name].schema["examples"] == [
+            "2026-005", "2026-002", "2026-001", "2025-365", "2025-364", "2025-363",
+        ]  # fmt: skip
+        assert form[name].resolve("2019-04-10") == "2019-04-10"
+    assert len(day_form(monkeypatch, '{"2026": [[1, 365]]}')["day"].schema["examples"]) == 300
+
+
+def test_days_are_published_as_ranges_beside_those_of_other_years(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A daily run reads the years of its own days only."""
+    written: dict[str, str] = {}
+    monkeypatch.setattr(Variable, "set", lambda name, value, **_: written.update({name: value}))
+    monkeypatch.setenv(f"AIRFLOW_VAR_{DAYS.upper()}", '{"2024": [[366, 366]], "2026": [[1, 9]]}')
+    now = datetime(2026, 11, 27, tzinfo=UTC)
+    days = tuple(sample_status.day(OrdinalDay(2026, number), now) for number in (1, 2, 3, 7))
+    publish_days([DaysPart(year=2026, days=days), DaysPart(year=2025, days=())])
+    assert json.loads(written[DAYS]) == {"2024": [[366, 366]], "2025": [], "2026": [[1, 3], [7, 7]]}
+
+
+@pytest.mark.parametrize(
+    "wrong", ["nonsense", "[]", '{"2026": 5}', '{"2026": [[1]]}', '{"x": [[1, 2]]}', '{"2026": [[1, "a"]]}',
+              '{"2026": [[1, 999]]}']
+)  # fmt: skip
+def test_days_that_somebody_changed_break_no_form(monkeypatch: pytest.MonkeyPatch, wrong: str) -> None:
+    """Nor ``supim_restore``."""
+    assert "examples" not in day_form(monkeypatch, wrong)["day"].schema
 
 
 def test_the_forms_suggest_what_was_published(monkeypatch: pytest.MonkeyPatch) -> None:

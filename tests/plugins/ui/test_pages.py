@@ -30,7 +30,8 @@ def session() -> Iterator[Session]:
 def leave(session: Session, given: Report) -> None:
     """Leave a report as the task that built it does."""
     now = datetime.now(UTC)
-    session.add(DagRun(**RUN, run_type="manual", run_after=now, queued_at=now))
+    run = DagRun(dag_id=RUN["dag_id"], run_id=RUN["run_id"], run_type="manual", run_after=now, queued_at=now)
+    session.add(run)
     session.flush()
     left = {"task_id": "build_report", "map_index": -1, "key": "return_value", "dag_run_id": 1, **RUN}
     session.execute(insert(XComModel).values(value=given.model_dump(mode="json"), **left))

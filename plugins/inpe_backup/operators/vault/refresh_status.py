@@ -58,7 +58,7 @@ class RefreshStatusOperator(BackupOperator):
         Raises:
             VaultError: the vault can't be opened, and there is no run to publish, or its id is unknown.
         """
-        from include.status.parts import VmsPart  # noqa: PLC0415 - the DAG file is read without it
+        from include.status.parts import DaysPart, VmsPart  # noqa: PLC0415 - the DAG file is read without it
 
         taken, results = datetime.now(UTC), TaskResults(context)
         plans, report = self._plans(results), self._report(results)
@@ -77,6 +77,7 @@ class RefreshStatusOperator(BackupOperator):
             self.log.info("Published %s.", key)
             if isinstance(part, VmsPart):
                 choices.publish(part.vms)
+        choices.publish_days(part for _, part in vault_parts if isinstance(part, DaysPart))
 
     def _read(self, taken: datetime, years: set[int]) -> tuple[str, list[tuple[str, Model]]]:
         from include.status.snapshot import VaultSnapshot  # noqa: PLC0415 - the DAG file is read without it
