@@ -4,7 +4,7 @@ from typing import Any
 
 from airflow.plugins_manager import AirflowPlugin
 
-from inpe_backup import backfill_report, form_checks, row_labels, run_note, run_partition
+from inpe_backup import backfill_report, form_checks, report_again, row_labels, run_note, run_partition
 from inpe_backup.cron_timetable import ZonedCronTimetable
 from inpe_backup.timetable import OrdinalDayTimetable
 
@@ -16,7 +16,7 @@ class InpeBackupPlugin(AirflowPlugin):
 
     name = "inpe_backup"
     timetables = [OrdinalDayTimetable, ZonedCronTimetable]  # noqa: RUF012 - as the base class declares it
-    listeners = [run_note, run_partition, row_labels, backfill_report]  # noqa: RUF012 - the same
+    listeners = [run_note, run_partition, row_labels, backfill_report, report_again]  # noqa: RUF012 - the same
     external_views = [  # noqa: RUF012 - as above
         {
             "name": "Backups",

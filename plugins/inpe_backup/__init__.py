@@ -13,6 +13,7 @@
                         (ssh_session.py: programs that answer line by line)
     dag_defaults.py     what the DAGs share, and the tasks after a report
     run_note.py         the note on each run; row_labels.py: the names of a mapped task's rows
+    report_again.py     clears a report that is outdated because tasks before it were cleared
     ui/                 the status page
 
 Import it as ``inpe_backup``, never through ``plugins``: a second copy of a class is another class.

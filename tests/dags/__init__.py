@@ -157,6 +157,11 @@ class Run:
             "POST", f"/dags/{self.dag}/clearTaskInstances", body | ({"task_ids": ids} if ids else {})
         )
 
+    def clear_failed(self) -> None:
+        """Clear only the failed tasks of the run, as the web page offers it."""
+        path = f"/dags/{self.dag}/dagRuns/{quote(self.run_id, safe='')}/clear"
+        self.airflow.api("POST", path, {"dry_run": False, "only_failed": True})
+
     def change(self, task: str, state: str) -> None:
         """Set a task's state by hand, as *Mark as* in the web page does."""
         one = self.tasks()[task]

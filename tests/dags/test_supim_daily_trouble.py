@@ -45,7 +45,7 @@ def test_a_source_that_cant_be_reached_is_retried_then_fails_the_run(daily: Dail
 def test_what_only_a_person_can_fix_fails_without_a_retry(
     daily: Daily, day: str, fault: Callable[[Institute], AbstractContextManager[None]], message: str
 ) -> None:
-    """After the fix, clearing the failed task makes the run succeed."""
+    """After the fix, clearing the failed tasks makes the run succeed, with another report and mail."""
     daily.write(day)
     with fault(daily.institute):
         run = daily.run(day)
@@ -54,10 +54,13 @@ def test_what_only_a_person_can_fix_fails_without_a_retry(
     assert run.tasks()["survey_source"]["try_number"] == 1
     assert message in run.mail_text
 
-    run.clear("survey_source")
+    run.clear_failed()
 
     assert run.end() == GREEN
     assert f"SUPIM {day} OK · 1 copied" in run.mail["Subject"]
+    ran = published_parts(run)["runs"].part
+    assert isinstance(ran, RunPart)
+    assert f"SUPIM {day} OK · 1 copied" in ran.line
 
 
 def test_a_vault_that_isnt_mounted_is_left_alone(daily: Daily) -> None:

@@ -1,0 +1,73 @@
+"""A run of which tasks were cleared builds its report again, and sends it.
+
+*Clear only failed tasks* leaves a report that was built, and so a mail, a note and a page of how it was then;
+the task that checks the result would fail of it at once. A listener (Airflow: Listeners) clears what follows,
+too, as *Downstream* does. The scheduler calls it when the run starts again, in the transaction that commits
+the run's state. An error here is logged, and never keeps a run from starting.
+"""
+
+import logging
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+from airflow.listeners import hookimpl
+
+if TYPE_CHECKING:
+    from airflow.models.dagrun import DagRun
+    from airflow.models.taskinstance import TaskInstance
+
+BUILD = "BuildReportOperator"
+"""The operator by which a run with a report is recognized."""
+
+log = logging.getLogger(__name__)
+
+
+class Task(Protocol):
+    """What is read of a task instance."""
+
+    task_id: str
+    state: str | None
+
+
+AnyTask = TypeVar("AnyTask", bound=Task)
+
+
+@hookimpl
+def on_dag_run_running(dag_run: "DagRun") -> None:
+    """Clear the report of a run, and what follows it, if a task before it was cleared."""
+    if not dag_run.clear_number:
+        return
+    try:
+        _clear_outdated(dag_run)
+    except Exception:
+        log.exception("The report of the run %s of %s may be outdated.", dag_run.run_id, dag_run.dag_id)
+
+
+def _clear_outdated(dag_run: "DagRun") -> None:
+    from airflow.models.taskinstance import clear_task_instances  # noqa: PLC0415 - tasks have no database
+    from sqlalchemy.orm import object_session  # noqa: PLC0415
+
+    session = object_session(dag_run)
+    if session is None or dag_run.dag is None:
+        return
+    tasks: list[TaskInstance] = dag_run.get_task_instances(session=session)
+    report = next((one.task_id for one in tasks if one.operator == BUILD), None)
+    if report is None:
+        return
+    after = dag_run.dag.get_task(report).get_flat_relative_ids(upstream=False)
+    if again := outdated(tasks, report, after):
+        log.info("Clearing %s, too: a task before was cleared.", ", ".join(one.task_id for one in again))
+        clear_task_instances(again, session, dag_run_state=False)
+
+
+def outdated(tasks: Sequence[AnyTask], report: str, after: Collection[str]) -> list[AnyTask]:
+    """Return the tasks that must run again, although nobody cleared them.
+
+    Args:
+        tasks: all tasks of a run that starts again; those that were cleared have no state.
+        report: the id of the task that builds the report.
+        after: the ids of the tasks after it.
+    """
+    if not any(one.state is None and one.task_id not in after for one in tasks):
+        return []
+    return [one for one in tasks if one.state is not None and one.task_id in {report, *after}]
