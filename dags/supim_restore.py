@@ -35,7 +35,7 @@ from airflow.sdk import DAG
 from include.config import site_file
 from include.results.states import Kind
 from inpe_backup import params
-from inpe_backup.dag_defaults import MANUAL, add_report_tasks, default_args
+from inpe_backup.dag_defaults import add_report_tasks, by_hand, default_args
 from inpe_backup.operators.report.build_report import BuildReportOperator
 from inpe_backup.operators.restore.plan_day_restore import PlanDayRestoreOperator
 from inpe_backup.operators.restore.restore_day import RestoreDayOperator
@@ -46,15 +46,12 @@ with DAG(
     dag_id="supim_restore",
     dag_display_name="supim_restore · Restore SUPIM days",
     schedule=None,
-    catchup=False,
-    is_paused_upon_creation=False,  # only a person starts it; while it is off, a run would wait for ever
     max_active_runs=4,
-    allowed_run_types=MANUAL,
     doc_md=__doc__,
     tags=["backup", "restore", "supim"],
     params=params.supim_restore(SITE),
-    owner_links={SITE.institute.name: SITE.mail.link},
     default_args=default_args(SITE, SITE.supim.retry_delay_s),
+    **by_hand(SITE),
 ):
     plan = PlanDayRestoreOperator(task_id="plan_restore", task_display_name="Plan restore")
     restore = RestoreDayOperator.partial(

@@ -19,7 +19,7 @@ had, isn't in the vault and begins anew.
 from airflow.sdk import DAG
 
 from include.config import site_file
-from inpe_backup.dag_defaults import MANUAL, default_args
+from inpe_backup.dag_defaults import by_hand, default_args
 from inpe_backup.operators.vault.refresh_status import RefreshStatusOperator
 
 SITE = site_file.current()
@@ -28,14 +28,11 @@ with DAG(
     dag_id="vault_status",
     dag_display_name="vault_status · Read the vault for the status page",
     schedule=None,
-    is_paused_upon_creation=False,  # only a person starts it; while it is off, a run would wait for ever
-    catchup=False,
     max_active_runs=1,
-    allowed_run_types=MANUAL,
     doc_md=__doc__,
     tags=["backup"],
-    owner_links={SITE.institute.name: SITE.mail.link},
     default_args=default_args(SITE, SITE.supim.retry_delay_s),
+    **by_hand(SITE),
 ):
     RefreshStatusOperator(
         task_id="refresh_status",

@@ -25,7 +25,7 @@ from airflow.sdk import DAG
 
 from include.config import site_file
 from inpe_backup import params
-from inpe_backup.dag_defaults import MANUAL, default_args
+from inpe_backup.dag_defaults import by_hand, default_args
 from inpe_backup.operators.vault.protect_image import ProtectImageOperator
 
 SITE = site_file.current()
@@ -34,15 +34,12 @@ with DAG(
     dag_id="vm_protect",
     dag_display_name="vm_protect · Protect an image of a VM",
     schedule=None,
-    is_paused_upon_creation=False,  # only a person starts it; while it is off, a run would wait for ever
-    catchup=False,
     max_active_runs=1,
-    allowed_run_types=MANUAL,
     doc_md=__doc__,
     tags=["backup", "vms"],
     params=params.vm_protect(),
-    owner_links={SITE.institute.name: SITE.mail.link},
     default_args=default_args(SITE, SITE.vms.retry_delay_s),
+    **by_hand(SITE),
 ):
     ProtectImageOperator(
         task_id="protect_image", task_display_name="Protect image", parts=["vms"], report_task=None

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from include.status.snapshot import PartName
 
 # For ``allowed_run_types``, whose enum isn't public.
-MANUAL: Any = ["manual"]
+_MANUAL: Any = ["manual"]
 NO_BACKFILL: Any = ["scheduled", "manual"]
 BY_LISTENER: Any = ["operator_triggered", "manual"]  # Airflow demands manual where there is no schedule
 
@@ -28,6 +28,16 @@ BY_LISTENER: Any = ["operator_triggered", "manual"]  # Airflow demands manual wh
 def cron_schedule(site: Site, cron: str) -> ZonedCronTimetable:
     """Return a schedule in the institute's time zone; a DAG that is switched on waits for its next turn."""
     return ZonedCronTimetable(cron, timezone=site.institute.timezone, run_immediately=timedelta(0))
+
+
+def by_hand(site: Site) -> dict[str, Any]:
+    """Return the settings of a DAG that only a person starts, and that has no schedule."""
+    return {
+        "is_paused_upon_creation": False,  # while it is off, a run would wait for ever
+        "catchup": False,
+        "allowed_run_types": _MANUAL,
+        "owner_links": {site.institute.name: site.mail.link},
+    }
 
 
 def default_args(site: Site, retry_delay_s: float) -> dict[str, Any]:
