@@ -33,6 +33,8 @@ _IMAGED = {
     "copy": "Stopped for {down} while its disks were copied.",
     "offline": "Imaged while off.",
 }
+_CLONED = {**_IMAGED, "cold": "Stopped for {down} while its disks were cloned, imaged from the clones."}
+_CLONED["offline"] = "Imaged from clones of its disks, made while off."
 _CONSISTENCY = {
     "by itself": "the guest had shut down.",
     "destroyed": "crash-consistent, because the VM was powered off by force.",
@@ -198,7 +200,7 @@ class VmCase:
         )
 
     def _imaged_item(self, record: VmRecord) -> Item:
-        how = _IMAGED[record.method].format(down=duration(record.downtime_s))
+        how = (_CLONED if record.cloned else _IMAGED)[record.method].format(down=duration(record.downtime_s))
         return self._item(
             Outcome.IMAGED,
             f"{how} {record.health_check}",
