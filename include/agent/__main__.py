@@ -59,13 +59,13 @@ examples:
   agent end-backup --as-it-is UUID   clean up, but don't start the VM
 """
 _SURVEY = """\
-List the VMs of this host: state, disks, firmware, and the problems that prevent a backup. Nothing is changed.
+List the VMs of this host: state, disks and why they can't be cloned, firmware, problems. Nothing is changed.
 """
 _BEGIN_BACKUP = """\
 Begin a VM's backup: fix its disks' content at one instant, export it, and have the VM running again at once.
 "method" is how:
 
-  cold     shut down, begin the backup, start: down for as long as a restart takes; copy, if libvirt is old
+  cold     shut down, clone the disks or begin the backup, start: down for as long as a restart takes, or copy
   live     freeze the file systems for a moment: never down
   copy     shut down, copy the disks, start: down for as long as the copy takes
   offline  used for any VM that is off; it can be started at any time, which ends its backup
@@ -112,8 +112,8 @@ _SWAP = """\
 Put the received disks in the places of the VM's old ones (for programs).
 """
 _SCRATCH_FULL = """\
-The guest wrote so much during the backup that the host's scratch space was full. The backup was ended, so \
-that the guest isn't paused. Free some space, or name another scratch folder in the site file."""
+The guest wrote so much during the backup that the host's scratch space was full (of clones: the disks' \
+file system). It was ended, so that the guest isn't paused. Free space, or name another scratch folder."""
 
 
 def main(arguments: list[str] | None = None) -> int:

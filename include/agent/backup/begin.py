@@ -14,8 +14,7 @@ import time
 from contextlib import suppress
 from typing import Any
 
-from include.agent.backup import offline, preflight, watchdog
-from include.agent.backup.cloned_disks import ClonedDisks
+from include.agent.backup import cloned_disks, offline, preflight, watchdog
 from include.agent.backup.freeze import GuestFreeze
 from include.agent.backup.health_check import HealthCheck
 from include.agent.backup.shutdown import shut_down
@@ -68,8 +67,8 @@ class BeginBackup:
         self._fingerprints: list[dict[str, Any]] = []  # of the disks of a VM that is off
         late = watchdog.awaits_late_shutdown(self._folder)  # shut down by an earlier run, it should run
         self._was = "running" if late or vm["state"] == "running" else vm["state"]
+        self._cloned = cloned_disks.are_possible(vm, self._was, request["method"])
         self._method = self._choose_method(request["method"])
-        self._cloned = self._method in ("cold", "offline") and not vm["unclonable"]
 
     def run(self) -> dict[str, Any]:
         """Begin the backup.
@@ -104,7 +103,7 @@ class BeginBackup:
     def _choose_method(self, requested: str) -> str:
         if self._was == "off":
             return "offline"
-        if requested == "cold" and self._vm["unclonable"] and not self._virsh.supports_backup_begin():
+        if requested == "cold" and not self._cloned and not self._virsh.supports_backup_begin():
             lacks = "This host's libvirt can't back up a running VM (backup-begin)"
             self._warnings.append(f"{lacks}, so the VM was down while its disks were copied.")
             return "copy"
@@ -185,7 +184,7 @@ class BeginBackup:
         return exports.start_nbd_servers(copies, folder)
 
     def _clone(self, check: HealthCheck | None) -> list[dict[str, Any]]:
-        cloned = ClonedDisks(self._folder, self._vm["disks"])
+        cloned = cloned_disks.ClonedDisks(self._folder, self._vm["disks"])
         cloned.make_folders(self._steps)
         if check:
             self._stop()
@@ -199,7 +198,7 @@ class BeginBackup:
             self._step("start")
             self._virsh.run("start", f"--domain={self._uuid}")
             self._check_health(check)
-        self._step("export")
+        self._step("sync")
         return cloned.export(self._work_folder)
 
     def _offline(self) -> list[dict[str, Any]]:

@@ -13,6 +13,7 @@ from include.agent.backup import offline
 from include.agent.backup.scratch import usable_bytes
 from include.agent.backup.steps import Steps
 from include.agent.disks import clones, exports
+from include.agent.errors import BackupNotBegunError
 from include.agent.state_folder import VmFolder
 from include.agent.virsh import Virsh
 
@@ -26,6 +27,7 @@ class ClonedDisks:
     """
 
     def __init__(self, folder: VmFolder, disks: list[dict[str, Any]]) -> None:
+        self._folder = folder
         self._disks = disks
         self._folders = {beside: folder.new_clone_folder(beside) for beside in map(clones.folder_of, disks)}
         self._clones: list[dict[str, str]] = []
@@ -40,11 +42,24 @@ class ClonedDisks:
     def make(self, virsh: Virsh, uuid: str) -> bool:
         """Clone the disks of a VM that is off; return whether it stayed off, and they unchanged, meanwhile.
 
+        If not, or if that fails, the clones are removed at once: the VM's next writes would need more space.
+
         Raises:
-            BackupNotBegunError: one can't be cloned.
+            BackupNotBegunError: one can't be cloned, or its file system is nearly full.
         """
+        usable = False
+        try:
+            usable = self._make(virsh, uuid)
+        finally:
+            if not usable:
+                remove(self._folder)
+        return usable
+
+    def _make(self, virsh: Virsh, uuid: str) -> bool:
         before = offline.fingerprints(self._disks)
         self._clones = [clones.clone(disk, self._folders[clones.folder_of(disk)]) for disk in self._disks]
+        if are_crowded(self._folder):
+            raise BackupNotBegunError("The file system of its disks is nearly full. Free some space there.")
         return not virsh.is_active(uuid) and offline.fingerprints(self._disks) == before
 
     def export(self, work_folder: Path) -> list[dict[str, Any]]:
@@ -55,6 +70,18 @@ class ClonedDisks:
         """
         clones.sync(list(self._folders.values()))
         return exports.start_nbd_servers(self._clones, work_folder)
+
+
+def are_possible(vm: dict[str, Any], was: str, method: str) -> bool:
+    """Return whether all disks of a VM can be cloned while it is off: it is already, or the method stops it.
+
+    Args:
+        vm: the VM, as :func:`survey.vm_of` returns it.
+        was: its state: ``running``, ``off``, or something else.
+        method: the one that was requested.
+    """
+    stops = was == "off" or (was == "running" and method == "cold")
+    return stops and not (vm["problems"] or vm["unclonable"] or clones.failed_trial(vm["disks"]))
 
 
 def are_crowded(folder: VmFolder) -> bool:

@@ -1,7 +1,8 @@
 """Clones of disks: files that share all blocks with them, made by the host's file system in an instant.
 
-XFS with reflink and Btrfs can do it (ioctl_ficlonerange(2)). It is tried beforehand, with a file that has no
-name; whatever leaves a doubt is a refusal, and the disks are read over NBD instead.
+XFS with reflink and Btrfs can do it (ioctl_ficlonerange(2)). A survey only looks for what speaks against it;
+before a VM is stopped it is tried, with a file that has no name. Any doubt is a refusal: the disks are read
+over NBD.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from __future__ import annotations
 import os
 import stat
 import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 from fcntl import ioctl
 from pathlib import Path
 from typing import Any
@@ -27,7 +30,7 @@ _WHOLE = (1 << 64) - 1
 
 
 def refusal(disks: list[dict[str, Any]]) -> str:
-    """Return why the disks of a VM can't be cloned, as a phrase; an empty text if all of them can.
+    """Return why the disks of a VM can't be cloned, as a phrase; an empty text if nothing speaks against it.
 
     Args:
         disks: as :func:`survey.vm_of` returns them.
@@ -35,12 +38,26 @@ def refusal(disks: list[dict[str, Any]]) -> str:
     if other := [disk["name"] for disk in disks if disk["format"] != "raw" or disk["kind"] != "file"]:
         return f"{', '.join(other)}: not a raw file"
     try:
-        extents = sum(_tried(disk["path"]) for disk in disks)
+        extents = sum(_extents(disk["path"]) for disk in disks)
         if extents > MOST_EXTENTS:
             return f"{extents:,} extents, of which {MOST_EXTENTS:,} are cloned in about a second"
         return _lacks_space(disks)
     except OSError as error:
         return str(error)
+
+
+def failed_trial(disks: list[dict[str, Any]]) -> str:
+    """Try to clone the beginning of each disk, which leaves nothing; return why it fails, or an empty text.
+
+    Args:
+        disks: those that :func:`refusal` has nothing against.
+    """
+    try:
+        for disk in disks:
+            _try(disk["path"], folder_of(disk))
+    except OSError as error:
+        return str(error)
+    return ""
 
 
 def clone(disk: dict[str, Any], folder: Path) -> dict[str, str]:
@@ -58,15 +75,8 @@ def clone(disk: dict[str, Any], folder: Path) -> dict[str, str]:
     """
     target = folder / f"{disk['name']}.clone"
     try:
-        source = os.open(disk["path"], os.O_RDONLY)
-        try:
-            made = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o400)
-            try:
-                ioctl(made, _FICLONE, source)
-            finally:
-                os.close(made)
-        finally:
-            os.close(source)
+        with _opened(disk["path"]) as source, _opened(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL) as made:
+            ioctl(made, _FICLONE, source)
     except OSError as error:
         raise BackupNotBegunError(f"{disk['name']} ({disk['path']}) can't be cloned: {error}.") from error
     return {"name": disk["name"], "format": disk["format"], "path": str(target)}
@@ -87,21 +97,19 @@ def folder_of(disk: dict[str, Any]) -> Path:
     return Path(os.path.realpath(disk["path"])).parent
 
 
-def _tried(path: str) -> int:
-    """Clone the beginning of a file; return how many extents the file has.
+def _extents(path: str) -> int:
+    """Return how many extents a file has.
 
     Raises:
-        OSError: it can't be cloned.
+        OSError: it can't be read, or isn't one that can be cloned.
     """
-    source = os.open(path, os.O_RDONLY)
     try:
-        _require_fit(source)
-        _try(source, os.path.dirname(os.path.realpath(path)))  # noqa: PTH120
-        return _extents(source)
+        with _opened(path) as source:
+            _require_fit(source)
+            header = struct.pack(_FIEMAP_HEADER, 0, _WHOLE, 0, 0, 0, 0)
+            return int(struct.unpack(_FIEMAP_HEADER, ioctl(source, _FIEMAP, header))[3])
     except OSError as error:
         raise OSError(f"{path}: {error.strerror or error}") from error
-    finally:
-        os.close(source)
 
 
 def _require_fit(source: int) -> None:
@@ -113,29 +121,30 @@ def _require_fit(source: int) -> None:
         raise OSError("exempt from copy-on-write (chattr +C)")
 
 
-def _try(source: int, folder: str) -> None:
-    length = _TRIED_BYTES if os.fstat(source).st_size > _TRIED_BYTES else 0  # 0: all of it
-    made = os.open(folder, os.O_TMPFILE | os.O_WRONLY, 0o400)
-    try:
+def _try(path: str, folder: Path) -> None:
+    with _opened(path) as source, _opened(folder, os.O_WRONLY | os.O_TMPFILE) as made:
+        length = _TRIED_BYTES if os.fstat(source).st_size > _TRIED_BYTES else 0  # 0: all of it
         ioctl(made, _FICLONERANGE, struct.pack("=qQQQ", source, 0, length, 0))
-    finally:
-        os.close(made)
-
-
-def _extents(source: int) -> int:
-    header = struct.pack(_FIEMAP_HEADER, 0, _WHOLE, 0, 0, 0, 0)
-    return int(struct.unpack(_FIEMAP_HEADER, ioctl(source, _FIEMAP, header))[3])
 
 
 def _file_system(opened: int) -> str:
     """Return the type of the file system of an open file: a Btrfs file's device isn't that of its mount."""
     with open(f"/proc/self/fdinfo/{opened}", encoding="ascii") as lines:  # noqa: PTH123
-        [mount] = [line.split()[1] for line in lines if line.startswith("mnt_id:")]
+        mount = next((line.split()[1] for line in lines if line.startswith("mnt_id:")), "")
     with open("/proc/self/mountinfo", encoding="utf-8", errors="replace") as lines:  # noqa: PTH123
         for line in lines:  # proc(5): the type is the first field after the hyphen
             if line.split()[0] == mount:
                 return line.partition(" - ")[2].split()[0]
     return ""
+
+
+@contextmanager
+def _opened(path: str | Path, flags: int = os.O_RDONLY) -> Iterator[int]:
+    opened = os.open(path, flags, 0o400)
+    try:
+        yield opened
+    finally:
+        os.close(opened)
 
 
 def _lacks_space(disks: list[dict[str, Any]]) -> str:

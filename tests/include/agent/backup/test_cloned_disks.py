@@ -1,21 +1,22 @@
 """The snapshot that the host's file system makes, with real guests whose disks lie on an XFS."""
 
 import json
-import subprocess
+import os
+import threading
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 
 import pytest
 
 from tests.include.agent import agent_on_host
-from tests.include.agent.agent_on_host import Agent, wait_until
+from tests.include.agent.agent_on_host import Agent, host_clones, wait_until
 from tests.include.agent.backup.test_begin import COLD, definition, exported
 from tests.site.kvm_host import KvmHost
 
 CLONED = [
     *("begin", "watchdog", "autostart", "work_folder", "clone_folders", "shutdown", "off"),
-    *("clone", "start", "verify", "back", "export", "ready"),
+    *("clone", "start", "verify", "back", "sync", "ready"),
 ]
 
 
@@ -39,21 +40,37 @@ def agent(host: KvmHost) -> Iterator[Agent]:
     yield (calls := Agent(host))
     for vm in filter(calls.journal, ("maq1", "maq2", "maq3")):
         assert calls.end_backup(vm).status == 0
-    assert clones(host) == []
+    assert host_clones(host) == []
     wait_until(lambda: "guest: ready" in host.console("maq1"), "maq1, ready")
-
-
-def clones(host: KvmHost) -> list[Path]:
-    """Return the folders for clones beside the disks."""
-    return list(host.seen(host.disks).glob(".inpe-backup-*"))
 
 
 def fill(filler: Path) -> None:
     """Take all the free space of a file system, to the last byte."""
-    with filler.open("wb", buffering=0) as file, suppress(OSError):
-        while True:
-            file.write(bytes(1 << 20))
-    subprocess.run(["sync", "--file-system", str(filler)], check=True)
+    with filler.open("wb") as file:
+        for step in (32 << 20, 1 << 20, 1 << 12):
+            with suppress(OSError):
+                while True:
+                    os.posix_fallocate(file.fileno(), file.seek(0, os.SEEK_END), step)
+
+
+@contextmanager
+def written(disk: Path) -> Iterator[None]:
+    """Write to a disk again and again during the block."""
+    ended = threading.Event()
+
+    def write() -> None:
+        with disk.open("r+b", buffering=0) as file:
+            while not ended.wait(0.001):
+                file.seek(0)
+                file.write(b"x")
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        writer.join()
 
 
 def test_a_running_vms_disks_are_cloned_while_it_is_off(host: KvmHost, agent: Agent, tmp_path: Path) -> None:
@@ -67,25 +84,27 @@ def test_a_running_vms_disks_are_cloned_while_it_is_off(host: KvmHost, agent: Ag
     assert process.wait(60) == 0
     begun = agent.begin_backup("maq1")
     assert (begun.steps, begun.output["cloned"], begun.output["method"]) == (CLONED, True, "cold")
-    [folder] = clones(host)
+    [folder] = host_clones(host)
     assert folder.stat().st_mode & 0o777 == 0o700
     assert {file.stat().st_mode & 0o777 for file in folder.iterdir()} == {0o400}
     host.boots("maq1")
     assert exported(host, "vda", tmp_path / "vda") == at_stop
     assert host.seen(host.disk("maq1", "vda")).read_bytes() != at_stop
     assert agent.end_backup("maq1").output["repaired"] == []
-    assert (definition(host, "maq1"), clones(host)) == (before, [])
+    assert (definition(host, "maq1"), host_clones(host)) == (before, [])
 
 
+@pytest.mark.slow
 def test_if_one_disk_cant_be_cloned_none_is(host: KvmHost, agent: Agent) -> None:
     """Here one is QCOW2: QEMU holds all of them, which are of one instant."""
     host.boot("maq2")
     begun = agent.begin_backup("maq2")
     host.virsh("destroy", "--domain=maq2")
     assert (begun.steps, begun.output["cloned"]) == (COLD, False)
-    assert clones(host) == []
+    assert host_clones(host) == []
 
 
+@pytest.mark.slow
 def test_a_vm_that_is_off_may_be_started_while_its_clones_are_read(
     host: KvmHost, agent: Agent, tmp_path: Path
 ) -> None:
@@ -100,26 +119,27 @@ def test_a_vm_that_is_off_may_be_started_while_its_clones_are_read(
     host.virsh("destroy", "--domain=maq3")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", ["started", "written to"])
 def test_what_changed_while_it_was_cloned_isnt_used(host: KvmHost, agent: Agent, what: str) -> None:
     """The VM runs, the clones are dropped, and the message says why."""
     host.plan_fault("clone", "stall")
     process = agent.start_begin_backup("maq1")
     wait_until(host.fault_happened, "the VM, off")
-    if what == "started":
-        host.boot("maq1")
-    else:
-        write_while_cloning(host)
-    host.go_on()
-    output, _ = process.communicate()
+    with written(host.seen(host.disk("maq1", "vdb"))) if what == "written to" else nullcontext():
+        if what == "started":
+            host.boot("maq1")
+        host.go_on()
+        output, _ = process.communicate()
     refused = json.loads(output)
     assert (process.returncode, refused["error"]) == (6, "BackupNotBegunError")
     assert "maq1 was started, or a disk written to, while its disks were cloned" in refused["message"]
     assert host.state("maq1") == "running"
-    wait_until(lambda: clones(host) == [], "no clones")
-    assert agent.begin_backup("maq1", run="next week").output["cloned"]
+    wait_until(lambda: not agent.left_behind(), "nothing left")
+    assert host_clones(host) == []
 
 
+@pytest.mark.slow
 def test_a_full_file_system_costs_the_image_and_not_the_vm(host: KvmHost, agent: Agent) -> None:
     """Here it fills up between the trial and the clone; and then while the clones are read."""
     filler = host.seen(host.disks) / "filler"
@@ -130,12 +150,12 @@ def test_a_full_file_system_costs_the_image_and_not_the_vm(host: KvmHost, agent:
     host.go_on()
     output, _ = process.communicate()
     assert (process.returncode, host.state("maq1")) == (6, "running"), output
-    assert "No space left on device" in json.loads(output)["message"]
+    assert "The file system of its disks is nearly full" in json.loads(output)["message"]
     wait_until(lambda: not agent.left_behind(), "nothing left")
     filler.unlink()
     assert agent.begin_backup("maq1", run="next week").status == 0
     fill(filler)
-    wait_until(lambda: clones(host) == [], "no clones")
+    wait_until(lambda: host_clones(host) == [], "no clones")
     filler.unlink()
     assert "scratch space was full" in agent.send("maq1", "next week")["message"]
     assert host.state("maq1") == "running"
