@@ -9,9 +9,15 @@ from pathlib import Path
 
 import pytest
 
+from include.vault.vault import Vault
+from include.vms.archive import VmArchive
 from tests.include.agent import agent_on_host
 from tests.include.agent.agent_on_host import Agent, host_clones, wait_until
 from tests.include.agent.backup.test_begin import COLD, definition, exported
+from tests.include.vms.folder_host import take
+from tests.include.vms.sample_vms import verified
+from tests.include.vms.test_chain import backup
+from tests.site import boot_sector
 from tests.site.kvm_host import KvmHost
 
 CLONED = [
@@ -159,3 +165,21 @@ def test_a_full_file_system_costs_the_image_and_not_the_vm(host: KvmHost, agent:
     filler.unlink()
     assert "scratch space was full" in agent.send("maq1", "next week")["message"]
     assert host.state("maq1") == "running"
+
+
+@pytest.mark.slow
+def test_clones_become_a_generation_like_any_other_snapshot(
+    host: KvmHost, agent: Agent, tmp_path: Path
+) -> None:
+    """Its record says how the snapshot was made; a week later only changes are sent."""
+    vault = Vault.create(tmp_path / "vault")
+    for run in ("first", "second"):
+        wait_until(lambda: "guest: ready" in host.console("maq1"), "maq1, ready")
+        take(backup(host, vault, run))
+        assert agent.left_behind() == []
+    first, second = VmArchive(vault).of("maq1")
+    assert verified(first)
+    assert verified(second)
+    assert (first.record.cloned, first.record.method, second.record.base) == (True, "cold", first.name)
+    booted = [boot_sector.boots(generation.image("vda").read_bytes()) for generation in (first, second)]
+    assert booted[0] + 1 == booted[1]
