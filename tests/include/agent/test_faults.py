@@ -12,6 +12,7 @@ from _pytest.mark import ParameterSet
 from tests.include.agent import agent_on_host
 from tests.include.agent.agent_on_host import Agent, Answer, freeze_status, wait_until, writes
 from tests.include.agent.backup.test_begin import COLD, definition
+from tests.session.needs import program
 from tests.site.kvm_host import KvmHost
 
 ARMED = COLD[: COLD.index("work_folder") + 1]
@@ -60,6 +61,7 @@ def host_fault(host: KvmHost) -> str:
 
 def set_up(host: KvmHost) -> None:
     """One host with a VM that runs, one that is off, one that has a guest agent, and one for clones."""
+    program("mkfs.xfs")
     host.mount_disks("xfs")
     host.define_small("maq1", {"vda": "raw", "vdb": "qcow2"})
     host.define_small("maq2", {"vda": "qcow2"})

@@ -17,6 +17,7 @@ from tests.include.agent.backup.test_begin import COLD, definition, exported
 from tests.include.vms.folder_host import take
 from tests.include.vms.sample_vms import verified
 from tests.include.vms.test_chain import backup
+from tests.session.needs import program
 from tests.site import boot_sector
 from tests.site.kvm_host import KvmHost
 
@@ -28,6 +29,7 @@ CLONED = [
 
 def set_up(host: KvmHost) -> None:
     """One host with a running VM, one with a disk that can't be cloned, and one that is off."""
+    program("mkfs.xfs")
     host.mount_disks("xfs")
     host.define_small("maq1", {"vda": "raw", "vdb": "raw"})
     host.define_small("maq2", {"vda": "raw", "vdb": "qcow2"})
