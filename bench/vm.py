@@ -67,7 +67,12 @@ class BenchVm:
 
     def request(self, run: str) -> BackupRequest:
         """Return the request to begin a cold backup, with libvirt's state as the only health check."""
-        fields = {"method": "cold", "on_timeout": "leave", "restart_changes": "refuse"}
+        fields = {
+            "method": "cold",
+            "managed_save": "refuse",
+            "on_timeout": "leave",
+            "restart_changes": "refuse",
+        }
         return BackupRequest.model_validate(
             {
                 **fields,

@@ -31,8 +31,8 @@ STATE = "/var/lib/inpe-backup"
 _LOCK_S = 2.0
 _WITH_HEARTBEAT = ("survey", "begin-backup", "end-backup", "boot-test", "check-restore", "swap")
 _SCRATCH_FULL = """\
-The guest wrote so much during the backup that the host's scratch space was full. The backup was ended, so \
-that the guest isn't paused. Free some space, or name another scratch folder in the site file."""
+The guest wrote so much during the backup that the host's scratch space was full (of clones: the disks' \
+file system). It was ended, so that the guest isn't paused. Free space, or name another scratch folder."""
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -30,13 +30,13 @@ examples:
   agent end-backup --as-it-is UUID   clean up, but don't start the VM
 """
 SURVEY = """\
-List the VMs of this host: state, disks, firmware, and the problems that prevent a backup. Nothing is changed.
+List the VMs of this host: state, disks and why they can't be cloned, firmware, problems. Nothing is changed.
 """
 BEGIN_BACKUP = """\
 Begin a VM's backup: fix its disks' content at one instant, export it, and have the VM running again at once.
 "method" is how:
 
-  cold     shut down, begin the backup, start: down for as long as a restart takes; copy, if libvirt is old
+  cold     shut down, clone the disks or begin the backup, start: down for as long as a restart takes, or copy
   live     freeze the file systems for a moment: never down
   copy     shut down, copy the disks, start: down for as long as the copy takes
   offline  used for any VM that is off; it can be started at any time, which ends its backup

@@ -12,6 +12,7 @@
     <state>/x-<uuid>-.../            the work folder of a backup: sockets and scratch files. It is in the
                                      scratch folder instead if the request names one.
     <state>/r-<uuid>-.../            the work folder of a restore: sockets
+    <disk's folder>/.inpe-backup-<uuid>-.../    clones of disks (backup/cloned_disks.py)
 
 Locks are the kernel's (flock): they end with the process that has them, however it ends.
 """
@@ -139,15 +140,25 @@ class VmFolder:
 
     def remove_work_folder(self, folder: str) -> bool:
         """Remove a work folder of this VM, and no other folder; return whether it is gone."""
-        path = Path(folder)
-        if path.name.startswith(self._prefix) and not path.is_symlink():
-            shutil.rmtree(path, ignore_errors=True)
-        return not path.exists()
+        return _remove(Path(folder), self._prefix)
 
     def work_folders(self) -> list[str]:
         """Return the VM's work folders: those in its journal, and others left in the state folder."""
         journaled = {entry["work_folder"] for entry in self.journal.entries() if "work_folder" in entry}
         return sorted(journaled | {str(path) for path in self._state.glob(f"{self._prefix}*")})
+
+    def new_clone_folder(self, beside: Path) -> Path:
+        """Return an unused path for clones of the disks in a folder; it isn't made."""
+        return beside / f"{self._clone_prefix}{secrets.token_hex(4)}"
+
+    def clone_folders(self) -> list[str]:
+        """Return the folders for clones that its journal names."""
+        named = [entry.get("clone_folders", []) for entry in self.journal.entries()]
+        return sorted({folder for folders in named for folder in folders})
+
+    def remove_clone_folder(self, folder: str) -> bool:
+        """Remove a folder for clones of this VM, and no other folder; return whether it is gone."""
+        return _remove(Path(folder), self._clone_prefix)
 
     def make_restore_folder(self) -> Path:
         """Make and return a restore's work folder; the caller has the restore's lock.
@@ -169,6 +180,10 @@ class VmFolder:
     def _prefix(self) -> str:
         return f"x-{self.uuid.replace('-', '')}-"
 
+    @property
+    def _clone_prefix(self) -> str:
+        return f".inpe-backup-{self.uuid}-"
+
     def is_busy(self) -> bool:
         """Return whether the VM's backup is just being begun or ended, or the VM restarted."""
         return is_locked(self.lock)
@@ -180,6 +195,12 @@ class VmFolder:
     def is_watched(self) -> bool:
         """Return whether its watchdog's process is running."""
         return is_locked(self.watchdog_lock)
+
+
+def _remove(path: Path, prefix: str) -> bool:
+    if path.name.startswith(prefix) and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    return not path.exists()
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from typing import Any
 from include.agent import firmware
 from include.agent.backup.scratch import usable_bytes
 from include.agent.boot_test import cleanup
-from include.agent.disks import exports
+from include.agent.disks import clones, exports
 from include.agent.disks.image_info import disk_info
 from include.agent.domain import Domain, block_job
 from include.agent.errors import LibvirtError, UsageError
@@ -98,6 +98,7 @@ def vm_of(state: StateFolder, virsh: Virsh, uuid: str) -> dict[str, Any]:
         "state": _STATES.get(state_name, "other"),
         "saved": not on and uuid in virsh.uuids("--with-managed-save"),
         "disks": disks,
+        "unclonable": clones.refusal(disks),
         "left_out": left_out,
         "copy_of": domain.copy_of,
         "nvram": domain.nvram,

@@ -14,6 +14,8 @@ _IMAGED = {
     "copy": "Stopped for {down} while its disks were copied.",
     "offline": "Imaged while off.",
 }
+_CLONED = {**_IMAGED, "cold": "Stopped for {down} while its disks were cloned, imaged from the clones."}
+_CLONED["offline"] = "Imaged from clones of its disks, made while off."
 _CONSISTENCY = {
     "by itself": "the guest had shut down.",
     "destroyed": "crash-consistent, because the VM was powered off by force.",
@@ -25,7 +27,8 @@ _OFF = "the VM was off, and nothing wrote to its disks meanwhile."
 
 def how_imaged(record: VmRecord) -> str:
     """Return how a VM was imaged, and for how long it was stopped, as a sentence."""
-    return _IMAGED[record.method].format(down=duration(record.downtime_s))
+    sentences = _CLONED if record.cloned else _IMAGED
+    return sentences[record.method].format(down=duration(record.downtime_s))
 
 
 def image_fields(record: VmRecord, zone: tzinfo) -> dict[str, Any]:

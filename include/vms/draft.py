@@ -61,6 +61,7 @@ class VerifiedImages:
             instant=to_the_second(begun.instant_at_vault),
             clock_offset_s=begun.clock_offset_s,
             method=begun.method,
+            cloned=begun.cloned,
             was=begun.was,
             downtime_s=begun.downtime_s,
             steps=begun.steps,

@@ -77,6 +77,7 @@ class Vm(Model):
         autostart: whether it starts with its host.
         persistent: whether its definition outlives a stop.
         disks: those that are backed up.
+        unclonable: why its host's file system can't clone its disks; empty if it can.
         left_out: what else it has, which isn't.
         copy_of: the generation that a restore made it of beside the original, if any.
         nvram: path of its UEFI variables, if any.
@@ -95,6 +96,7 @@ class Vm(Model):
     autostart: bool
     persistent: bool
     disks: tuple[VmDisk, ...]
+    unclonable: str = "not tried"
     left_out: tuple[LeftOut, ...] = ()
     copy_of: str | None = None
     nvram: str | None = None
@@ -182,6 +184,7 @@ class BegunBackup(Model):
         vm: the VM's name.
         uuid: by which the agent identifies the VM.
         method: how it was done.
+        cloned: whether the disks are clones, made by the host's file system while the VM was off.
         was: the VM's state before, and again now.
         steps: what was done, first to last.
         downtime_s: from the shutdown request to the passed health check; 0 where the VM wasn't stopped.
@@ -198,6 +201,7 @@ class BegunBackup(Model):
     vm: str
     uuid: str
     method: Method
+    cloned: bool = False
     was: Literal["running", "off"]
     steps: tuple[TimedStep, ...]
     downtime_s: NonNegativeFloat

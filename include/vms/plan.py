@@ -244,12 +244,12 @@ def _method(section: VmsSection, survey: HostSurvey, vm: Vm) -> Method:
     if vm.state == "off":
         return "offline"
     method = section.settings(vm.name).method
-    return "copy" if method == "cold" and not survey.backup else method
+    return "copy" if method == "cold" and vm.unclonable and not survey.backup else method
 
 
 def _scratch(vm: Vm, method: Method) -> int:
     """Compute the same as the agent does before it stops a VM (``include/agent/backup/preflight.py``)."""
-    if method == "offline":
+    if method == "offline" or (method == "cold" and not vm.unclonable):
         return 0
     if method == "copy":
         return sum(disk.allocated for disk in vm.disks)

@@ -51,6 +51,7 @@ class VmRecord(Model):
         instant: the time of the disks' state, by the vault's clock.
         clock_offset_s: how far the host's clock was ahead of the vault's then, in seconds.
         method: ``cold``, ``live``, ``copy`` or ``offline``.
+        cloned: whether its snapshot was made by the host's file system: clones of the disks.
         was: ``running`` or ``off``, before the backup.
         downtime_s: from the shutdown request to the passed health check.
         steps: what was done on the host, and when by its clock.
@@ -74,6 +75,7 @@ class VmRecord(Model):
     instant: datetime
     clock_offset_s: float
     method: Method
+    cloned: bool = False
     was: Literal["running", "off"]
     downtime_s: float
     steps: tuple[TimedStep, ...]
@@ -119,6 +121,7 @@ class VmRecord(Model):
             vm=self.vm,
             uuid=self.uuid,
             method=self.method,
+            cloned=self.cloned,
             was=self.was,
             steps=self.steps,
             downtime_s=self.downtime_s,

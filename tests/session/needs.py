@@ -21,6 +21,7 @@ PACKAGES = {
     "fdisk": "fdisk",
     "ionice": "util-linux",
     "libvirtd": "libvirt-daemon libvirt-daemon-driver-qemu",
+    "mkfs.btrfs": "btrfs-progs",
     "mkfs.ext2": "e2fsprogs",
     "mkfs.ext3": "e2fsprogs",
     "mkfs.ext4": "e2fsprogs",

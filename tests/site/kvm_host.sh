@@ -29,6 +29,10 @@ mount --bind "$folder/log" /var/log/libvirt
 mount --bind "$folder/cache" /var/cache/libvirt
 mount -t tmpfs run /run # what a machine forgets when it goes down
 mkdir -p /run/libvirt /run/sshd
+if [ -e "$folder/disks.img" ]; then
+    # Until its last kernel has let go of it; another mount of the same file system is refused.
+    until mount -o loop "$folder/disks.img" "$folder/disks"; do sleep 0.1; done
+fi
 
 # As a service manager does: it's started again once it's gone, not while it still holds its lock and sockets.
 while :; do

@@ -18,7 +18,8 @@ need /usr/bin/qemu-img qemu-utils
 need /usr/bin/swtpm swtpm                     # a guest may have a TPM
 need /usr/bin/swtpm_setup swtpm-tools
 need /usr/sbin/mkfs.ext4 e2fsprogs
-need /usr/sbin/mkfs.xfs xfsprogs              # what guests may have on their disks
+need /usr/sbin/mkfs.xfs xfsprogs              # what guests and hosts may have on their disks
+need /usr/sbin/mkfs.btrfs btrfs-progs
 need /usr/sbin/sfdisk fdisk
 need /usr/bin/strace strace                   # records what is written, and when it is synced
 need /bin/busybox busybox-static

@@ -1,9 +1,9 @@
 """Begin a VM's backup: fix its disks' content at one instant, and have the VM running again at once.
 
-    cold     shut down, start paused, backup-begin, resume: down for as long as a restart takes
+    cold     shut down, clone, start; or start paused, backup-begin, resume: down for as long as a restart
     live     freeze the file systems for a moment, backup-begin: never down
     copy     shut down, copy, start: for libvirts without backup-begin; down for as long as the copy takes
-    offline  the VM is off, and stays off
+    offline  the VM is off, and stays off; its disks are cloned where they can be
 
 Whatever fails, the VM is first brought back to the state it was in; only then is the error raised.
 """
@@ -14,7 +14,7 @@ import time
 from contextlib import suppress
 from typing import Any
 
-from include.agent.backup import offline, preflight, watchdog
+from include.agent.backup import cloned_disks, offline, preflight, watchdog
 from include.agent.backup.freeze import GuestFreeze
 from include.agent.backup.health_check import HealthCheck
 from include.agent.backup.shutdown import shut_down
@@ -67,6 +67,7 @@ class BeginBackup:
         self._fingerprints: list[dict[str, Any]] = []  # of the disks of a VM that is off
         late = watchdog.awaits_late_shutdown(self._folder)  # shut down by an earlier run, it should run
         self._was = "running" if late or vm["state"] == "running" else vm["state"]
+        self._cloned = cloned_disks.are_possible(vm, self._was, request["method"])
         self._method = self._choose_method(request["method"])
 
     def run(self) -> dict[str, Any]:
@@ -85,7 +86,8 @@ class BeginBackup:
         try:
             self._warnings += preflight.vm(self._virsh, self._vm, self._was, self._method, self._request)
             self._warnings += preflight.saved_memory(self._vm, self._request["managed_save"])
-            preflight.space(self._folder, self._request["scratch"], self._vm, self._method)
+            scratch = self._request["scratch"]
+            preflight.space(self._folder, scratch, self._vm, self._method, cloned=self._cloned)
             return self._begin()
         except (NotPossibleError, StillRunningError, DisksChangedError):
             raise
@@ -101,7 +103,7 @@ class BeginBackup:
     def _choose_method(self, requested: str) -> str:
         if self._was == "off":
             return "offline"
-        if requested == "cold" and not self._virsh.supports_backup_begin():
+        if requested == "cold" and not self._cloned and not self._virsh.supports_backup_begin():
             lacks = "This host's libvirt can't back up a running VM (backup-begin)"
             self._warnings.append(f"{lacks}, so the VM was down while its disks were copied.")
             return "copy"
@@ -121,24 +123,30 @@ class BeginBackup:
         if self._method == "live":  # the other methods save it while the VM is off
             save_firmware(self._folder.files, self._vm)
         exported = exports.with_sizes(self._export(self._health_check))
-        ready = {"method": self._method, "exports": exported, "fingerprints": self._fingerprints}
+        ready = {"method": self._method, "cloned": self._cloned, "exports": exported}
         fsync_all(self._folder.files)
-        self._step("ready", work_folder=str(self._work_folder), **ready)
+        work_folder = str(self._work_folder)
+        self._step("ready", work_folder=work_folder, fingerprints=self._fingerprints, **ready)
         return self._answer(exported)
 
     def _export(self, check: HealthCheck | None) -> list[dict[str, Any]]:
+        if self._cloned:
+            return self._clone(check)
         if check is None:
             return self._offline()
         return {"cold": self._cold, "live": self._live, "copy": self._copy}[self._method](check)
 
     def _cold(self, check: HealthCheck) -> list[dict[str, Any]]:
-        self._rehearse()
+        self._step("rehearse")
+        exports.rehearse(self._virsh, self._vm, self._work_folder)
         self._stop()
         self._step("start-paused")
         self._virsh.run("start", f"--domain={self._uuid}", "--paused")
         self._step("backup-begin")
         try:
-            exported: list[dict[str, Any]] | LibvirtError = self._begin_job()
+            exported: list[dict[str, Any]] | LibvirtError = exports.begin_backup(
+                self._virsh, self._vm, self._work_folder
+            )
             if (state := self._virsh.state(self._uuid)) != "paused":
                 exported = LibvirtError(f"Something resumed it before its backup was begun (it is {state}).")
         except LibvirtError as error:
@@ -150,31 +158,12 @@ class BeginBackup:
             raise exported
         return exported
 
-    def _rehearse(self) -> None:
-        """Begin and end a backup of the running VM, to see that it works before the VM is stopped.
-
-        Raises:
-            NotPossibleError: it doesn't; the message says why.
-            LibvirtError: libvirt gives no answer.
-        """
-        self._step("rehearse")
-        try:
-            exports.with_sizes(self._begin_job())
-            exports.end(self._virsh, self._uuid, str(self._work_folder))
-        except (LibvirtError, BackupNotBegunError) as error:
-            self._virsh.uuids()  # raises if libvirt is merely away
-            raise NotPossibleError(
-                f"{self._name} can't be backed up with scratch files in {self._work_folder.parent}: {error} "
-                "It wasn't stopped. If a security module such as AppArmor keeps QEMU out of that folder, "
-                "allow it."
-            ) from error
-
     def _live(self, check: HealthCheck) -> list[dict[str, Any]]:
         thaw_s = min(BACK_S, self._request["watchdog_s"])
         with GuestFreeze(self._folder, self._virsh, self._step, thaw_s) as guest:
             self._instant = now()
             self._step("backup-begin")
-            exported = self._begin_job()
+            exported = exports.begin_backup(self._virsh, self._vm, self._work_folder)
             guest.check()
         self._warnings += guest.warnings
         self._check_health(check)
@@ -194,14 +183,35 @@ class BeginBackup:
         self._check_health(check)
         return exports.start_nbd_servers(copies, folder)
 
+    def _clone(self, check: HealthCheck | None) -> list[dict[str, Any]]:
+        cloned = cloned_disks.ClonedDisks(self._folder, self._vm["disks"])
+        cloned.make_folders(self._steps)
+        if check:
+            self._stop()
+        else:
+            self._hold_off()
+        self._step("clone")
+        if not cloned.make(self._virsh, self._uuid):
+            changed = BackupNotBegunError if check else DisksChangedError
+            raise changed(f"{self._name} was started, or a disk written to, while its disks were cloned.")
+        if check:
+            self._step("start")
+            self._virsh.run("start", f"--domain={self._uuid}")
+            self._check_health(check)
+        self._step("sync")
+        return cloned.export(self._work_folder)
+
     def _offline(self) -> list[dict[str, Any]]:
-        self._instant = now()
         self._fingerprints = offline.fingerprints(self._vm["disks"])
-        save_firmware(self._folder.files, self._vm)
         self._step("export")
+        self._hold_off()
+        return exports.start_nbd_servers(self._vm["disks"], self._work_folder, shared=True)
+
+    def _hold_off(self) -> None:
+        self._instant = now()
+        save_firmware(self._folder.files, self._vm)
         self._health = "It wasn't started."
         offline.require_off(self._virsh, self._uuid, self._name)
-        return exports.start_nbd_servers(self._vm["disks"], self._work_folder, shared=True)
 
     def _arm(self) -> None:
         self._step("watchdog")
@@ -232,10 +242,6 @@ class BeginBackup:
         self._stopped = "destroyed"
         self._warnings.append(f"It ignored the shutdown for {waited} and was switched off.")
         self._virsh.run("destroy", f"--domain={self._uuid}")
-
-    def _begin_job(self) -> list[dict[str, Any]]:
-        names = [disk["name"] for disk in self._vm["disks"]]
-        return exports.begin_backup(self._virsh, self._uuid, names, self._work_folder)
 
     def _check_health(self, check: HealthCheck) -> None:
         self._step("verify")
@@ -280,6 +286,7 @@ class BeginBackup:
             "vm": self._name,
             "uuid": self._uuid,
             "method": self._method,
+            "cloned": self._cloned,
             "was": self._was,
             "steps": self._steps.timed(),
             "downtime_s": self._steps.downtime_s(),

@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from include.agent.backup import freeze, watchdog
+from include.agent.backup import cloned_disks, freeze, watchdog
 from include.agent.disks import exports
 from include.agent.errors import BusyError, LibvirtError, NotBackError, NotThawedError
 from include.agent.state_folder import StateFolder, VmFolder, locked
@@ -65,6 +65,7 @@ def _clean_up(folder: VmFolder, virsh: Virsh, back_s: float | None) -> tuple[lis
         exports.end(virsh, folder.uuid, work_folder)
         if not folder.remove_work_folder(work_folder):
             repaired.append(f"{work_folder} couldn't be removed. Remove it by hand.")
+    repaired += cloned_disks.remove(folder)
     if not undefined and virsh.is_paused_on_io_error(folder.uuid):
         virsh.run("resume", f"--domain={folder.uuid}")
         repaired.append("It was paused because it couldn't write to a disk; it was resumed.")

@@ -112,8 +112,10 @@ def saved_memory(surveyed: dict[str, Any], managed_save: str) -> list[str]:
     return ["It was off with saved memory (virsh managedsave), which isn't in the image: crash-consistent."]
 
 
-def space(folder: VmFolder, scratch: str | None, surveyed: dict[str, Any], method: str) -> None:
-    """Check that there is enough space for what is written during the backup.
+def space(
+    folder: VmFolder, scratch: str | None, surveyed: dict[str, Any], method: str, *, cloned: bool
+) -> None:
+    """Check that there is enough space for what is written during the backup; beside clones, there is.
 
     Raises:
         NotPossibleError: there isn't, or the scratch folder can't be used.
@@ -130,7 +132,7 @@ def space(folder: VmFolder, scratch: str | None, surveyed: dict[str, Any], metho
         )
     folder.new_work_folder(scratch)
     size, allocated = (sum(disk[key] for disk in surveyed["disks"]) for key in ("bytes", "allocated"))
-    need = {"offline": 0, "copy": allocated}.get(method, needed_bytes(size))
+    need = 0 if cloned else {"offline": 0, "copy": allocated}.get(method, needed_bytes(size))
     if (usable := usable_bytes(path)) < need:
         raise NotPossibleError(
             f"Not enough space for {name}'s scratch files: {path} has {usable / 1e9:.2f} GB free, and "

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
-from include.agent.backup import freeze, offline, watchdog
+from include.agent.backup import cloned_disks, freeze, offline, watchdog
 from include.agent.backup.end import end_backup, end_exports
 from include.agent.backup.scratch import usable_bytes
 from include.agent.durable_files import write_json
@@ -102,14 +102,14 @@ class Watchdog:
             self._read_last = now
         if now - self._read_last > UNREAD_S:
             self._end_backup()
-        elif self._scratch_is_full():
+        elif "scratch-full" not in self._folder.journal.steps() and self._is_crowded():
             self._if_idle(self._abort_backup)
         elif now - self._guarded_last > GUARD_S:
             self._guarded_last = now
             self._guard_vm()
 
     def _guard_vm(self) -> None:
-        if self._folder.journal.entry("ready").get("method") == "offline":
+        if self._folder.journal.entry("ready").get("fingerprints"):
             self._guard_offline()
         elif self._virsh.is_paused_on_io_error(self._folder.uuid):
             self._if_idle(self._abort_backup)
@@ -121,21 +121,28 @@ class Watchdog:
             changed = error
             self._if_idle(lambda: offline.end_export(self._folder, changed))
 
-    def _scratch_is_full(self) -> bool:
+    def _is_crowded(self) -> bool:
+        """Return whether what the guest overwrites has nearly filled the host's file system."""
         ready = self._folder.journal.entry("ready")
-        if ready.get("method") not in ("cold", "live") or "scratch-full" in self._folder.journal.steps():
+        if ready.get("cloned"):
+            return cloned_disks.are_crowded(self._folder)
+        if ready.get("method") not in ("cold", "live"):
             return False
         with suppress(FileNotFoundError):
             return not usable_bytes(ready["work_folder"])
         return False
 
     def _abort_backup(self) -> None:
-        """Abort the backup job, which frees its scratch space; the guest's failed write then succeeds."""
+        """End the backup's job or clones, which frees their space; the guest's failed write then succeeds."""
         if "scratch-full" not in self._folder.journal.steps():
             with suppress(OSError):  # the journal may be on the same full disk
                 self._folder.journal.write("scratch-full")
-        with suppress(LibvirtError):
-            self._virsh.run("domjobabort", f"--domain={self._folder.uuid}")
+        if self._folder.clone_folders():  # another job may be somebody else's, such as a migration
+            end_exports(self._folder, self._virsh)
+            cloned_disks.remove(self._folder)
+        else:
+            with suppress(LibvirtError):
+                self._virsh.run("domjobabort", f"--domain={self._folder.uuid}")
         if self._virsh.is_paused_on_io_error(self._folder.uuid):
             self._virsh.run("resume", f"--domain={self._folder.uuid}")
 

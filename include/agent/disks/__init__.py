@@ -2,6 +2,7 @@
 
 image_info    a disk's size, its options and snapshots, and every file that it lies in
 qcow2_options what a QCOW2 image was made with, to make another like it
+clones        clones disks, where the host's file system can
 exports       exports a VM's disks over NBD: from the running QEMU, or by qemu-nbd
 fingerprint   whether anything wrote to a disk since
 nbd_client    reads an exported disk, and lists its holes

@@ -14,7 +14,7 @@ from typing import Any
 
 from include.agent.disks import disk_program
 from include.agent.disks.nbd_client import Export, NbdError
-from include.agent.errors import BackupNotBegunError, LibvirtError
+from include.agent.errors import BackupNotBegunError, LibvirtError, NotPossibleError
 from include.agent.qemu_account import account_of, default_account, give
 from include.agent.virsh import Virsh
 
@@ -24,13 +24,12 @@ READ_ONLY = ("--read-only",)
 _CONVERT = ("qemu-img", "convert", "--force-share", "-O", "raw")  # a start of the VM mustn't fail
 
 
-def begin_backup(virsh: Virsh, uuid: str, names: list[str], work_folder: Path) -> list[dict[str, Any]]:
+def begin_backup(virsh: Virsh, vm: dict[str, Any], work_folder: Path) -> list[dict[str, Any]]:
     """Begin libvirt's backup job: QEMU exports the disks as they are now, whatever the guest writes later.
 
     Args:
         virsh: the host's libvirt.
-        uuid: the VM, which runs or is paused.
-        names: the disks' names; other devices, such as CD-ROM drives, are left out.
+        vm: the VM, as :func:`survey.vm_of` returns it; it runs or is paused.
         work_folder: the folder for the socket and the scratch files.
 
     Returns:
@@ -40,6 +39,7 @@ def begin_backup(virsh: Virsh, uuid: str, names: list[str], work_folder: Path) -
         LibvirtError: libvirt refused.
         NotPossibleError: QEMU can't be admitted to the folder.
     """
+    uuid, names = vm["uuid"], [disk["name"] for disk in vm["disks"]]
     running = virsh.xml(uuid, inactive=False)
     account = account_of(running) or default_account(virsh.run("capabilities"))
     give(work_folder, account)  # QEMU makes its socket there
@@ -55,6 +55,24 @@ def begin_backup(virsh: Virsh, uuid: str, names: list[str], work_folder: Path) -
         backup_xml.flush()
         virsh.run("backup-begin", f"--domain={uuid}", f"--backupxml={backup_xml.name}")
     return [{"disk": name, "socket": socket, "export": name} for name in names]
+
+
+def rehearse(virsh: Virsh, vm: dict[str, Any], work_folder: Path) -> None:
+    """Begin and end a backup of a running VM, to see that it works before the VM is stopped.
+
+    Raises:
+        NotPossibleError: it doesn't; the message says why.
+        LibvirtError: libvirt gives no answer.
+    """
+    try:
+        with_sizes(begin_backup(virsh, vm, work_folder))
+        end(virsh, vm["uuid"], str(work_folder))
+    except (LibvirtError, BackupNotBegunError) as error:
+        virsh.uuids()  # raises if libvirt is merely away
+        raise NotPossibleError(
+            f"{vm['name']} can't be backed up with scratch files in {work_folder.parent}: {error} It wasn't "
+            "stopped. If a security module such as AppArmor keeps QEMU out of that folder, allow it."
+        ) from error
 
 
 def start_nbd_servers(

@@ -7,6 +7,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import IO, Any
 
 from include.remote import zipapps
@@ -133,12 +134,18 @@ class Agent:
         return [json.loads(line)["step"] for line in path.read_text(encoding="utf-8").splitlines()]
 
     def left_behind(self) -> list[str]:
-        """Return what is left of backups: work folders, watchdogs, journals, files, processes."""
+        """Return what is left of backups: work folders, clones, watchdogs, journals, files, processes."""
         folder = self.host.agents_folder
         found = [*folder.glob("x-*"), *folder.glob("vms/*/watchdog.json")]
         found += [*folder.glob("vms/*/journal.jsonl"), *folder.glob("vms/*/files")]
+        found += host_clones(self.host)
         processes = self.host.run("pgrep", "--list-full", "--full", "qemu-nbd|agent-", check=False)
         return [str(path) for path in found] + processes.splitlines()
+
+
+def host_clones(host: KvmHost) -> list[Path]:
+    """Return the folders for clones beside a host's disks."""
+    return list(host.seen(host.disks).glob(".inpe-backup-*"))
 
 
 def host_fault(host: KvmHost, running: tuple[str, ...] = ("maq1",)) -> str:

@@ -12,20 +12,24 @@ from _pytest.mark import ParameterSet
 from tests.include.agent import agent_on_host
 from tests.include.agent.agent_on_host import Agent, Answer, freeze_status, wait_until, writes
 from tests.include.agent.backup.test_begin import COLD, definition
+from tests.session.needs import program
 from tests.site.kvm_host import KvmHost
 
 ARMED = COLD[: COLD.index("work_folder") + 1]
 LIVE = [*ARMED, "fsfreeze", "backup-begin", "thaw", "thawed", "verify", "back", "ready"]
 COPY = [*ARMED, "shutdown", "off", "copy", "start", "verify", "back", "ready"]
+CLONE = ["clone_folders", "clone", "start", "sync"]
+"""The steps that a cold backup has only where the disks are cloned."""
 OFFLINE = ["begin", "watchdog", "work_folder", "export", "ready"]
 UNTOUCHED = ("begin", "watchdog", "autostart")
 """A reboot here leaves the watchdog without its process, until the next call."""
-CRITICAL = ("shutdown", "off", "start-paused", "resume", "thaw", "copy", "export")
+CRITICAL = ("clone", "shutdown", "off", "start-paused", "resume", "thaw", "copy", "export")
 """The VM is down or frozen, or its disks are read."""
 FAULTS = ("agent", "ssh", "libvirtd", "reboot")
 WATCHDOG_S = 20
-METHODS = {"cold": COLD, "live": LIVE, "copy": COPY, "offline": OFFLINE}
-VMS = {"cold": "maq1", "live": "maq3", "copy": "maq1", "offline": "maq2"}
+METHODS = {"clone": CLONE, "cold": COLD, "live": LIVE, "copy": COPY, "offline": OFFLINE}
+REQUESTED = {"clone": "cold"}
+VMS = {"cold": "maq1", "clone": "maq4", "live": "maq3", "copy": "maq1", "offline": "maq2"}
 
 
 def matrix() -> Iterator[ParameterSet]:
@@ -38,23 +42,33 @@ def matrix() -> Iterator[ParameterSet]:
         for step in steps:
             chosen = next(turns) if step in left else None
             left.discard(step)
-            for fault in FAULTS:
+            for fault in faults_at(method, step):
                 marks = () if fault == chosen else (pytest.mark.slow,)
                 yield pytest.param(method, step, fault, marks=marks)
 
 
+def faults_at(method: str, step: str) -> tuple[str, ...]:
+    """Return the faults of a step; of those of clones, what they add to other cold backups."""
+    if method != "clone":
+        return FAULTS
+    return ("agent", "reboot") if step in CRITICAL else ("agent",)
+
+
 def host_fault(host: KvmHost) -> str:
     """Return what is wrong with the host."""
-    return agent_on_host.host_fault(host, ("maq1", "maq3"))
+    return agent_on_host.host_fault(host, ("maq1", "maq3", "maq4"))
 
 
 def set_up(host: KvmHost) -> None:
-    """One host with a VM that runs, one that is off, and one that runs and has a guest agent."""
+    """One host with a VM that runs, one that is off, one that has a guest agent, and one for clones."""
+    program("mkfs.xfs")
+    host.mount_disks("xfs")
     host.define_small("maq1", {"vda": "raw", "vdb": "qcow2"})
     host.define_small("maq2", {"vda": "qcow2"})
     host.define("maq3", {"vda": "raw"}, agent=True)
-    host.boot("maq1")
-    host.boot("maq3")
+    host.define_small("maq4", {"vda": "raw", "vdb": "raw"})
+    for vm in ("maq1", "maq3", "maq4"):
+        host.boot(vm)
 
 
 @pytest.fixture
@@ -89,13 +103,14 @@ def test_a_vm_comes_back_after_a_fault(
     if fault == "agent" and step not in (*UNTOUCHED, "ready"):  # the watchdog cleans up by itself
         wait_until(lambda: not agent.left_behind(), "nothing left", WATCHDOG_S + 10)
     if fault == "ssh":  # the answer was lost; the next call gets it
-        assert agent.begin_backup(vm, method=method, watchdog_s=WATCHDOG_S).status == 0
+        assert agent.begin_backup(vm, method=REQUESTED.get(method, method), watchdog_s=WATCHDOG_S).status == 0
     wait_until(lambda: method == "offline" or "guest: ready" in host.console(vm), f"{vm}, ready")
     if method == "live":
         wait_until(lambda: freeze_status(host, vm) == "thawed", "the guest, thawed", WATCHDOG_S)
         wait_until(writes(host, vm), "the guest writes")
-    again = agent.begin_backup(vm, method=method, run="next week")
+    again = agent.begin_backup(vm, method=REQUESTED.get(method, method), run="next week")
     assert (again.status, again.output["warnings"]) == (0, []), again
+    assert again.output["cloned"] is (method == "clone")
     ended = agent.end_backup(vm)
     assert ended.status == 0, ended
     assert (host.state(vm), definition(host, vm)) == (was, before)
@@ -103,9 +118,10 @@ def test_a_vm_comes_back_after_a_fault(
 
 
 def _struck(host: KvmHost, agent: Agent, vm: str, method: str, fault: str) -> Answer | None:
+    request = {"method": REQUESTED.get(method, method), "watchdog_s": WATCHDOG_S}
     if fault != "reboot":
-        return agent.begin_backup(vm, method=method, watchdog_s=WATCHDOG_S)
-    process = agent.start_begin_backup(vm, method=method, watchdog_s=WATCHDOG_S)
+        return agent.begin_backup(vm, **request)
+    process = agent.start_begin_backup(vm, **request)
     wait_until(host.fault_happened, "the step")
     host.reboot()
     process.wait()

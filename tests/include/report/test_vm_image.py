@@ -23,6 +23,14 @@ def vault(tmp_path: Path) -> Vault:
         ({"method": "live"}, "Imaged while running. It runs."),
         ({"method": "copy"}, "Stopped for 4.2 s while its disks were copied. It runs."),
         ({"method": "offline", "was": "off"}, "Imaged while off. It runs."),
+        (
+            {"method": "cold", "cloned": True},
+            "Stopped for 4.2 s while its disks were cloned, imaged from the clones. It runs.",
+        ),
+        (
+            {"method": "offline", "was": "off", "cloned": True},
+            "Imaged from clones of its disks, made while off. It runs.",
+        ),
     ],
 )
 def test_the_reason_says_how_a_vm_was_imaged(vault: Vault, fields: dict[str, object], reason: str) -> None:

@@ -32,7 +32,7 @@ def test_qemus_account_cant_lead_the_agent_to_another_file(short: Path) -> None:
     other.write_text("root's", encoding="utf-8")
     for name in ("backup.xml", "vda.scratch", "nbd.sock"):
         (work / name).symlink_to(other)
-    exports.begin_backup(libvirt, "a UUID", ["vda"], work)
+    exports.begin_backup(libvirt, {"uuid": "a UUID", "disks": [{"name": "vda"}]}, work)
     assert f'file="{work}/vda.scratch"' in libvirt.backup
     assert other.read_text(encoding="utf-8") == "root's"
 

@@ -1,0 +1,98 @@
+"""The snapshot that the host's file system makes: clones of all disks of a VM that is off for that moment.
+
+The clones lie in folders beside the disks, which the journal names before they are made.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from include.agent.backup import offline
+from include.agent.backup.scratch import usable_bytes
+from include.agent.backup.steps import Steps
+from include.agent.disks import clones, exports
+from include.agent.errors import BackupNotBegunError
+from include.agent.state_folder import VmFolder
+from include.agent.virsh import Virsh
+
+
+class ClonedDisks:
+    """The clones of one VM's disks.
+
+    Args:
+        folder: the VM's folder.
+        disks: its disks, as :func:`survey.vm_of` returns them; all of them can be cloned.
+    """
+
+    def __init__(self, folder: VmFolder, disks: list[dict[str, Any]]) -> None:
+        self._folder = folder
+        self._disks = disks
+        self._folders = {beside: folder.new_clone_folder(beside) for beside in map(clones.folder_of, disks)}
+        self._clones: list[dict[str, str]] = []
+
+    def make_folders(self, steps: Steps) -> None:
+        """Make the folders for the clones."""
+        folders = list(self._folders.values())
+        steps.begin("clone_folders", clone_folders=[str(folder) for folder in folders])
+        for folder in folders:
+            folder.mkdir(mode=0o700)
+
+    def make(self, virsh: Virsh, uuid: str) -> bool:
+        """Clone the disks of a VM that is off; return whether it stayed off, and they unchanged, meanwhile.
+
+        If not, or if that fails, the clones are removed at once: the VM's next writes would need more space.
+
+        Raises:
+            BackupNotBegunError: one can't be cloned, or its file system is nearly full.
+        """
+        usable = False
+        try:
+            usable = self._make(virsh, uuid)
+        finally:
+            if not usable:
+                remove(self._folder)
+        return usable
+
+    def _make(self, virsh: Virsh, uuid: str) -> bool:
+        before = offline.fingerprints(self._disks)
+        self._clones = [clones.clone(disk, self._folders[clones.folder_of(disk)]) for disk in self._disks]
+        if are_crowded(self._folder):
+            raise BackupNotBegunError("The file system of its disks is nearly full. Free some space there.")
+        return not virsh.is_active(uuid) and offline.fingerprints(self._disks) == before
+
+    def export(self, work_folder: Path) -> list[dict[str, Any]]:
+        """Flush the clones to the disk, then export them.
+
+        Raises:
+            BackupNotBegunError: one can't be opened.
+        """
+        clones.sync(list(self._folders.values()))
+        return exports.start_nbd_servers(self._clones, work_folder)
+
+
+def are_possible(vm: dict[str, Any], was: str, method: str) -> bool:
+    """Return whether all disks of a VM can be cloned while it is off: it is already, or the method stops it.
+
+    Args:
+        vm: the VM, as :func:`survey.vm_of` returns it.
+        was: its state: ``running``, ``off``, or something else.
+        method: the one that was requested.
+    """
+    stops = was == "off" or (was == "running" and method == "cold")
+    return stops and not (vm["problems"] or vm["unclonable"] or clones.failed_trial(vm["disks"]))
+
+
+def are_crowded(folder: VmFolder) -> bool:
+    """Return whether a file system with clones of a VM is nearly full, which would pause its guests."""
+    return any(not usable_bytes(path) for path in folder.clone_folders() if os.path.isdir(path))  # noqa: PTH112
+
+
+def remove(folder: VmFolder) -> list[str]:
+    """Remove the clones of a VM; return a sentence for each folder that is still there."""
+    return [
+        f"{path} couldn't be removed. Remove it by hand."
+        for path in folder.clone_folders()
+        if not folder.remove_clone_folder(path)
+    ]

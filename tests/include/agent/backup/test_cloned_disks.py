@@ -1,0 +1,187 @@
+"""The snapshot that the host's file system makes, with real guests whose disks lie on an XFS."""
+
+import json
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext, suppress
+from pathlib import Path
+
+import pytest
+
+from include.vault.vault import Vault
+from include.vms.archive import VmArchive
+from tests.include.agent import agent_on_host
+from tests.include.agent.agent_on_host import Agent, host_clones, wait_until
+from tests.include.agent.backup.test_begin import COLD, definition, exported
+from tests.include.vms.folder_host import take
+from tests.include.vms.sample_vms import verified
+from tests.include.vms.test_chain import backup
+from tests.session.needs import program
+from tests.site import boot_sector
+from tests.site.kvm_host import KvmHost
+
+CLONED = [
+    *("begin", "watchdog", "autostart", "work_folder", "clone_folders", "shutdown", "off"),
+    *("clone", "start", "verify", "back", "sync", "ready"),
+]
+
+
+def set_up(host: KvmHost) -> None:
+    """One host with a running VM, one with a disk that can't be cloned, and one that is off."""
+    program("mkfs.xfs")
+    host.mount_disks("xfs")
+    host.define_small("maq1", {"vda": "raw", "vdb": "raw"})
+    host.define_small("maq2", {"vda": "raw", "vdb": "qcow2"})
+    host.define_small("maq3", {"vda": "raw"})
+    host.boot("maq1")
+
+
+def host_fault(host: KvmHost) -> str:
+    """Return what is wrong with the host."""
+    return agent_on_host.host_fault(host)
+
+
+@pytest.fixture
+def agent(host: KvmHost) -> Iterator[Agent]:
+    """The agent on the host; after the test all backups are ended, and no clone is left."""
+    yield (calls := Agent(host))
+    for vm in filter(calls.journal, ("maq1", "maq2", "maq3")):
+        assert calls.end_backup(vm).status == 0
+    assert host_clones(host) == []
+    wait_until(lambda: "guest: ready" in host.console("maq1"), "maq1, ready")
+
+
+def fill(filler: Path) -> None:
+    """Take all the free space of a file system, to the last byte."""
+    with filler.open("wb") as file:
+        for step in (32 << 20, 1 << 20, 1 << 12):
+            with suppress(OSError):
+                while True:
+                    os.posix_fallocate(file.fileno(), file.seek(0, os.SEEK_END), step)
+
+
+@contextmanager
+def written(disk: Path) -> Iterator[None]:
+    """Write to a disk again and again during the block."""
+    ended = threading.Event()
+
+    def write() -> None:
+        with disk.open("r+b", buffering=0) as file:
+            while not ended.wait(0.001):
+                file.seek(0)
+                file.write(b"x")
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        writer.join()
+
+
+def test_a_running_vms_disks_are_cloned_while_it_is_off(host: KvmHost, agent: Agent, tmp_path: Path) -> None:
+    """What is exported is the disk at that moment, whatever the guest writes later. No job holds the VM."""
+    before = definition(host, "maq1")
+    host.plan_fault("start", "stall")
+    process = agent.start_begin_backup("maq1")
+    wait_until(host.fault_happened, "the VM, off")
+    at_stop = host.seen(host.disk("maq1", "vda")).read_bytes()
+    host.go_on()
+    assert process.wait(60) == 0
+    begun = agent.begin_backup("maq1")
+    assert (begun.steps, begun.output["cloned"], begun.output["method"]) == (CLONED, True, "cold")
+    [folder] = host_clones(host)
+    assert folder.stat().st_mode & 0o777 == 0o700
+    assert {file.stat().st_mode & 0o777 for file in folder.iterdir()} == {0o400}
+    host.boots("maq1")
+    assert exported(host, "vda", tmp_path / "vda") == at_stop
+    assert host.seen(host.disk("maq1", "vda")).read_bytes() != at_stop
+    assert agent.end_backup("maq1").output["repaired"] == []
+    assert (definition(host, "maq1"), host_clones(host)) == (before, [])
+
+
+@pytest.mark.slow
+def test_if_one_disk_cant_be_cloned_none_is(host: KvmHost, agent: Agent) -> None:
+    """Here one is QCOW2: QEMU holds all of them, which are of one instant."""
+    host.boot("maq2")
+    begun = agent.begin_backup("maq2")
+    host.virsh("destroy", "--domain=maq2")
+    assert (begun.steps, begun.output["cloned"]) == (COLD, False)
+    assert host_clones(host) == []
+
+
+@pytest.mark.slow
+def test_a_vm_that_is_off_may_be_started_while_its_clones_are_read(
+    host: KvmHost, agent: Agent, tmp_path: Path
+) -> None:
+    """That doesn't cost the image."""
+    at_stop = host.seen(host.disk("maq3", "vda")).read_bytes()
+    begun = agent.begin_backup("maq3")
+    assert (begun.output["method"], begun.output["cloned"], begun.output["was"]) == ("offline", True, "off")
+    host.boot("maq3")
+    assert "disks" in agent.send("maq3")
+    assert exported(host, "vda", tmp_path / "vda") == at_stop
+    assert agent.end_backup("maq3").output["state"] == "running"
+    host.virsh("destroy", "--domain=maq3")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("what", ["started", "written to"])
+def test_what_changed_while_it_was_cloned_isnt_used(host: KvmHost, agent: Agent, what: str) -> None:
+    """The VM runs, the clones are dropped, and the message says why."""
+    host.plan_fault("clone", "stall")
+    process = agent.start_begin_backup("maq1")
+    wait_until(host.fault_happened, "the VM, off")
+    with written(host.seen(host.disk("maq1", "vdb"))) if what == "written to" else nullcontext():
+        if what == "started":
+            host.boot("maq1")
+        host.go_on()
+        output, _ = process.communicate()
+    refused = json.loads(output)
+    assert (process.returncode, refused["error"]) == (6, "BackupNotBegunError")
+    assert "maq1 was started, or a disk written to, while its disks were cloned" in refused["message"]
+    assert host.state("maq1") == "running"
+    wait_until(lambda: not agent.left_behind(), "nothing left")
+    assert host_clones(host) == []
+
+
+@pytest.mark.slow
+def test_a_full_file_system_costs_the_image_and_not_the_vm(host: KvmHost, agent: Agent) -> None:
+    """Here it fills up between the trial and the clone; and then while the clones are read."""
+    filler = host.seen(host.disks) / "filler"
+    host.plan_fault("off", "stall")
+    process = agent.start_begin_backup("maq1")
+    wait_until(host.fault_happened, "the VM, off")
+    fill(filler)
+    host.go_on()
+    output, _ = process.communicate()
+    assert (process.returncode, host.state("maq1")) == (6, "running"), output
+    assert "The file system of its disks is nearly full" in json.loads(output)["message"]
+    wait_until(lambda: not agent.left_behind(), "nothing left")
+    filler.unlink()
+    assert agent.begin_backup("maq1", run="next week").status == 0
+    fill(filler)
+    wait_until(lambda: host_clones(host) == [], "no clones")
+    filler.unlink()
+    assert "scratch space was full" in agent.send("maq1", "next week")["message"]
+    assert host.state("maq1") == "running"
+
+
+@pytest.mark.slow
+def test_clones_become_a_generation_like_any_other_snapshot(
+    host: KvmHost, agent: Agent, tmp_path: Path
+) -> None:
+    """Its record says how the snapshot was made; a week later only changes are sent."""
+    vault = Vault.create(tmp_path / "vault")
+    for run in ("first", "second"):
+        wait_until(lambda: "guest: ready" in host.console("maq1"), "maq1, ready")
+        take(backup(host, vault, run))
+        assert agent.left_behind() == []
+    first, second = VmArchive(vault).of("maq1")
+    assert verified(first)
+    assert verified(second)
+    assert (first.record.cloned, first.record.method, second.record.base) == (True, "cold", first.name)
+    booted = [boot_sector.boots(generation.image("vda").read_bytes()) for generation in (first, second)]
+    assert booted[0] + 1 == booted[1]
