@@ -5,6 +5,7 @@ no vault, and no way to read events. A form takes what isn't suggested, too.
 """
 
 import json
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from airflow.sdk import Variable
 from include.errors import ConfigError
 from include.names import shown
 from include.vms.generation_name import generation_name
+from inpe_backup.only_logged import only_logged
 
 if TYPE_CHECKING:
     from include.status.parts import VmPart
@@ -23,21 +25,29 @@ NO_VALUE = "{}   "
 _ABOUT = "The images in the vault, which the Trigger forms suggest; written by each run that reads them."
 _MOST = 300
 
+log = logging.getLogger(__name__)
+
 Images = Mapping[str, Sequence[str]]
 """The names of each VM's generations."""
 
 
 def publish(vms: "Iterable[VmPart]") -> None:
-    """Let the forms suggest these VMs and their images; call it in a task."""
+    """Let the forms suggest these VMs and their images; call it in a task. An error is only logged."""
     images = {vm.name: [generation_name(image.instant) for image in vm.generations] for vm in vms}
-    Variable.set(VARIABLE, json.dumps(images, separators=(",", ":")).ljust(len(NO_VALUE)), description=_ABOUT)
+    value = json.dumps(images, separators=(",", ":")).ljust(len(NO_VALUE))
+    with only_logged(log, "The forms go on suggesting what they did."):
+        Variable.set(VARIABLE, value, description=_ABOUT)
 
 
 def published() -> Images:
-    """Return what was published last; nothing before that, or where somebody wrote something else there."""
+    """Return what was published last; nothing before that, or where it can't be read.
+
+    Every task loads its DAG file, and none may fail because of what a form suggests.
+    """
     try:
         found = json.loads(Variable.get(VARIABLE, default=NO_VALUE))
-    except ValueError:
+    except Exception as error:  # noqa: BLE001 - of Airflow's API, or by whoever wrote something else there
+        log.warning("The forms suggest nothing: %s", error)
         return {}
     pairs = found.items() if isinstance(found, dict) else ()
     return {vm: list(filter(_is_text, those)) for vm, those in pairs if isinstance(those, list)}

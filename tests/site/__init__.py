@@ -13,6 +13,7 @@
     renewed.py        parts that tests share, renewed when a test broke one
     ports.py          ports that no two institutes on a machine share
     processes.py      starts servers, and ends them with all their children
+    postgres.py       a PostgreSQL, in a folder of its own
     switched.py       the base of all servers: a context manager
 
 ``Institute`` below has cluster, KVM host, mail server, days and site file in one folder:
