@@ -108,7 +108,7 @@ ELSEWHERE = {
             "operators/days/choose_days "
             "operators/days/copy_day operators/days/day_operator operators/days/plan_days "
             "operators/days/survey_source operators/days/verify_day "
-            "operators/report/check_result run_note xcom"
+            "run_note xcom"
         ),
     ),
     "tests/dags/test_vm_weekly.py": (
