@@ -18,11 +18,11 @@ would boot, and boots none.
 
 The mail says what was seen, with the screenshot; both are also beside the image (`.verifications`, `.png`).
 
-* **no sign of**: a check wasn't met in time. Look at the screenshot: the VM may wait for input, or need more
-  time (`boot_test.timeout_s`) or memory (`boot_test.memory_max`). If in doubt, restore it beside the
-  original.
+* **no sign of**: a check wasn't met in time; *a running system* is looked for where the site file names
+  no check. Look at the screenshot: the VM may wait for input, or need more time (`boot_test.timeout_s`) or
+  memory (`boot_test.memory_max`). If in doubt, restore it beside the original.
 * **was booted without**: a device, such as its TPM, is left out; a disk that is sealed to it doesn't open.
-* **not checked**: the VM couldn't be booted, and the message says why; or the site file names no checks.
+* **not checked**: the VM couldn't be booted, and the message says why.
 * **can't be read from this host**: its sshd must allow `AllowStreamLocalForwarding`, QEMU the socket.
 * **damaged**: the image no longer matches its checksums. Trigger `vm_weekly`.
 * `Check result` alone: it only repeats the report; the cause is there.

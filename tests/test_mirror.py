@@ -104,15 +104,15 @@ ELSEWHERE = {
             "assets connections operators/free_space_operator "
             "operators/days/choose_days "
             "operators/days/copy_day operators/days/day_operator operators/days/plan_days "
-            "operators/days/publish_day operators/days/survey_source operators/days/verify_day "
-            "operators/report/check_result run_note xcom"
+            "operators/days/survey_source operators/days/verify_day "
+            "run_note xcom"
         ),
     ),
     "tests/dags/test_vm_weekly.py": (
         "the weekly DAG, run by a real scheduler",
         (
             "operators/vms/agent_command "
-            "operators/vms/end_backup operators/vms/publish_image "
+            "operators/vms/end_backup "
             "operators/vms/transfer_image operators/vms/verify_image operators/vms/vm_operator"
         ),
     ),

@@ -77,6 +77,13 @@ class Virsh:
         """Return whether QEMU paused a domain because it couldn't write to a disk."""
         return self.run("domstate", f"--domain={uuid}", "--reason") == "paused (I/O error)"
 
+    def written_bytes(self, uuid: str) -> int:
+        """Return how much a running domain wrote to its disks since it was started."""
+        output = self.run("domstats", f"--domain={uuid}", "--block", "--raw")
+        return sum(
+            int(count) for count in re.findall(r"^ *block\.\d+\.wr\.bytes=(\d+)$", output, re.MULTILINE)
+        )
+
     def xml(self, uuid: str, *, inactive: bool = True) -> str:
         """Return a domain's definition, secrets included: the persistent one, or the running one."""
         flags = ["--inactive"] if inactive else []

@@ -110,14 +110,9 @@ class BootTest:
         return report.picture, self._entry(result, how, report.seconds)
 
     def _boot(self) -> BootReport:
-        if not self.settings.checks.configured:
-            raise ConfigError(
-                "The site file has no checks for this VM. Set boot_test.checks: serial, guest_agent or "
-                "screen_s. Nothing was booted."
-            )
         host, record = self.host(self.generation.record.host), self.generation.record
         files = [name for name in (_NVRAM,) if name in record.files]
-        checks = {**self.settings.checks.model_dump(), "timeout_s": self.settings.timeout_s}
+        checks = {**self.settings.checks.requested(), "timeout_s": self.settings.timeout_s}
         request = {
             "definition": self._read(_DEFINITION).decode("utf-8", "replace"),
             "files": {name: base64.b64encode(self._read(name)).decode() for name in files},

@@ -1,6 +1,6 @@
 """The site file's section ``boot_test``: how VMs are booted from their images, and how that is checked."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BeforeValidator, ByteSize, Field
 
@@ -8,7 +8,10 @@ from include.config.section import MonthlyCron, Section
 
 
 class BootChecks(Section):
-    """The checks of a VM that booted; all configured ones must pass."""
+    """The checks of a VM that booted: all that are set; if none is, a weak one, that its system shows itself.
+
+    It does if its guest agent answers, or it writes to its disks; see ``include/agent/boot_test/checks.py``.
+    """
 
     serial: str | None = Field(
         default=None, min_length=1, description="A text that its serial console shows, such as 'login:'."
@@ -20,10 +23,10 @@ class BootChecks(Section):
         description="Seconds during which its screen shows a picture and doesn't change; a weak check.",
     )
 
-    @property
-    def configured(self) -> bool:
-        """Whether any check is configured."""
-        return bool(self.serial or self.guest_agent or self.screen_s)
+    def requested(self) -> dict[str, Any]:
+        """Return the checks as the agent on the host knows them: those that are configured, or ``system``."""
+        configured = self.serial or self.guest_agent or self.screen_s
+        return {**self.model_dump(), "system": not configured}
 
 
 class BootTestSettings(Section):
@@ -39,7 +42,7 @@ class BootTestSettings(Section):
         description="The most that a VM may write in a boot test, to its host's scratch folder.",
     )
     checks: BootChecks = Field(
-        default=BootChecks(), description="What must pass; without any check the result is 'not checked'."
+        default=BootChecks(), description="What must pass; without any check, some sign of its system."
     )
 
 

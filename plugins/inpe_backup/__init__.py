@@ -14,6 +14,8 @@
     dag_defaults.py     what the DAGs share, and the tasks after a report
     run_note.py         the note on each run; row_labels.py: the names of a mapped task's rows
     report_again.py     clears a report that is outdated because tasks before it were cleared
+    only_logged.py      errors of what only informs somebody, which fail no task; savepoint.py: errors of
+                        listeners; task_lock.py: tasks that publish end one at a time
     ui/                 the status page
 
 Import it as ``inpe_backup``, never through ``plugins``: a second copy of a class is another class.

@@ -5,15 +5,10 @@ may be what is gone. Tasks that alarm run on the machine of the vault, where a k
 apart. If the variable can't be read or written, the mail goes out all the same: better twice than never.
 """
 
-import fcntl
 import json
-import os
-import tempfile
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from airflow.sdk import Context, Variable
@@ -38,11 +33,13 @@ from include.report.alarm import (
     with_mailed,
 )
 from include.vault.vault import Vault
+from inpe_backup import task_lock
 from inpe_backup.choices import NO_VALUE
 from inpe_backup.mail_hook import TwoFormsHook
+from inpe_backup.only_logged import only_logged
 
 VARIABLE = "inpe_backup_alarms"
-_LOCK_S = 300.0
+_LOCK_S = 300.0  # in which any other task has mailed
 _DESCRIPTION = "Alarms that were mailed and aren't over, by key. Delete it, and what goes on is mailed again."
 
 
@@ -74,7 +71,7 @@ def mail_alarms(context: Context, log: Any, alarms: Sequence[Alarm], *, anew: bo
     """
     if not alarms:
         return
-    with _logged(log, "The alarm couldn't be mailed. The run's report will repeat it."), _alone():
+    with only_logged(log, "The alarm couldn't be mailed. The run's report will repeat it."), _alone():
         remembered = _remembered(log)
         if new := new_ones(alarms, {} if anew else remembered or {}):
             _send(new[0].key, *alarm_mail(new, prefix=_prefix(), log_url=context["ti"].log_url))
@@ -90,7 +87,7 @@ def mail_ends(log: Any, is_over: Callable[[str], bool]) -> None:  # noqa: ANN401
         log: the task's log.
         is_over: whether the alarm with a key is over.
     """
-    with _logged(log, "The end of an alarm couldn't be mailed."):
+    with only_logged(log, "The end of an alarm couldn't be mailed."):
         if not any(map(is_over, MEMORY.read())):
             return  # as nearly always, without waiting for a task that is mailing
         with _alone():
@@ -116,7 +113,7 @@ def settle(context: Context, log: Any, vault: Vault, *, look_for_damage: bool) -
         vault: the vault.
         look_for_damage: whether to look for damage that wasn't mailed, too, such as a restore finds.
     """
-    with _logged(log, "Whether alarms are over wasn't checked."):
+    with only_logged(log, "Whether alarms are over wasn't checked."):
         keys, damage = _remembered(log) or {}, dict[str, str]()
         if look_for_damage or any(key.startswith(DAMAGE) for key in keys):
             from include.scrub.backups import still_damaged  # noqa: PLC0415 - takes 50 ms, and few tasks need it
@@ -171,37 +168,9 @@ def _remembered(log: Any) -> dict[str, Mailed] | None:  # noqa: ANN401 - as abov
         return None
 
 
-@contextmanager
-def _logged(log: Any, message: str) -> Iterator[None]:  # noqa: ANN401 - as above
-    try:
-        yield
-    except Exception:  # the task's own result mustn't be lost, whatever the mail server does
-        log.exception(message)
-
-
-@contextmanager
-def _alone() -> Iterator[None]:
-    """Keep other tasks of this machine out during the block; the lock ends with the process.
-
-    Without the lock, which another user of the machine may own, an alarm may be mailed twice.
-    """
-    with ExitStack() as opened:
-        with suppress(OSError):
-            path = Path(tempfile.gettempdir()) / f"inpe-backup-alarms-{os.geteuid()}.lock"
-            lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-            opened.callback(os.close, lock)
-            _wait_for(lock)
-        yield
-
-
-def _wait_for(lock: int) -> None:
-    """Take a lock, or give up after a time in which any other task has mailed."""
-    give_up = time.monotonic() + _LOCK_S
-    while time.monotonic() < give_up:
-        with suppress(BlockingIOError):
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return
-        time.sleep(0.05)
+def _alone() -> AbstractContextManager[None]:
+    """Keep other tasks of this machine out; without the lock, an alarm may be mailed twice."""
+    return task_lock.locked("alarms", _LOCK_S)
 
 
 def _prefix() -> str:

@@ -14,8 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.listeners import hookimpl
 
+from inpe_backup.savepoint import savepoint
+
 if TYPE_CHECKING:
     from airflow.models.dagrun import DagRun
+    from sqlalchemy import Connection
     from sqlalchemy.orm import Session
 
 WATCHER = "supim_backfill_report"
@@ -42,7 +45,9 @@ def on_dag_run_running(dag_run: "DagRun") -> None:
         if (session := object_session(dag_run)) is None:
             return
         if dag_run.dag_id == WATCHER:
-            dag_run.conf = conf | {RUNS: _runs(conf.get(BACKFILL), session)}
+            with savepoint(session) as connection:
+                runs = _runs(conf.get(BACKFILL), connection)
+            dag_run.conf = conf | {RUNS: runs}
         elif _is_on(session):
             dag_run.conf = conf | {BACKFILL: dag_run.backfill_id}
     except Exception:
@@ -85,14 +90,14 @@ def watching_run(backfill: int) -> str:
     return f"backfill-{backfill}"
 
 
-def _runs(backfill: object, session: "Session") -> dict[str, str]:
+def _runs(backfill: object, connection: "Connection") -> dict[str, str]:
     from airflow.models.dagrun import DagRun  # noqa: PLC0415 - as above
     from sqlalchemy import select  # noqa: PLC0415
 
     if backfill is None:
         return {}
     of_backfill = select(DagRun.partition_key, DagRun.run_id).where(DagRun.backfill_id == backfill)
-    return {key: run_id for key, run_id in sorted(session.connection().execute(of_backfill)) if key}
+    return {key: run_id for key, run_id in sorted(connection.execute(of_backfill)) if key}
 
 
 def _is_on(session: "Session") -> bool:
@@ -100,4 +105,5 @@ def _is_on(session: "Session") -> bool:
     from sqlalchemy import select  # noqa: PLC0415
 
     its = select(DagModel.is_paused).where(DagModel.dag_id == WATCHER, DagModel.is_stale.is_(False))
-    return session.connection().scalar(its) is False
+    with savepoint(session) as connection:
+        return connection.scalar(its) is False

@@ -5,6 +5,7 @@ no vault, and no way to read events. A form takes what isn't suggested, too.
 """
 
 import json
+import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ from include.errors import ConfigError
 from include.names import shown
 from include.ordinal_day import OrdinalDay
 from include.vms.generation_name import generation_name
+from inpe_backup.only_logged import only_logged
 
 if TYPE_CHECKING:
     from include.status.parts import DaysPart, VmPart
@@ -25,18 +27,23 @@ NO_VALUE = "{}   "
 _ABOUT = "The {} in the vault, which the Trigger forms suggest; written by each run that reads them."
 _MOST = 300
 
+log = logging.getLogger(__name__)
+
 Images = Mapping[str, Sequence[str]]
 """The names of each VM's generations."""
 
 
 def publish(vms: "Iterable[VmPart]") -> None:
-    """Let the forms suggest these VMs and their images; call it in a task."""
+    """Let the forms suggest these VMs and their images; call it in a task. An error is only logged."""
     images = {vm.name: [generation_name(image.instant) for image in vm.generations] for vm in vms}
     _write(VARIABLE, images, "images")
 
 
 def publish_days(parts: "Iterable[DaysPart]") -> None:
-    """Let the forms suggest the days of some years, beside those of other years; call it in a task."""
+    """Let the forms suggest the days of some years, beside those of others; call it in a task.
+
+    An error is only logged.
+    """
     years = {f"{part.year:04d}": _ranges(status.day.number for status in part.days) for part in parts}
     if years:
         _write(DAYS, _read(DAYS) | years, "days")
@@ -55,19 +62,22 @@ def _ranges(numbers: Iterable[int]) -> list[list[int]]:
 
 def _write(name: str, value: object, what: str) -> None:
     text = json.dumps(value, separators=(",", ":")).ljust(len(NO_VALUE))
-    Variable.set(name, text, description=_ABOUT.format(what))
+    with only_logged(log, "The forms go on suggesting what they did."):
+        Variable.set(name, text, description=_ABOUT.format(what))
 
 
 def published() -> Images:
-    """Return what was published last; nothing before that, or where somebody wrote something else there."""
+    """Return what was published last; nothing before that, or where it can't be read."""
     pairs = _read(VARIABLE).items()
     return {vm: list(filter(_is_text, those)) for vm, those in pairs if isinstance(those, list)}
 
 
 def _read(name: str) -> dict[str, Any]:
+    """Return a Variable's object. Every task loads its DAG file, and none may fail for what a form suggests."""
     try:
         found = json.loads(Variable.get(name, default=NO_VALUE))
-    except ValueError:
+    except Exception as error:  # noqa: BLE001 - of Airflow's API, or by whoever wrote something else there
+        log.warning("The forms suggest nothing: %s", error)
         return {}
     return found if isinstance(found, dict) else {}
 

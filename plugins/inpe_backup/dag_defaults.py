@@ -57,7 +57,7 @@ def add_report_tasks(
 ) -> None:
     """Email a report, check the run's result, and refresh the status page, whatever failed before.
 
-    Each is a leaf, so that all three run, and the run fails when its work or its mail failed.
+    Each is a leaf, so that all three run. The run fails when its work or its mail failed, not for the page.
 
     Args:
         report: the task that builds the report.
@@ -70,12 +70,13 @@ def add_report_tasks(
     report >> CheckResultOperator(
         task_id="check_result", task_display_name="Check result", report=report.output
     )
-    report >> RefreshStatusOperator(
+    status = RefreshStatusOperator(
         task_id="refresh_status",
         task_display_name="Update status page",
         parts=refresh,
         look_for_damage=look_for_damage,
     )
+    report >> status.as_teardown()
     add_monitoring(report.dag, site_file.current())
 
 
@@ -91,7 +92,8 @@ def add_monitoring(dag: DAG, site: Site) -> None:
 
 def _add_heartbeats(dag: DAG, kind: Kind, conn_id: str) -> None:
     """Add two teardowns: they run whatever failed before, and decide nothing about the run."""
-    decisive = [task for task in dag.tasks if task in dag.leaves or task.on_failure_fail_dagrun]
+    ends = [task for task in dag.leaves if not task.is_teardown]
+    decisive = ends + [task for task in dag.tasks if task.on_failure_fail_dagrun]
     shared: dict[str, Any] = {"kind": kind, "conn_id": conn_id, "dag": dag}
     start = SendHeartbeatOperator(
         task_id="send_start", task_display_name="Send start heartbeat", start=True, **shared

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from airflow.listeners import hookimpl
 
 from inpe_backup.run_note import CHECK
+from inpe_backup.savepoint import savepoint
 
 if TYPE_CHECKING:
     from airflow.models.dagrun import DagRun
@@ -54,7 +55,8 @@ def _name_rows(dag_run: "DagRun") -> None:
 
     try:
         if (session := object_session(dag_run)) is not None:
-            _save(dag_run, session)
+            with savepoint(session):
+                _save(dag_run, session)
     except Exception:
         log.exception("The rows of the run %s of %s were not named.", dag_run.run_id, dag_run.dag_id)
 
@@ -68,9 +70,6 @@ def _save(dag_run: "DagRun", session: "Session") -> None:
         return  # another project's
     named = Task._rendered_map_index  # noqa: SLF001 - the column; its public name falls back to the number
     rows = session.execute(select(Task.task_id, Task.map_index, named).where(*of_run, Task.map_index >= 0))
-    # A savepoint: after an error without one, PostgreSQL refuses the rest of the scheduler's transaction. The
-    # connection's, because the end of one of the session is a commit, which the scheduler prohibits here.
-    with session.connection().begin_nested():
-        for task, number, name in names(rows.tuples().all()):
-            its = update(Task).where(*of_run, Task.task_id == task, Task.map_index == number)
-            session.execute(its.values({named: name}), execution_options={"synchronize_session": False})
+    for task, number, name in names(rows.tuples().all()):
+        its = update(Task).where(*of_run, Task.task_id == task, Task.map_index == number)
+        session.execute(its.values({named: name}), execution_options={"synchronize_session": False})

@@ -11,8 +11,11 @@ from typing import TYPE_CHECKING
 
 from airflow.listeners import hookimpl
 
+from inpe_backup.savepoint import savepoint
+
 if TYPE_CHECKING:
     from airflow.models.dagrun import DagRun
+    from sqlalchemy import Connection
     from sqlalchemy.orm import Session
 
 NOTE = "note"
@@ -43,28 +46,26 @@ def _write_note(dag_run: "DagRun") -> None:
 
     try:
         session = object_session(dag_run)
-        if session is not None and (text := _text(dag_run, session)):
-            _save(dag_run, text[:_MAX_LENGTH], session)
+        if session is not None:
+            with savepoint(session) as connection:  # a person may write a note just now
+                _write(dag_run, session, connection)
+            session.expire(dag_run, ["dag_run_note"])
     except Exception:
         log.exception("No note was written for the run %s of %s.", dag_run.run_id, dag_run.dag_id)
 
 
-def _save(dag_run: "DagRun", text: str, session: "Session") -> None:
-    """Save a note, unless a person wrote one."""
+def _write(dag_run: "DagRun", session: "Session", connection: "Connection") -> None:
+    """Write a note, unless a person wrote one."""
     from airflow.models.dagrun import DagRunNote  # noqa: PLC0415 - as above
     from sqlalchemy import insert, select, update  # noqa: PLC0415
 
-    session.flush()
-    connection, its = session.connection(), DagRunNote.dag_run_id == dag_run.id
-    # The savepoint keeps a failure, such as a person writing a note just now, from spoiling the transaction.
-    # It is the connection's: a session's counts as a commit, which the scheduler forbids in its session.
-    with connection.begin_nested():
-        if connection.scalar(select(DagRunNote.dag_run_id).where(its)) is None:
-            connection.execute(insert(DagRunNote).values(dag_run_id=dag_run.id, content=text))
-        else:  # Airflow records who wrote a note; a note of ours, from before a task was cleared, has no user
-            ours = update(DagRunNote).where(its, DagRunNote.user_id.is_(None))
-            connection.execute(ours.values(content=text))
-    session.expire(dag_run, ["dag_run_note"])
+    if not (text := _text(dag_run, session)):
+        return
+    its, written = DagRunNote.dag_run_id == dag_run.id, {"content": text[:_MAX_LENGTH]}
+    if connection.scalar(select(DagRunNote.dag_run_id).where(its)) is None:
+        connection.execute(insert(DagRunNote).values(dag_run_id=dag_run.id, **written))
+    else:  # Airflow records who wrote a note; a note of ours, from before a task was cleared, has no user
+        connection.execute(update(DagRunNote).where(its, DagRunNote.user_id.is_(None)).values(written))
 
 
 def _text(dag_run: "DagRun", session: "Session") -> str | None:

@@ -30,6 +30,7 @@ def described(task):
         "retries": task.retries,
         "policy": type(task.retry_policy).__name__,
         "rule": task.trigger_rule,
+        "decides": not task.is_teardown or task.on_failure_fail_dagrun,
         "down": sorted(task.downstream_task_ids),
         "shown": task.task_display_name,
         "which": task.map_index_template if mapped else "the only one",

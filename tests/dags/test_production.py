@@ -6,16 +6,19 @@ roles of python and postgres are made from Debian's packages before (``make dock
 
 import json
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import expect
 
 from include.ordinal_day import OrdinalDay
 from tests.dags import contents, wait_for
 from tests.dags.site_faults import Standstill
+from tests.plugins.ui.page import cell, open_framed
 from tests.session import needs
 from tests.site import Institute, supim
+from tests.site.browser import Browser
 from tests.site.docker_engine import DockerEngine
 from tests.site.production import BackupMachine, set_up_commands
 
@@ -23,13 +26,15 @@ pytestmark = [pytest.mark.slow, pytest.mark.worker_group("production")]
 
 DAYS = ["2026-020", "2026-021", "2026-022", "2026-023", "2026-024"]
 PATIENCE_S = 300.0
+expect.set_options(timeout=60_000)
 
 
 @pytest.fixture(scope="module")
 def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BackupMachine]:
     """Set a backup machine up by the README's commands."""
     needs.docker_images()
-    with Institute(tmp_path_factory.mktemp("production")) as institute:
+    vms = needs.lacks_kvm_host() is None
+    with Institute(tmp_path_factory.mktemp("production"), vms=vms) as institute:
         machine = BackupMachine(institute, DockerEngine())
         with machine:
             for command in set_up_commands():
@@ -47,16 +52,21 @@ def write_day(machine: BackupMachine, day: str, grid: supim.Grid = supim.TINY) -
 
 def run(machine: BackupMachine, day: str) -> str:
     """Back a day up, and return the state of the run."""
-    api = machine.api()
-    begun = api.trigger("supim_daily", day)
-    return str(api.wait_for_run("supim_daily", begun["dag_run_id"], PATIENCE_S)["state"])
+    return run_of(machine, "supim_daily", day)
 
 
 def restore(machine: BackupMachine, day: str, folder: str) -> str:
     """Restore a day, and return the state of the run."""
+    return run_of(machine, "supim_restore", conf={"day": day, "folder": folder})
+
+
+def run_of(
+    machine: BackupMachine, dag: str, key: str | None = None, conf: Mapping[str, object] | None = None
+) -> str:
+    """Trigger a DAG, and return the state of the run at its end."""
     api = machine.api()
-    begun = api.trigger("supim_restore", conf={"day": day, "folder": folder})
-    return str(api.wait_for_run("supim_restore", begun["dag_run_id"], PATIENCE_S)["state"])
+    begun = api.trigger(dag, key, conf)
+    return str(api.wait_for_run(dag, begun["dag_run_id"], PATIENCE_S)["state"])
 
 
 def published(machine: BackupMachine, day: str) -> Path:
@@ -75,13 +85,13 @@ def test_all_services_are_healthy_and_of_one_image(machine: BackupMachine) -> No
 
 
 def test_a_day_a_backfill_and_their_mails(machine: BackupMachine) -> None:
-    """On PostgreSQL, with several runs at once that publish their first assets."""
+    """On PostgreSQL: the first runs are several at once, and all publish the same new assets."""
     for day in DAYS:
         write_day(machine, day)
     api = machine.api()
     api.unpause("supim_daily")
-    assert run(machine, DAYS[0]) == "success"
     api.backfill("supim_daily", "2026-01-21", "2026-01-24")
+    assert run(machine, DAYS[0]) == "success"
     wait_for(lambda: all(published(machine, day).is_dir() for day in DAYS), "five days", PATIENCE_S)
     api.wait_until_idle(PATIENCE_S)
     # Switched on, it has also begun with the newest day due, which this source lacks.
@@ -90,6 +100,37 @@ def test_a_day_a_backfill_and_their_mails(machine: BackupMachine) -> None:
     assert contents(published(machine, DAYS[0])) == contents(source)
     assert published(machine, DAYS[0]).stat().st_uid == int(machine.settings["AIRFLOW_UID"])
     assert any("2026-020 OK" in str(mail["Subject"]) for mail in machine.institute.mail.mails())
+    states = [
+        task
+        for run in api.runs("supim_daily")
+        for task in api.task_instances("supim_daily", run["dag_run_id"])
+    ]
+    assert {task["state"] for task in states if task["task_id"] == "refresh_status"} == {"success"}
+
+
+def test_the_page_shows_the_days(machine: BackupMachine, browser: Browser) -> None:
+    """To whoever logs in as admin; a click on a day opens what is known of it."""
+    frame = open_framed(browser.log_in_to(machine.api()), machine.api())
+    for day in DAYS:
+        cell(frame, day).click()
+        expect(frame.get_by_role("dialog")).to_contain_text(f"{day} · verified")
+        frame.get_by_role("dialog").press("Escape")
+
+
+def test_a_vm_is_backed_up_and_boots_from_its_image(machine: BackupMachine) -> None:
+    """On a real KVM host, where that can run; the site file has no checks for boot tests."""
+    if missing := needs.lacks_kvm_host():
+        needs.skip_or_fail(missing)
+    host = machine.institute.kvm_host
+    host.define("maq1", {"vda": "raw"})
+    host.boot("maq1")
+    for dag in ("vm_weekly", "vm_boot_test"):
+        machine.api().unpause(dag)
+        assert run_of(machine, dag) == "success"
+    assert "guest: boot 2" in host.console("maq1")
+    listed = machine.type("docker compose exec -T scheduler inpe-backup list")
+    assert "maq1" in listed
+    assert any("BOOT TEST OK" in str(mail["Subject"]) for mail in machine.institute.mail.mails())
 
 
 def test_a_killed_scheduler_loses_nothing(machine: BackupMachine) -> None:

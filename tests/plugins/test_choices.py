@@ -11,7 +11,7 @@ from include.config import site_file
 from include.errors import ConfigError
 from include.ordinal_day import OrdinalDay
 from include.status.parts import DaysPart
-from inpe_backup import form_checks, params
+from inpe_backup import choices, form_checks, params
 from inpe_backup.choices import DAYS, VARIABLE, image_of, publish_days, suggested_images
 from tests import sample_status
 
@@ -98,6 +98,21 @@ def test_a_variable_that_somebody_changed_breaks_no_form(monkeypatch: pytest.Mon
     """Nor their DAGs, which could restore nothing."""
     monkeypatch.setenv(f"AIRFLOW_VAR_{VARIABLE.upper()}", wrong)
     assert set(forms()) == {"vm_restore", "vm_boot_test", "vm_protect"}
+
+
+def test_an_airflow_that_cant_be_asked_or_written_to_breaks_neither_forms_nor_runs(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Every task loads its DAG file with its form, and most runs publish."""
+
+    def refused(*_: object, **__: object) -> str:
+        raise RuntimeError("The API server is busy.")
+
+    monkeypatch.setattr(Variable, "get", refused)
+    monkeypatch.setattr(Variable, "set", refused)
+    assert set(forms()) == {"vm_restore", "vm_boot_test", "vm_protect"}
+    choices.publish([])
+    assert "The forms go on suggesting what they did." in caplog.messages
 
 
 @pytest.mark.parametrize("image", ["2026-11-22T05-00-03Z", "maq1/2026-11-22T05-00-03Z"])

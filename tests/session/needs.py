@@ -13,6 +13,7 @@ import pytest
 
 from tests.site import docker_engine
 from tests.site.guests import Boot
+from tests.site.postgres import PROGRAMS
 from tests.site.sshd import MissingProgramError
 
 PACKAGES = {
@@ -129,6 +130,12 @@ def docker_images() -> None:
     root()
     if not (docker_engine.CACHE / "images").exists():
         skip_or_fail(Missing("The images of the production set-up aren't made.", "make docker-images"))
+
+
+def postgres() -> None:
+    """Skip the test without a PostgreSQL server to start."""
+    if not any(PROGRAMS.glob("*/bin/initdb")):
+        skip_or_fail(Missing("PostgreSQL is missing.", "sudo apt-get install postgresql"))
 
 
 def root() -> None:

@@ -4,6 +4,7 @@
     sshd.py           the cluster: an OpenSSH server with its own keys
     kvm_host.py       a KVM host: a libvirtd of its own, with guests; guests.py is what they boot
     smtp.py           the mail server, which keeps all mail
+    certificates.py   an authority of the institute's own, for servers with TLS
     monitor.py        the monitor that hears heartbeats
     airflow.py        a complete local Airflow with this project's DAGs; airflow_api.py is its REST client,
                       airflow_loaded.py loads Airflow once for all processes
@@ -13,6 +14,7 @@
     renewed.py        parts that tests share, renewed when a test broke one
     ports.py          ports that no two institutes on a machine share
     processes.py      starts servers, and ends them with all their children
+    postgres.py       a PostgreSQL, in a folder of its own
     switched.py       the base of all servers: a context manager
 
 ``Institute`` below has cluster, KVM host, mail server, days and site file in one folder:

@@ -18,6 +18,7 @@ from playwright.sync_api import Browser as Chromium
 from playwright.sync_api import Page, sync_playwright
 
 from tests.site.airflow import LocalAirflow
+from tests.site.airflow_api import AirflowApi
 from tests.site.airflow_home import USER
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -63,10 +64,14 @@ class Browser:
             user: one of ``airflow.home.passwords``: ``USER``, or ``VIEWER``, who may only look.
             **context: as of ``stranger``.
         """
+        return self.log_in_to(AirflowApi(airflow.url, user, airflow.home.passwords[user]), **context)
+
+    def log_in_to(self, account: AirflowApi, **context: object) -> Page:
+        """Log in to any Airflow by its form, and return its first page."""
         page = self.stranger(**context)
-        page.goto(airflow.url)
-        page.get_by_label("Username").fill(user)
-        page.get_by_label("Password").fill(airflow.home.passwords[user])
+        page.goto(account.url)
+        page.get_by_label("Username").fill(account.user)
+        page.get_by_label("Password").fill(account.password)
         page.get_by_role("button", name="Sign in").click()
         page.get_by_role("link", name="Dags").first.wait_for()
         return page

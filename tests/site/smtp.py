@@ -2,18 +2,21 @@
 
 import email
 import mailbox
+import ssl
 from email import policy
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 
 from aiosmtpd.controller import Controller
-from aiosmtpd.smtp import SMTP, Envelope, Session
+from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
 from tests.site.ports import LOOPBACK, kept_port
 from tests.site.switched import Switched
 
 SENDER = "backup@institute.example"
+LOGIN, PASSWORD = "backup", "not a secret"
+"""The account of a server with STARTTLS."""
 _READY_S = 10.0
 _TIMEOUT_S = 10
 
@@ -34,15 +37,26 @@ class _Handler:
         return "250 kept"
 
 
+def _is_known(
+    _server: SMTP, _session: Session, _envelope: Envelope, _mechanism: str, account: object
+) -> AuthResult:
+    return AuthResult(success=account == LoginPassword(LOGIN.encode(), PASSWORD.encode()), handled=False)
+
+
 class MailServer(Switched):
     """An SMTP server on 127.0.0.1 in a thread of this process; a context manager.
 
     Args:
         folder: has ``Maildir/`` and the port, for the next start.
+        starttls: what it speaks TLS with once a client asks for that, as on port 587; it then wants a log-in.
+        tls: what it speaks TLS with from the start, as on port 465. Without either, it takes any mail.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(
+        self, folder: Path, *, starttls: ssl.SSLContext | None = None, tls: ssl.SSLContext | None = None
+    ) -> None:
         self.folder = folder.resolve()
+        self._starttls, self._tls = starttls, tls
         self.port = 0
         self._controller: Controller | None = None
 
@@ -72,8 +86,19 @@ class MailServer(Switched):
         self.folder.mkdir(parents=True, exist_ok=True)
         mailbox.Maildir(self.maildir)
         self.port = kept_port(self.folder / "port")
+        secured: dict[str, Any] = {
+            "require_starttls": True,
+            "auth_required": True,
+            "authenticator": _is_known,
+        }
         self._controller = Controller(
-            _Handler(self.maildir), hostname=LOOPBACK, port=self.port, ready_timeout=_READY_S
+            _Handler(self.maildir),
+            hostname=LOOPBACK,
+            port=self.port,
+            ready_timeout=_READY_S,
+            ssl_context=self._tls,
+            tls_context=self._starttls,
+            **secured if self._starttls else {},
         )
         self._controller.start()
 

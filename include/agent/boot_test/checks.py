@@ -1,4 +1,9 @@
-"""The checks that show that a VM booted: text on its serial console, its guest agent, a stable screen."""
+"""The checks that show that a VM booted: text on its serial console, its guest agent, a stable screen.
+
+Without any of these, its system must show itself, as nearly every system does once its file systems are
+mounted: its guest agent answers, or it writes to its disks. Firmware writes nothing there, and a boot loader
+some sectors (GRUB: ``grubenv``), so a VM that hangs in either, or finds no system, isn't taken for booted.
+"""
 
 from __future__ import annotations
 
@@ -21,6 +26,8 @@ POLL_S = 0.2
 SCREEN_POLL_S = 1.0
 _ALIVE = ("running", "idle", "in shutdown")  # virsh domstate
 _PNG = b"\x89PNG\r\n\x1a\n"
+SYSTEM_WRITES = 256 << 10
+"""How many bytes a VM has written to its disks when its system has shown itself."""
 _CURSOR_PART = 1000  # a cursor covers at most this fraction (1/n) of a screen
 
 
@@ -31,8 +38,8 @@ class BootWatch:
         virsh: the host's libvirt.
         substitutes: the boot test's own domain and work folder.
         checks: ``serial`` (a text on the console), ``guest_agent``, ``screen_s`` (seconds for which a screen
-            that isn't blank must not change), and ``timeout_s``; a check that isn't requested is None or
-            false.
+            that isn't blank must not change), ``system`` (any sign of one), and ``timeout_s``; a check that
+            isn't requested is None or false.
         began: when the boot test began, in seconds of the monotonic clock.
     """
 
@@ -45,6 +52,8 @@ class BootWatch:
         self._console = ConsoleLog(substitutes.console, self._serial or "")
         self._agent = bool(checks.get("guest_agent"))
         self._screen_s = float(checks.get("screen_s") or 0)
+        self._system = bool(checks.get("system"))
+        self._answers, self._written = False, 0
         self._timeout_s = float(checks["timeout_s"])
         self._began = began
         self._last_screen = b""
@@ -60,8 +69,8 @@ class BootWatch:
             problems.append("checks.screen_s must be a number of seconds, or null")
         if not isinstance(checks.get("serial"), (str, type(None))):
             problems.append("checks.serial must be a text, or null")
-        if not any(checks.get(key) for key in ("serial", "guest_agent", "screen_s")):
-            problems.append("checks must request serial, guest_agent or screen_s")
+        if not any(checks.get(key) for key in ("serial", "guest_agent", "screen_s", "system")):
+            problems.append("checks must request serial, guest_agent, screen_s or system")
         return problems
 
     def wait(self, require: Callable[[], None]) -> dict[str, Any]:
@@ -95,7 +104,13 @@ class BootWatch:
         passed = [f"its serial console printed {self._serial!r}"] if self._serial else []
         passed += ["its guest agent answers"] if self._agent else []
         passed += [f"its screen didn't change for {self._screen_s:g} s"] if self._screen_s else []
+        passed += [f"its system runs: {self._signs()}"] if self._system else []
         return ", ".join(passed)
+
+    def _signs(self) -> str:
+        return (
+            "its guest agent answers" if self._answers else f"it wrote {self._written >> 10} KiB to its disks"
+        )
 
     def _missing(self) -> str | None:
         if self._serial and not self._console.shows_text():
@@ -104,7 +119,15 @@ class BootWatch:
             return "its guest agent"
         if self._screen_s and not self._screen_is_stable():
             return "a stable screen that isn't blank"
+        if self._system and not self._system_shows():
+            return f"a running system: no guest agent answered, and {self._signs()}"
         return None
+
+    def _system_shows(self) -> bool:
+        with suppress(LibvirtError):
+            self._written = self._virsh.written_bytes(self._substitutes.uuid)
+        self._answers = self._ping_agent()
+        return self._answers or self._written >= SYSTEM_WRITES
 
     def _ended(self) -> str | None:
         """Return how the domain ended; None while it runs, or while libvirt is away."""

@@ -15,6 +15,7 @@ from include.ordinal_day import OrdinalDay
 from include.report.alarm import vault_gone
 from include.results.failure import Failure
 from include.vault.vault import Vault
+from inpe_backup import task_lock
 from inpe_backup.alarm import mail_alarms
 from inpe_backup.run_day import day_of_run
 from inpe_backup.xcom import FAILURE
@@ -29,6 +30,7 @@ RETRY_TRANSIENT_ERRORS = ExceptionRetryPolicy(
 
 
 FIRST_WAIT_S, LONGEST_WAIT_S = 10.0, 300.0
+_EVENTS_S = 30.0  # Airflow writes a task's events within 5 s, or not at all
 
 
 def wait(later: RescheduleError, waits_before: int) -> timedelta:
@@ -68,6 +70,15 @@ class BackupOperator(BaseOperator):
                 raise
             self.log.debug("Where it came from", exc_info=error)
             raise error.with_traceback(None) from None  # the message is for people; where it was raised isn't
+
+    def post_execute(self, context: Context, result: Any = None) -> None:  # noqa: ARG002 - Airflow's signature
+        """Let one task at a time end of those that publish.
+
+        Airflow writes a task's asset events when it ends, and creates assets that are new. Where two tasks
+        create the same one at once, PostgreSQL refuses the second, and Airflow fails its task for good.
+        """
+        if self.outlets:
+            task_lock.lock_until_exit("events", _EVENTS_S)
 
     @abstractmethod
     def work(self, context: Context) -> Any:

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from datetime import datetime
 from threading import Lock
 from urllib.parse import unquote_to_bytes
@@ -12,6 +13,7 @@ from airflow.models.dagrun import DagRun
 from airflow.models.xcom import XComModel
 from pydantic import ValidationError
 from sqlalchemy import Select, func, select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from include.names import encoded
@@ -142,12 +144,17 @@ def publish_acknowledged(session: Session, view: VaultView, part: AcknowledgedPa
     """Publish as an event, like what DAGs publish, that somebody acknowledged an alert."""
     event = PublishedPart(vault=view.vault, path=view.path, taken=when, part=part)
     name = f"{PREFIX}{encoded(view.vault)}/{ACKNOWLEDGED}"
-    asset = session.scalar(select(AssetModel).where(AssetModel.name == name))
-    if asset is None:
-        asset = AssetModel(name=name, uri=name)
-        session.add(asset)
-        session.flush()
-    session.add(AssetEvent(asset_id=asset.id, extra=event.model_dump(mode="json")))
+    session.add(AssetEvent(asset_id=_asset_id(session, name), extra=event.model_dump(mode="json")))
+
+
+def _asset_id(session: Session, name: str) -> int:
+    """Return the id of an asset, which is created if it's new; another web server may do that just now."""
+    its = select(AssetModel.id).where(AssetModel.name == name)
+    if (found := session.scalar(its)) is not None:
+        return found
+    with suppress(IntegrityError), session.begin_nested():
+        session.add(AssetModel(name=name, uri=name))
+    return session.scalars(its).one()
 
 
 def report(session: Session, dag: str, run: str) -> Report | None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import time
 from pathlib import Path
 
@@ -142,11 +143,28 @@ def test_a_hostile_vm_name_does_no_harm(boot_tests: BootTests, monkeypatch: pyte
     assert not list(boot_tests.host.folder.rglob("pwned"))
 
 
-def test_without_checks_nothing_is_booted(boot_tests: BootTests, image: PublishedVm) -> None:
-    """The result is "not checked", never "passed"; the image isn't scrubbed either."""
-    item = boot_tests.of(image, checks={})
-    assert item.outcome is Outcome.NOT_CHECKED
-    assert found(image) == [("boot_test", "not checked")]
+def test_without_checks_a_vm_that_hangs_before_its_system_fails(
+    boot_tests: BootTests, image: PublishedVm
+) -> None:
+    """As a boot loader does that finds none: it writes a sector at most."""
+    item = boot_tests.of(image, checks={}, timeout_s=4)
+    assert item.outcome is Outcome.NOT_BOOTED
+    assert "no sign of a running system: no guest agent answered, and it wrote 0 KiB" in item.reason
+
+
+@pytest.mark.slow
+def test_without_checks_a_vm_whose_system_runs_passes(
+    boot_tests: BootTests, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One without a guest agent in its definition, by what it writes."""
+    disk = boot_tests.host.disk("maq2", "vda").read_bytes()
+    monkeypatch.setattr(sample_vms, "IMAGES", {"vda": disk})
+    its = boot_tests.host.virsh("dumpxml", "--domain=maq2", "--inactive")
+    without = re.sub(r"<channel.*?</channel>", "", its, flags=re.DOTALL)
+    image = sample_vms.lay(boot_tests.vault, definition=without)
+    item = boot_tests.of(image, checks={}, timeout_s=60)
+    assert item.outcome is Outcome.BOOTED, item.reason
+    assert re.search(r"its system runs: it wrote \d+ KiB to its disks", item.reason)
 
 
 @pytest.mark.parametrize(

@@ -35,12 +35,13 @@ def test_another_schedule_is_refused(schedule: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("checks", "configured"),
-    [({}, False), ({"serial": "login:"}, True), ({"guest_agent": True}, True), ({"screen_s": 5}, True)],
+    ("checks", "system"),
+    [({}, True), ({"serial": "login:"}, False), ({"guest_agent": True}, False), ({"screen_s": 5}, False)],
 )
-def test_a_single_check_is_enough(checks: dict[str, object], *, configured: bool) -> None:
-    """Without any, nothing is checked."""
-    assert BootChecks.model_validate(checks).configured is configured
+def test_a_single_check_is_enough(checks: dict[str, object], *, system: bool) -> None:
+    """Without any, some sign of its system is looked for."""
+    requested = BootChecks.model_validate(checks).requested()
+    assert requested == {"serial": None, "guest_agent": False, "screen_s": None, "system": system, **checks}
 
 
 def test_keys_that_an_override_leaves_out_keep_their_usual_values() -> None:

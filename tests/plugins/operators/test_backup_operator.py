@@ -1,5 +1,6 @@
 """A task that must wait frees its worker; where nobody knows how long, it waits longer each time."""
 
+import fcntl
 import logging
 import traceback
 from datetime import UTC, datetime
@@ -7,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from airflow.sdk import Context
+from airflow.sdk import Asset, Context
 from airflow.sdk.exceptions import AirflowRescheduleException
 
 from include.errors import BackupError, NoSpaceError, RescheduleError
 from inpe_backup.operators.backup_operator import FIRST_WAIT_S, LONGEST_WAIT_S, BackupOperator, wait
+from inpe_backup.task_lock import lock_file
 
 BUSY = RescheduleError("Another run is busy.")
 
@@ -66,6 +68,16 @@ class FailingOperator(BackupOperator):
             Path("/dev/null/x").read_bytes()
         except NotADirectoryError as cause:
             raise self.error from cause
+
+
+def test_a_task_that_publishes_ends_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Airflow writes its events after that; test_on_postgres.py shows why."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    BusyOperator(task_id="quiet").post_execute({})
+    assert not lock_file("events").exists()
+    BusyOperator(task_id="publishes", outlets=[Asset("supim_days")]).post_execute({})
+    with lock_file("events").open() as lock, pytest.raises(BlockingIOError):
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 class Ti:

@@ -3,6 +3,7 @@
 from playwright.sync_api import FrameLocator, Locator, Page
 
 from tests.site.airflow import LocalAirflow
+from tests.site.airflow_api import AirflowApi
 
 _SHIFTS = """
 window.shifts = [];
@@ -18,7 +19,7 @@ def open_page(page: Page, airflow: LocalAirflow, query: str = "") -> None:
     page.get_by_role("heading", level=1).wait_for()
 
 
-def open_framed(page: Page, airflow: LocalAirflow) -> FrameLocator:
+def open_framed(page: Page, airflow: AirflowApi) -> FrameLocator:
     """Open the page from the navigation of Airflow's UI, in its frame."""
     page.goto(airflow.url)
     page.get_by_role("link", name="Backups").click()

@@ -2,15 +2,18 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from airflow.models.asset import AssetEvent, AssetModel
-from sqlalchemy import create_engine
+from sqlalchemy import create_engine, event, select
 from sqlalchemy.orm import Session
 
-from include.status.parts import Part, PublishedPart
+from include.status.parts import AcknowledgedPart, Part, PublishedPart
 from inpe_backup.assets import status_asset
-from inpe_backup.ui.store import StatusStore
+from inpe_backup.ui.store import StatusStore, publish_acknowledged
 from tests import sample_status
 
 NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)
@@ -51,6 +54,24 @@ def test_a_vault_and_its_screenshots_are_found_by_its_id(session: Session) -> No
     assert (view.vault, *view.screens) == ("a-uuid", "maq1")
     assert store.screen(session, "a-uuid", "maq1") == screen
     assert store.screen(session, "another", "maq1") is None
+
+
+def test_another_web_server_may_create_the_asset_of_acknowledgements_meanwhile(tmp_path: Path) -> None:
+    """Both acknowledgements count."""
+    engine = create_engine(f"sqlite:///{tmp_path / 'db'}")
+    AssetModel.metadata.create_all(engine, [AssetModel.__table__, AssetEvent.__table__])
+    view: Any = SimpleNamespace(vault="a-uuid", path="/backup/vault")
+
+    def acknowledge(session: Session) -> None:
+        publish_acknowledged(session, view, AcknowledgedPart(key="0" * 16, by="ana", until=None), NOW)
+        session.commit()
+
+    with Session(engine) as ours, Session(engine) as theirs:
+        event.listen(ours, "before_flush", lambda *_: acknowledge(theirs), once=True)
+        acknowledge(ours)
+        assert len(ours.scalars(select(AssetEvent.id)).all()) == 2
+        assert len(ours.scalars(select(AssetModel.id)).all()) == 1
+    engine.dispose()
 
 
 def test_assets_have_names_for_people() -> None:

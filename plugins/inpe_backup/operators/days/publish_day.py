@@ -9,6 +9,7 @@ from include.days.backup import DayBackup
 from include.days.record import DayRecord
 from include.ordinal_day import OrdinalDay
 from inpe_backup.assets import SUPIM_DAYS
+from inpe_backup.only_logged import only_logged
 from inpe_backup.operators.days.day_operator import DayOperator
 
 
@@ -22,9 +23,10 @@ class PublishDayOperator(DayOperator):
         """Publish the day; add no event for what another run has published."""
         record = super().work(context)
         if record and record["run"] == context["dag_run"].run_id:
-            self._add_event(context)
-        else:
-            self.outlets = []  # else Airflow adds an event with the run's own day
+            with only_logged(self.log, "The day is published; no DAG that waits for it gets an event."):
+                self._add_event(context)
+                return record
+        self.outlets = []  # else Airflow adds an event with the run's own day
         return record
 
     def step(self, backup: DayBackup) -> DayRecord | None:

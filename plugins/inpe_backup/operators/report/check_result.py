@@ -6,6 +6,7 @@ from airflow.sdk import Context
 
 from include.errors import RunFailedError
 from include.report import Report, headline, is_good, summary
+from inpe_backup.only_logged import only_logged
 from inpe_backup.operators.backup_operator import BackupOperator
 from inpe_backup.run_note import NOTE
 
@@ -31,6 +32,7 @@ class CheckResultOperator(BackupOperator):
         """
         report = Report.model_validate(self.report)
         self.log.info("%s", headline(report))
-        context["ti"].xcom_push(NOTE, summary(report))
+        with only_logged(self.log, "The run gets no note."):
+            context["ti"].xcom_push(NOTE, summary(report))
         if not is_good(report):
             raise RunFailedError(headline(report))

@@ -5,6 +5,7 @@ from airflow.sdk import Context
 from include.errors import ConfigError
 from include.vms.archive import VmArchive
 from inpe_backup.choices import image_of
+from inpe_backup.only_logged import only_logged
 from inpe_backup.operators.vault.refresh_status import RefreshStatusOperator
 
 _SOMEBODY = "somebody"  # Airflow knows no user of a run that its own command line started
@@ -39,7 +40,8 @@ class ProtectImageOperator(RefreshStatusOperator):
             ours = is_set is not None and (is_set.who, is_set.why) == (who, why)
             done = is_set if is_set and ours else archive.protect(vm, name, who=who, why=why)
             self.log.info("%s %s is %s.", vm, name, done.reason)
-        super().work(context)
+        with only_logged(self.log, "That is done; the status page will show it after the next run."):
+            super().work(context)
 
 
 def _again(context: Context) -> bool:

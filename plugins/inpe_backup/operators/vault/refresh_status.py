@@ -26,6 +26,8 @@ _LAST_EVENTS = 20  # events searched for the id of a vault that can't be opened
 class RefreshStatusOperator(BackupOperator):
     """Read a vault's status and publish it with the run's, whatever happened before.
 
+    Behind a report it is a teardown, which decides nothing about the run: the page isn't the backup.
+
     Airflow only keeps the events of a task that succeeds. So if the vault can't be opened, but there is a run
     to publish, the task logs the error, publishes the run and succeeds; ``check_result`` turns the run red.
 

@@ -8,6 +8,7 @@ from include.models import Model
 from include.vms.archive import VmArchive
 from include.vms.backup import VmBackup
 from inpe_backup.assets import VM_IMAGES, image_asset
+from inpe_backup.only_logged import only_logged
 from inpe_backup.operators.vms.vm_operator import ImageOperator
 
 
@@ -19,14 +20,18 @@ class PublishImageOperator(ImageOperator):
 
     def work(self, context: Context) -> dict[str, Any] | None:
         """Publish the image."""
-        from include.status.vms import generation_status  # noqa: PLC0415 - loading the DAG file shouldn't need it
-
-        record, name = super().work(context), self.vm["name"]
-        newest = VmArchive(self.vault()).of(name)[-1]
-        status = generation_status(newest).model_dump(mode="json")
-        context["outlet_events"][VM_IMAGES].add(image_asset(name), extra=status)
+        record = super().work(context)
+        with only_logged(self.log, "The image is published; no DAG that waits for it gets an event."):
+            self._add_event(context)
         return record
 
     def step(self, backup: VmBackup) -> Model | None:
         """Publish the image; see ``VmBackup.publish``."""
         return backup.publish(self.begun_backup)
+
+    def _add_event(self, context: Context) -> None:
+        from include.status.vms import generation_status  # noqa: PLC0415 - loading the DAG file shouldn't need it
+
+        newest = VmArchive(self.vault()).of(self.vm["name"])[-1]
+        status = generation_status(newest).model_dump(mode="json")
+        context["outlet_events"][VM_IMAGES].add(image_asset(self.vm["name"]), extra=status)

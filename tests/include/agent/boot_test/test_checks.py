@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from include.agent.boot_test.checks import BootWatch, _differ, _is_blank
+from include.agent.errors import LibvirtError
 from include.agent.virsh import Virsh
 from tests.include.agent.boot_test.test_definition import SUBSTITUTES
 
@@ -56,3 +57,50 @@ def test_a_link_that_the_guests_qemu_made_is_never_written_to(tmp_path: Path) ->
     watch = BootWatch(OneScreen("qemu:///system"), substitutes, {"screen_s": 1, "timeout_s": -1}, 0)
     assert watch.wait(lambda: None)["picture"]
     assert (tmp_path / "roots").read_bytes() == b"root's"
+
+
+class OneGuest(OneScreen):
+    """Libvirt with a VM that has written to its disks, and may have a guest agent."""
+
+    written, answers = 0, False
+
+    def state(self, uuid: str) -> str:
+        """Return that it runs."""
+        return "running" if uuid else ""
+
+    def written_bytes(self, uuid: str) -> int:
+        """Return what it wrote."""
+        return self.written if uuid else 0
+
+    def guest_agent(self, uuid: str, command: str) -> str:
+        """Answer, if it does."""
+        if not self.answers:
+            raise LibvirtError(f"{uuid} has no guest agent for {command}")
+        return ""
+
+
+@pytest.mark.parametrize(
+    ("written", "answers", "booted", "how"),
+    [
+        (
+            0,
+            False,
+            False,
+            "no sign of a running system: no guest agent answered, and it wrote 0 KiB to its disks",
+        ),
+        (64 << 10, False, False, "no guest agent answered, and it wrote 64 KiB to its disks"),
+        (300 << 10, False, True, "It booted: its system runs: it wrote 300 KiB to its disks."),
+        (0, True, True, "It booted: its system runs: its guest agent answers."),
+    ],
+    ids=["firmware", "a boot loader", "a system", "a guest agent"],
+)
+def test_without_another_check_a_system_must_show_itself(
+    tmp_path: Path, how: str, *, written: int, answers: bool, booted: bool
+) -> None:
+    """By what neither firmware nor a boot loader does."""
+    guest = OneGuest("qemu:///system")
+    guest.written, guest.answers = written, answers
+    substitutes = dataclasses.replace(SUBSTITUTES, folder=tmp_path)
+    report = BootWatch(guest, substitutes, {"system": True, "timeout_s": -1}, 0).wait(lambda: None)
+    assert report["booted"] is booted
+    assert how in report["how"]

@@ -33,14 +33,16 @@ def monitor(monkeypatch: pytest.MonkeyPatch) -> Iterator[Monitor]:
         yield running
 
 
-def made(kind: str = "healthchecks") -> DAG:
-    """Return a DAG with heartbeats; two leaves and a teardown decide about its runs."""
+def made(kind: str = "healthchecks", *, page: bool = False) -> DAG:
+    """Return a DAG with heartbeats; two leaves and a teardown decide about its runs, and no page."""
     heartbeats = HeartbeatsSection.model_validate({"kind": kind, "vm_weekly": "check"})
     params = {"dry_run": Param(default=False), "vm": Param(None)}
     with DAG("vm_weekly", schedule=None, params=params) as dag:
         work, end = EmptyOperator(task_id="work"), EmptyOperator(task_id="end_backup")
         ends = [EmptyOperator(task_id=one) for one in ("check_result", "email_report")]
         work >> end.as_teardown(on_failure_fail_dagrun=True) >> ends
+        if page:
+            work >> EmptyOperator(task_id="refresh_status").as_teardown()
     add_monitoring(dag, SITE.model_copy(update={"heartbeats": heartbeats}))
     return dag
 
@@ -93,6 +95,15 @@ def test_a_run_that_airflow_fails_is_reported_failed(
     send("send_result", GOOD | states, note)
     [kept] = monitor.requests
     assert (kept.path, kept.body) == (f"/{CHECK}/fail", line)
+
+
+def test_a_task_that_cant_fail_the_run_doesnt_fail_the_heartbeat(monitor: Monitor) -> None:
+    """Such as the one that refreshes the page; the result doesn't wait for it either."""
+    dag = made(page=True)
+    send("send_result", GOOD | {"refresh_status": "failed"}, dag=dag)
+    [kept] = monitor.requests
+    assert kept.path == f"/{CHECK}"
+    assert "refresh_status" not in dag.get_task("send_result").upstream_task_ids
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from include.vault.vault import Vault
 from include.vms.archive import PublishedVm
 from inpe_backup import choices
 from inpe_backup.operators.vault.protect_image import ProtectImageOperator
+from inpe_backup.operators.vault.refresh_status import RefreshStatusOperator
 from tests.include.vms.sample_vms import lay
 from tests.plugins.operators import FakeTask
 
@@ -70,6 +71,18 @@ def test_without_a_user_it_is_somebodys(image: PublishedVm) -> None:
     run(image, user=None, why="before the upgrade")
     assert image.protection
     assert image.protection.who == "somebody"
+
+
+def test_an_image_is_protected_though_the_page_cant_be_refreshed(
+    image: PublishedVm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It shows that after the next run."""
+    monkeypatch.setattr(RefreshStatusOperator, "work", None)
+    task = ProtectImageOperator(task_id="protect_image", parts=["vms"], report_task=None)
+    form: dict[str, Any] = {"vm": "maq1", "generation": image.name, "why": "an upgrade", "lift": False}
+    user = SimpleNamespace(run_id="by-hand", run_type="manual", triggering_user_name="ana")
+    task.work(FakeTask(**form).context(dag_run=user))
+    assert image.protection
 
 
 @pytest.mark.parametrize(
