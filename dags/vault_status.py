@@ -21,6 +21,7 @@ from airflow.sdk import DAG
 from include.config import site_file
 from inpe_backup.dag_defaults import MANUAL, default_args
 from inpe_backup.operators.vault.refresh_status import RefreshStatusOperator
+from inpe_backup.vault_queue import add_worker_check
 
 SITE = site_file.current()
 
@@ -36,10 +37,11 @@ with DAG(
     tags=["backup"],
     owner_links={SITE.institute.name: SITE.mail.link},
     default_args=default_args(SITE, SITE.supim.retry_delay_s),
-):
+) as dag:
     RefreshStatusOperator(
         task_id="refresh_status",
         task_display_name="Update status page",
         parts=["vault", "days", "vms", "screens"],
         report_task=None,
     )
+    add_worker_check(dag, SITE)

@@ -27,6 +27,7 @@ from include.config import site_file
 from inpe_backup import params
 from inpe_backup.dag_defaults import MANUAL, default_args
 from inpe_backup.operators.vault.protect_image import ProtectImageOperator
+from inpe_backup.vault_queue import add_worker_check
 
 SITE = site_file.current()
 
@@ -43,7 +44,8 @@ with DAG(
     params=params.vm_protect(),
     owner_links={SITE.institute.name: SITE.mail.link},
     default_args=default_args(SITE, SITE.vms.retry_delay_s),
-):
+) as dag:
     ProtectImageOperator(
         task_id="protect_image", task_display_name="Protect image", parts=["vms"], report_task=None
     )
+    add_worker_check(dag, SITE)
