@@ -11,7 +11,7 @@ from typing import NamedTuple, NoReturn
 
 import pytest
 
-from tests.site import docker_engine
+from tests.site import docker_engine, postgres
 from tests.site.guests import Boot
 from tests.site.sshd import MissingProgramError
 
@@ -30,6 +30,7 @@ PACKAGES = {
     "qemu-img": "qemu-utils",
     "qemu-nbd": "qemu-utils",
     "qemu-system-x86_64": "qemu-system-x86",
+    "redis-server": "redis-server",
     "rsync": "rsync",
     "setpriv": "util-linux",
     "sfdisk": "fdisk",
@@ -128,6 +129,21 @@ def docker_images() -> None:
     root()
     if not (docker_engine.CACHE / "images").exists():
         skip_or_fail(Missing("The images of the production set-up aren't made.", "make docker-images"))
+
+
+def celery() -> None:
+    """Skip the test without root, or without what workers of Celery need: PostgreSQL and Redis."""
+    root()
+    for name in ("unshare", "setpriv", "redis-server"):
+        program(name)
+    if not any(postgres.PROGRAMS.glob("*/bin/initdb")):  # not on the PATH
+        skip_or_fail(Missing("PostgreSQL is missing.", "sudo apt-get install postgresql"))
+
+
+def compose() -> str:
+    """Return the program of Compose that comes with those images; skip the test without it."""
+    docker_images()
+    return str(docker_engine.CACHE / "client" / "cli-plugins" / "docker-compose")
 
 
 def root() -> None:
