@@ -66,7 +66,7 @@ def waiting(dag: DAG) -> set[str]:
 def test_no_task_of_the_vaults_queue_waits_where_no_worker_serves_it(load: Load, name: str) -> None:
     """The check runs on another queue, and by itself it fails the run.
 
-    Where there is a worker, it changes nothing: what a task waits for, and which failures stop it, is as without.
+    Where there is a worker, it changes nothing: a task waits for what it waits for without, and by its rule.
     """
     without, dag = load(name), load(name, "CeleryExecutor", queue="vault")
 
