@@ -33,7 +33,8 @@ test-all:  ## everything: the whole fault matrix, whatever can be killed, the de
 compose-test: docker-images  ## the set-up for production, by the README's commands, on a Docker engine of its own
 	@$(BIN)/python -m tests.session slow tests/dags/test_production.py
 
-docker-images: setup  ## what that engine starts with, made from Debian's packages
+docker-images: setup  ## what that engine and other slow tests start with, from Debian's packages
+	@tests/site/packages.sh slow
 	@$(BIN)/python -m tests.site.docker_images
 
 test-slow: docker-images  ## what test-all has and test hasn't

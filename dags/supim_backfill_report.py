@@ -24,6 +24,7 @@ from inpe_backup.dag_defaults import BY_LISTENER, default_args
 from inpe_backup.operators.report.build_backfill_report import BuildBackfillReportOperator
 from inpe_backup.operators.report.email_report import EmailReportOperator
 from inpe_backup.operators.report.watch_backfill import WatchBackfillOperator
+from inpe_backup.vault_queue import ANYWHERE
 
 SITE = site_file.current()
 
@@ -37,7 +38,7 @@ with DAG(
     doc_md=__doc__,
     tags=["backup", "supim"],
     owner_links={SITE.institute.name: SITE.mail.link},
-    default_args=default_args(SITE, SITE.supim.retry_delay_s),
+    default_args=default_args(SITE, SITE.supim.retry_delay_s) | ANYWHERE,
 ):
     watch = WatchBackfillOperator(task_id=WATCH, task_display_name="Wait for backfill")
     report = BuildBackfillReportOperator(task_id="build_report", task_display_name="Build report")

@@ -21,6 +21,7 @@ from airflow.sdk import DAG
 from include.config import site_file
 from inpe_backup.dag_defaults import by_hand, default_args
 from inpe_backup.operators.vault.refresh_status import RefreshStatusOperator
+from inpe_backup.vault_queue import add_worker_check
 
 SITE = site_file.current()
 
@@ -33,10 +34,11 @@ with DAG(
     tags=["backup"],
     default_args=default_args(SITE, SITE.supim.retry_delay_s),
     **by_hand(SITE),
-):
+) as dag:
     RefreshStatusOperator(
         task_id="refresh_status",
         task_display_name="Update status page",
         parts=["vault", "days", "vms", "screens"],
         report_task=None,
     )
+    add_worker_check(dag, SITE)

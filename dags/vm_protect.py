@@ -27,6 +27,7 @@ from include.config import site_file
 from inpe_backup import params
 from inpe_backup.dag_defaults import by_hand, default_args
 from inpe_backup.operators.vault.protect_image import ProtectImageOperator
+from inpe_backup.vault_queue import add_worker_check
 
 SITE = site_file.current()
 
@@ -40,7 +41,8 @@ with DAG(
     params=params.vm_protect(),
     default_args=default_args(SITE, SITE.vms.retry_delay_s),
     **by_hand(SITE),
-):
+) as dag:
     ProtectImageOperator(
         task_id="protect_image", task_display_name="Protect image", parts=["vms"], report_task=None
     )
+    add_worker_check(dag, SITE)

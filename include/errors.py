@@ -8,6 +8,7 @@ BackupError                      a message for people: what happened, how much, 
 │   ├── NoSpaceError             it has too little free space
 │   ├── DamagedError             a backup in it differs from what was published
 │   └── ProtectedError           a person protects the backup from removal
+├── NoWorkerError                no worker takes the vault's tasks
 ├── UnexpectedAnswerError        a program on a host answers in another form than agreed
 ├── SourceRefusedError           the source refuses the key, shows another host key, or denies a permission
 ├── DayError                     this day can't be backed up now; other days can
@@ -70,6 +71,10 @@ class DamagedError(VaultError):
 
 class ProtectedError(VaultError):
     """A person protects the backup from removal."""
+
+
+class NoWorkerError(BackupError):
+    """No worker takes the tasks of the vault's queue."""
 
 
 class UnexpectedAnswerError(BackupError):

@@ -23,7 +23,7 @@ OTHERS = Path(__file__).parent / "dags" / "others"
 
 HALF_A_DAY = timedelta(hours=12)
 # How soon Airflow notices a dead task.
-_SOON = {
+SOON = {
     "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "15",
     "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "2",
 }
@@ -89,7 +89,7 @@ def one_airflow(root: Path) -> Iterator[OneAirflow]:
     """Start both in a folder."""
     with Institute(root / "institute", usual=_common_settings()) as institute:
         kvm = {"AIRFLOW_CONN_KVM_HOST": json.dumps(institute.kvm_host.connection)}
-        env = institute.airflow_env() | kvm | _SOON
+        env = institute.airflow_env() | kvm | SOON
         with LocalAirflow(root / "airflow", env=env, dags_folder=OTHERS) as airflow:
             one = OneAirflow(institute, airflow)
             try:

@@ -3,10 +3,11 @@
 import os
 from functools import cache
 from pathlib import Path
+from typing import Annotated
 from zoneinfo import ZoneInfo
 
 import yaml
-from pydantic import ByteSize, Field, ValidationError
+from pydantic import ByteSize, Field, StringConstraints, ValidationError
 from pydantic_core import ErrorDetails
 
 from include.config.boot_test import BootTestSection, BootTestSettings
@@ -38,13 +39,21 @@ class InstituteSection(Section):
         return ZoneInfo(self.timezone)
 
 
+QueueName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]+$")]
+"""A queue as a worker's command line takes it: a comma there separates two."""
+
+
 class VaultSection(Section):
     """The vault: a local folder of the worker that runs the tasks."""
 
     path: AbsolutePath = Field(description="The vault's folder; it must have a vault marker.")
     reserve: ByteSize = Field(default=ByteSize(20 * 10**9), ge=0, description="Space that always stays free.")
-    queue: str | None = Field(
+    queue: QueueName | None = Field(
         default=None, description="The queue of the worker that owns the vault; null: any worker."
+    )
+    executor: str | None = Field(
+        default=None,
+        description="The Airflow executor of that queue, such as CeleryExecutor; null: Airflow's first one.",
     )
 
 

@@ -121,6 +121,21 @@ def vault_gone(path: str, reason: str) -> Alarm:
     )
 
 
+def worker_key(queue: str) -> str:
+    """Return the key of the alarm about the worker of a queue."""
+    return f"worker {queue}"
+
+
+def worker_gone(queue: str, reason: str) -> Alarm:
+    """Return the alarm about a vault whose queue no worker serves."""
+    return Alarm(
+        key=worker_key(queue),
+        title=f"WORKER GONE · nobody serves the vault's queue {queue}",
+        over=f"the vault's queue {queue} has a worker again",
+        sentences=(reason, "Nothing is backed up until it has one. Then clear the failed tasks."),
+    )
+
+
 DAMAGE = "damage "
 
 

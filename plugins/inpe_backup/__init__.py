@@ -11,6 +11,7 @@
     params.py           the forms of *Trigger*; form_checks.py: what their fields refuse
     connections.py      hosts behind Airflow's SSH connections; ssh_transport.py: how commands reach them
                         (ssh_session.py: programs that answer line by line)
+    vault_queue.py      what runs beside the vault and what anywhere, and the look for the vault's worker
     dag_defaults.py     what the DAGs share, and the tasks after a report
     run_note.py         the note on each run; row_labels.py: the names of a mapped task's rows
     report_again.py     clears a report that is outdated because tasks before it were cleared

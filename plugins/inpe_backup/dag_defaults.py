@@ -15,6 +15,7 @@ from inpe_backup.operators.report.check_result import CheckResultOperator
 from inpe_backup.operators.report.email_report import EmailReportOperator
 from inpe_backup.operators.report.send_heartbeat import SendHeartbeatOperator
 from inpe_backup.operators.vault.refresh_status import RefreshStatusOperator
+from inpe_backup.vault_queue import ANYWHERE, add_worker_check
 
 if TYPE_CHECKING:
     from include.status.snapshot import PartName
@@ -41,10 +42,11 @@ def by_hand(site: Site) -> dict[str, Any]:
 
 
 def default_args(site: Site, retry_delay_s: float) -> dict[str, Any]:
-    """Return the ``default_args``: owner, queue, order, and which errors are retried."""
+    """Return the ``default_args``: owner, the vault's queue, order, and which errors are retried."""
     return {
         "owner": site.institute.name,
-        "queue": site.vault.queue or "default",
+        "queue": site.vault.queue or ANYWHERE["queue"],
+        "executor": site.vault.executor,
         "weight_rule": "upstream",  # what is under way goes before what has yet to begin
         "retries": 3,
         "retry_delay": timedelta(seconds=retry_delay_s),
@@ -81,20 +83,22 @@ def add_report_tasks(
 
 
 def add_monitoring(dag: DAG, site: Site) -> None:
-    """Add heartbeats, if a monitor is connected: it notices a run that never starts, or never ends.
+    """Add what notices that the run can't work: heartbeats for a monitor, and a look for the vault's worker.
 
+    The monitor notices a run that never starts, or never ends; heartbeats are added if one is connected.
     Airflow's own ``DeadlineAlert`` would mail about the second, but in 3.3.2 no run that has one can be
     cleared (``_recalculate_dagrun_queued_at_deadlines``: TypeError, status 500).
     """
     if conn_id := site.heartbeats.conn_id(dag.dag_id):
         _add_heartbeats(dag, site.heartbeats.kind, conn_id)
+    add_worker_check(dag, site)
 
 
 def _add_heartbeats(dag: DAG, kind: Kind, conn_id: str) -> None:
     """Add two teardowns: they run whatever failed before, and decide nothing about the run."""
     ends = [task for task in dag.leaves if not task.is_teardown]
     decisive = ends + [task for task in dag.tasks if task.on_failure_fail_dagrun]
-    shared: dict[str, Any] = {"kind": kind, "conn_id": conn_id, "dag": dag}
+    shared: dict[str, Any] = {"kind": kind, "conn_id": conn_id, "dag": dag, **ANYWHERE}
     start = SendHeartbeatOperator(
         task_id="send_start", task_display_name="Send start heartbeat", start=True, **shared
     )

@@ -3,6 +3,7 @@
     __init__.py             ``Daily`` drives ``supim_daily``; ``Run`` is one run of any DAG
     weekly_runs.py          ``Weekly`` drives ``vm_weekly`` on a real KVM host
     scrubs.py               ``Scrubs`` drives ``vault_scrub``
+    celery_workers.py       ``CeleryDaily`` drives it on Celery
     day_restores.py         starts ``supim_restore``
     site_faults.py          faults of the institute, each for the length of a block
     status_events.py        the asset events that runs leave

@@ -32,6 +32,7 @@ PACKAGES = {
     "qemu-img": "qemu-utils",
     "qemu-nbd": "qemu-utils",
     "qemu-system-x86_64": "qemu-system-x86",
+    "redis-server": "redis-server",
     "rsync": "rsync",
     "setpriv": "util-linux",
     "sfdisk": "fdisk",
@@ -136,6 +137,20 @@ def postgres() -> None:
     """Skip the test without a PostgreSQL server to start."""
     if not any(PROGRAMS.glob("*/bin/initdb")):
         skip_or_fail(Missing("PostgreSQL is missing.", "sudo apt-get install postgresql"))
+
+
+def celery() -> None:
+    """Skip the test without root, or without what workers of Celery need: PostgreSQL and Redis."""
+    root()
+    for name in ("unshare", "setpriv", "redis-server"):
+        program(name)
+    postgres()
+
+
+def compose() -> str:
+    """Return the program of Compose that comes with those images; skip the test without it."""
+    docker_images()
+    return str(docker_engine.CACHE / "client" / "cli-plugins" / "docker-compose")
 
 
 def root() -> None:

@@ -8,6 +8,8 @@
     monitor.py        the monitor that hears heartbeats
     airflow.py        a complete local Airflow with this project's DAGs; airflow_api.py is its REST client,
                       airflow_loaded.py loads Airflow once for all processes
+    celery_airflow.py the same on Celery, with workers apart from each other; postgres.py and broker.py are
+                      its servers, accounts.py lets them run as others than root
     browser.py        Chromium, logged in to it as admin or as viewer
     demo.py           all of it for people to watch: ``make demo``; demo_tour.py is what it proposes to try,
                       demo_terminal.py makes a terminal part of it

@@ -61,6 +61,7 @@ class LocalAirflow(Switched, AirflowApi):
     ) -> None:
         folders = [PROJECT / "dags"] * project_dags + [dags_folder] * (dags_folder is not None)
         self.home = AirflowHome(home, [folder for folder in folders if folder], env or {}, below)
+        self.services = tuple(SERVICES)
         self._services: dict[str, Forked] = {}
         self._loaded: LoadedAirflow | None = None
         self._lock: IO[bytes] | None = None
@@ -85,7 +86,7 @@ class LocalAirflow(Switched, AirflowApi):
             self.url, self.password = self.home.url, self.home.passwords[USER]
             self._migrate()
             began = datetime.now(UTC)
-            for name in SERVICES:
+            for name in self.services:
                 self._start_service(name)
             self._wait_until_healthy(began)
         except BaseException:
@@ -106,7 +107,7 @@ class LocalAirflow(Switched, AirflowApi):
             self._lock = None
 
     def kill(self, service: str) -> None:
-        """Kill a service and its children, as a crash or the kernel would; see ``SERVICES``."""
+        """Kill a service and its children, as a crash or the kernel would; see ``services``."""
         victim = self._services.pop(service)
         processes.end([], lambda: processes.family([victim.pid]), patience_s=0)
 
@@ -117,7 +118,9 @@ class LocalAirflow(Switched, AirflowApi):
     def repair(self) -> list[str]:
         """Start services that should run and don't, wait until all are healthy, and return their names."""
         dead = [
-            name for name in SERVICES if name not in self._services or not self._services[name].is_alive()
+            name
+            for name in self.services
+            if name not in self._services or not self._services[name].is_alive()
         ]
         if not self._services:  # stopped on purpose
             return []
@@ -206,7 +209,8 @@ class LocalAirflow(Switched, AirflowApi):
             dead = [name for name, service in self._services.items() if not service.is_alive()]
             if dead or time.monotonic() > deadline:
                 tails = "\n".join(
-                    f"{log} ends:\n{processes.tail(log)}" for log in map(self.home.log_file, dead or SERVICES)
+                    f"{log} ends:\n{processes.tail(log)}"
+                    for log in map(self.home.log_file, dead or self.services)
                 )
                 reason = f"{', '.join(dead)} ended" if dead else f"no sign of {', '.join(waiting)}"
                 raise RuntimeError(f"Airflow did not come up: {reason}.\n{tails}")

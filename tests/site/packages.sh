@@ -1,6 +1,6 @@
 #!/bin/sh
 # Makes sure of the Debian packages that demo and tests need: installs them as root. Somebody else gets the
-# command, and goes on with what there is.
+# command, and goes on with what there is. "packages.sh slow" makes sure of what only slow tests need, too.
 set -eu
 missing=""
 need() { [ -e "$1" ] || missing="$missing $2"; }
@@ -27,6 +27,10 @@ need /usr/bin/cpio cpio
 need /usr/bin/lz4 lz4                         # of the guests' kernel
 need /usr/bin/chromium chromium                # the page, as people see it
 need /usr/share/fonts/truetype/dejavu fonts-dejavu-core
+if [ "${1:-}" = slow ]; then # PostgreSQL and Redis begin to serve where they are installed
+    need /usr/bin/redis-server redis-server   # Celery's broker
+    need /usr/lib/postgresql/*/bin/postgres postgresql
+fi
 "${PYTHON:-python3}" -c 'import ensurepip' 2>/dev/null || missing="$missing python3-venv"
 [ -n "$missing" ] || exit 0
 if [ "$(id -u)" -ne 0 ]; then

@@ -1,13 +1,11 @@
 """A PostgreSQL server of Debian's package, with a database of its own in one folder."""
 
-import os
-import pwd
-import shutil
 import subprocess
 import time
 from pathlib import Path
 
 from tests.site import processes
+from tests.site.accounts import as_account, give
 from tests.site.ports import LOOPBACK, kept_port
 from tests.site.switched import Switched
 
@@ -20,7 +18,7 @@ class PostgresServer(Switched):
     """A PostgreSQL on 127.0.0.1; a context manager.
 
     Args:
-        folder: has its data, log and port.
+        folder: has its data, log and port; another start continues with them.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -34,13 +32,12 @@ class PostgresServer(Switched):
         return f"airflow@{LOOPBACK}:{self._port}/postgres"
 
     def start(self) -> None:
-        """Start it with a new database, and wait until it answers."""
-        data = self._folder / "data"
-        data.mkdir(mode=0o700)
-        as_account = _given(data)
-        made = [_program("initdb"), "--auth=trust", "--username=airflow", "--no-sync", f"--pgdata={data}"]
-        subprocess.run([*as_account, *made], check=True, capture_output=True, cwd="/")
-        # Without a socket, because the name of its folder may be too long, and without syncs.
+        """Start it, with a new database at the first time, and wait until it answers."""
+        data = give(self._folder / "data", _ACCOUNT)
+        if not (data / "PG_VERSION").exists():
+            made = [_program("initdb"), "--auth=trust", "--username=airflow", "--no-sync", f"--pgdata={data}"]
+            subprocess.run([*as_account(_ACCOUNT), *made], check=True, capture_output=True, cwd="/")
+        # No socket: its folder may have too long a name. -F: no sync; a test doesn't outlive its machine.
         server = [
             _program("postgres"),
             "-D",
@@ -53,11 +50,11 @@ class PostgresServer(Switched):
             "",
             "-F",
         ]
-        self._server = processes.start([*as_account, *server], log=self._log, cwd=Path("/"))
+        self._server = processes.start([*as_account(_ACCOUNT), *server], log=self._log, cwd=Path("/"))
         self._wait_until_it_answers()
 
     def stop(self) -> None:
-        """Kill it; do nothing if it doesn't run."""
+        """Kill it, as a crash does: it recovers at the next start."""
         if self._server is not None:
             server, self._server = self._server, None
             processes.end([], lambda: processes.family([server.pid]), patience_s=0)
@@ -75,19 +72,6 @@ class PostgresServer(Switched):
     @property
     def _log(self) -> Path:
         return self._folder / "postgres.log"
-
-
-def _given(folder: Path) -> list[str]:
-    """Give a folder to the server's account, if this is root; return the prefix of its commands.
-
-    They may read what is root's, because a test's folders are.
-    """
-    if os.geteuid() != 0:
-        return []
-    account = pwd.getpwnam(_ACCOUNT)
-    shutil.chown(folder, account.pw_uid, account.pw_gid)
-    its = [f"--reuid={account.pw_uid}", f"--regid={account.pw_gid}", "--clear-groups"]
-    return ["setpriv", *its, "--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search", "--"]
 
 
 def _program(name: str) -> str:

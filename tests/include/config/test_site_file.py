@@ -195,6 +195,7 @@ def test_sizes_are_written_with_their_units(tmp_path: Path, written: str, count:
 @pytest.mark.parametrize(
     ("section", "key", "value"),
     [
+        ("vaults.main", "queue", "vault,default"),
         ("vaults.main", "reserve", "-1 GB"),
         ("vaults.main", "reserve", -1),
         ("vaults.main", "reserve", "20 parsecs"),

@@ -17,6 +17,8 @@ from include.report.alarm import (
     vm_down,
     what_to_do,
     with_mailed,
+    worker_gone,
+    worker_key,
 )
 from tests.include.vms.sample_vms import UUID
 
@@ -60,6 +62,14 @@ def test_a_name_cant_break_the_subject() -> None:
     """It is one printable line."""
     subject, _ = alarm_mail([down(vm="maq2\nBcc: x@y.z")], prefix="INPE backup", log_url=None)
     assert "\n" not in subject
+
+
+def test_a_missing_worker_is_another_fact_than_a_missing_disk() -> None:
+    """Each is over when somebody sees that."""
+    gone = worker_gone("vault", "No worker serves the queue vault.")
+    assert gone.key == worker_key("vault") != vault_gone("vault", "No marker.").key
+    assert gone.title == "WORKER GONE · nobody serves the vault's queue vault"
+    assert gone.sentences[0] == "No worker serves the queue vault."
 
 
 def test_a_fact_is_new_once() -> None:
