@@ -21,7 +21,6 @@ from tests.site.kvm_host import STATE
 OTHERS = Path(__file__).parent / "dags" / "others"
 """Other people's DAGs."""
 
-HALF_A_DAY = timedelta(hours=12)
 # How soon Airflow notices a dead task.
 SOON = {
     "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "15",
@@ -71,12 +70,16 @@ class OneAirflow:
         self._hosts.close()
 
 
+def never_due() -> tuple[str, str]:
+    """Return a daily and a weekly schedule of which no run comes due while the tests run."""
+    due = datetime.now(ZONE) + timedelta(hours=12)
+    return f"{due:%-M %-H} * * *", f"{due:%-M %-H} * * {due:%w}"
+
+
 def _common_settings() -> dict[str, dict[str, Any]]:
     """Return the keys that count when DAG files are loaded, the same in each part's site file."""
     hosts = [] if needs.lacks_kvm_host() else [{"vms": ["maq*"], "state": STATE}]
-    # No run comes due while the tests run; the last one due is half a day old.
-    due = datetime.now(ZONE) + HALF_A_DAY
-    daily, weekly = f"{due:%-M %-H} * * *", f"{due:%-M %-H} * * {due:%w}"
+    daily, weekly = never_due()
     return {
         "datasets": {"supim": {"schedule": daily, "poke_interval_s": 5, "retry_delay_s": 1}},
         "vms": {"schedule": weekly, "hosts": hosts},

@@ -73,7 +73,7 @@ def published() -> Images:
 
 
 def _read(name: str) -> dict[str, Any]:
-    """Return a Variable's object. Every task loads its DAG file, and none may fail for what a form suggests."""
+    """Return a Variable's object. Every task loads its DAG file, and none may fail for a suggestion."""
     try:
         found = json.loads(Variable.get(name, default=NO_VALUE))
     except Exception as error:  # noqa: BLE001 - of Airflow's API, or by whoever wrote something else there

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from include.vault.vault import Vault
 from tests.dags import DAG, Daily
-from tests.one_airflow import NEVER, SOON
+from tests.one_airflow import SOON, never_due
 from tests.site import Institute
 from tests.site.accounts import give
 from tests.site.celery_airflow import CeleryAirflow, Worker
@@ -17,7 +17,7 @@ ACCOUNT = "backup"  # whose files the vault's are
 ADDRESS = "127.0.0.2"
 OTHER, BESIDE = "worker", "worker-vault"  # as in docker-compose.celery.yaml
 _USUAL = {
-    "datasets": {"supim": {"schedule": NEVER, "poke_interval_s": 5, "retry_delay_s": 1}},
+    "datasets": {"supim": {"schedule": never_due()[0], "poke_interval_s": 5, "retry_delay_s": 1}},
     "vaults": {"main": {"queue": QUEUE}},
 }
 
