@@ -75,7 +75,7 @@ class VmRecord(Model):
     instant: datetime
     clock_offset_s: float
     method: Method
-    cloned: bool = False
+    cloned: bool
     was: Literal["running", "off"]
     downtime_s: float
     steps: tuple[TimedStep, ...]

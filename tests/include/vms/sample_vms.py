@@ -37,6 +37,7 @@ def record(vm: str = "maq1", **fields: object) -> VmRecord:
     vm_fields = {"vm": vm, "uuid": UUID, "host": "kvm_host", "instant": INSTANT, "disks": disks}
     host_fields = {
         "method": "cold",
+        "cloned": False,
         "clock_offset_s": 0,
         "was": "running",
         "downtime_s": 4.2,
