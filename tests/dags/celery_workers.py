@@ -8,6 +8,7 @@ from pathlib import Path
 from include.vault.vault import Vault
 from tests.dags import DAG, Daily
 from tests.one_airflow import NEVER, SOON
+from tests.session import needs
 from tests.site import Institute
 from tests.site.accounts import give
 from tests.site.celery_airflow import CeleryAirflow, Worker
@@ -32,7 +33,8 @@ class CeleryDaily(Daily):
     @contextmanager
     def started(cls, root: Path) -> Iterator["CeleryDaily"]:
         """Start institute, Airflow and workers in a folder; the vault is its worker's account's."""
-        with Institute(root / "institute", usual=_USUAL) as institute:
+        vms = needs.lacks_kvm_host() is None
+        with Institute(root / "institute", vms, usual=_USUAL) as institute:
             Vault.create(institute.vault)
             give(institute.vault, ACCOUNT)
             workers = [
