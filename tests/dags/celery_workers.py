@@ -8,6 +8,7 @@ from pathlib import Path
 from include.vault.vault import Vault
 from tests.dags import DAG, Daily
 from tests.one_airflow import SOON, never_due
+from tests.session import needs
 from tests.site import Institute
 from tests.site.accounts import give
 from tests.site.celery_airflow import CeleryAirflow, Worker
@@ -16,8 +17,10 @@ QUEUE = "vault"
 ACCOUNT = "backup"  # whose files the vault's are
 ADDRESS = "127.0.0.2"
 OTHER, BESIDE = "worker", "worker-vault"  # as in docker-compose.celery.yaml
+_DAILY, _WEEKLY = never_due()
 _USUAL = {
-    "datasets": {"supim": {"schedule": never_due()[0], "poke_interval_s": 5, "retry_delay_s": 1}},
+    "datasets": {"supim": {"schedule": _DAILY, "poke_interval_s": 5, "retry_delay_s": 1}},
+    "vms": {"schedule": _WEEKLY},
     "vaults": {"main": {"queue": QUEUE}},
 }
 
@@ -32,7 +35,8 @@ class CeleryDaily(Daily):
     @contextmanager
     def started(cls, root: Path) -> Iterator["CeleryDaily"]:
         """Start institute, Airflow and workers in a folder; the vault is its worker's account's."""
-        with Institute(root / "institute", usual=_USUAL) as institute:
+        vms = needs.lacks_kvm_host() is None
+        with Institute(root / "institute", vms, usual=_USUAL) as institute:
             Vault.create(institute.vault)
             give(institute.vault, ACCOUNT)
             workers = [

@@ -12,6 +12,8 @@ import pytest
 from tests.dags import GREEN, RED, Run, contents, site_faults, wait_for
 from tests.dags.celery_workers import ACCOUNT, ADDRESS, BESIDE, QUEUE, CeleryDaily
 from tests.dags.site_faults import Standstill, rsyncs
+from tests.dags.weekly_runs import DAG as WEEKLY
+from tests.dags.weekly_runs import Weekly
 from tests.session import needs
 from tests.site import supim
 
@@ -108,6 +110,35 @@ def test_a_worker_killed_in_the_middle_of_a_copy_resumes_when_it_is_back(daily: 
     assert run.tasks()["copy_day 2022-003"]["try_number"] == 2
     assert published_once(daily, "2022-003")
     assert len(run.mails()) == 1
+
+
+def test_a_worker_killed_in_the_middle_of_a_transfer_leaves_no_vm_off(daily: CeleryDaily) -> None:
+    """The VM runs on, isn't stopped again, and its image is published once."""
+    needs.kvm_host()
+    weekly = Weekly(daily.institute, daily.airflow)
+    weekly.host.define("maq1", {"vda": "raw"})
+    weekly.host.boot("maq1")
+    staging = daily.institute.vault / ".staging" / "vm" / "maq1" / "data" / "vda.img"
+    daily.airflow.unpause(WEEKLY)
+    assert weekly.agent  # install it first: a stalled server takes only commands
+    weekly.boots("maq1")
+    with Standstill(weekly.host.ssh, '*" send "*') as stalled:
+        run = Run(daily.airflow, daily.institute, daily.airflow.trigger(WEEKLY)["dag_run_id"], WEEKLY)
+        with run.explained():
+            wait_for(lambda: staging.exists() and staging.stat().st_blocks, "an image that has begun")
+        boots = weekly.boots("maq1")
+        daily.airflow.kill(BESIDE)
+        assert weekly.host.state("maq1") == "running"
+        daily.airflow.revive(BESIDE)
+        stalled.end()
+
+    assert run.end() == GREEN
+    assert run.tasks()["transfer_image maq1"]["try_number"] == 2
+    assert weekly.boots("maq1") == boots
+    assert [path.owner() for path in (generation.folder for generation in weekly.generations("maq1"))] == [
+        ACCOUNT
+    ]
+    assert not staging.exists()
 
 
 def test_a_worker_that_is_replaced_ends_its_copy_and_meanwhile_its_absence_is_mailed(
