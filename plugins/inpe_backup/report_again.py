@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from airflow.listeners import hookimpl
 
+from inpe_backup.savepoint import savepoint
+
 if TYPE_CHECKING:
     from airflow.models.dagrun import DagRun
     from airflow.models.taskinstance import TaskInstance
@@ -50,14 +52,15 @@ def _clear_outdated(dag_run: "DagRun") -> None:
     session = object_session(dag_run)
     if session is None or dag_run.dag is None:
         return
-    tasks: list[TaskInstance] = dag_run.get_task_instances(session=session)
-    report = next((one.task_id for one in tasks if one.operator == BUILD), None)
-    if report is None:
-        return
-    after = dag_run.dag.get_task(report).get_flat_relative_ids(upstream=False)
-    if again := outdated(tasks, report, after):
-        log.info("Clearing %s, too: a task before was cleared.", ", ".join(one.task_id for one in again))
-        clear_task_instances(again, session, dag_run_state=False)
+    with savepoint(session):
+        tasks: list[TaskInstance] = dag_run.get_task_instances(session=session)
+        report = next((one.task_id for one in tasks if one.operator == BUILD), None)
+        if report is None:
+            return
+        after = dag_run.dag.get_task(report).get_flat_relative_ids(upstream=False)
+        if again := outdated(tasks, report, after):
+            log.info("Clearing %s, too: a task before was cleared.", ", ".join(one.task_id for one in again))
+            clear_task_instances(again, session, dag_run_state=False)
 
 
 def outdated(tasks: Sequence[AnyTask], report: str, after: Collection[str]) -> list[AnyTask]:
