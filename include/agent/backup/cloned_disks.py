@@ -13,6 +13,7 @@ from include.agent.backup import offline
 from include.agent.backup.scratch import usable_bytes
 from include.agent.backup.steps import Steps
 from include.agent.disks import clones, exports
+from include.agent.durable_files import fsync
 from include.agent.errors import BackupNotBegunError
 from include.agent.state_folder import VmFolder
 from include.agent.virsh import Virsh
@@ -33,11 +34,16 @@ class ClonedDisks:
         self._clones: list[dict[str, str]] = []
 
     def make_folders(self, steps: Steps) -> None:
-        """Make the folders for the clones."""
+        """Make the folders for the clones, and write what the host has cached of the disks.
+
+        To clone a disk is to write that first, and then the VM would be down meanwhile.
+        """
         folders = list(self._folders.values())
         steps.begin("clone_folders", clone_folders=[str(folder) for folder in folders])
         for folder in folders:
             folder.mkdir(mode=0o700)
+        for disk in self._disks:
+            fsync(Path(disk["path"]))
 
     def make(self, virsh: Virsh, uuid: str) -> bool:
         """Clone the disks of a VM that is off; return whether it stayed off, and they unchanged, meanwhile.

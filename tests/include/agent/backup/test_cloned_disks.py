@@ -14,6 +14,7 @@ from include.vms.archive import VmArchive
 from tests.include.agent import agent_on_host
 from tests.include.agent.agent_on_host import Agent, host_clones, wait_until
 from tests.include.agent.backup.test_begin import COLD, definition, exported
+from tests.include.agent.disks.test_clones import on
 from tests.include.vms.folder_host import take
 from tests.include.vms.sample_vms import verified
 from tests.include.vms.test_chain import backup
@@ -185,3 +186,30 @@ def test_clones_become_a_generation_like_any_other_snapshot(
     assert (first.record.cloned, first.record.method, second.record.base) == (True, "cold", first.name)
     booted = [boot_sector.boots(generation.image("vda").read_bytes()) for generation in (first, second)]
     assert booted[0] + 1 == booted[1]
+
+
+CACHED = """
+from include.agent.backup.cloned_disks import ClonedDisks
+from include.agent.backup.steps import Steps
+from include.agent.state_folder import StateFolder
+
+vda = there / "vda"
+with vda.open("wb") as file:
+    file.truncate(64 << 20)
+    file.seek(32 << 20)
+    file.write(os.urandom(8 << 20))
+listed = ["filefrag", "-v", vda]
+before = subprocess.check_output(listed, text=True)
+state = StateFolder(str(elsewhere / "state"))
+state.make()
+folder = state.of("6ad32f6c-2b2e-4f1e-9a84-0c5d1a1f0001")
+folder.make()
+ClonedDisks(folder, [of(vda, 64 << 20)]).make_folders(Steps(folder.journal))
+after = subprocess.check_output(listed, text=True)
+print(json.dumps(["delalloc" in before, "delalloc" in after]))
+"""
+
+
+def test_what_the_host_has_cached_is_written_before_the_vm_is_stopped(tmp_path: Path) -> None:
+    """Otherwise it would be written when the disk is cloned, while the VM is down."""
+    assert on(tmp_path, "xfs", CACHED) == [True, False]
