@@ -18,7 +18,7 @@ from typing import Any
 from uuid import UUID
 
 from include.agent.backup.scratch import needed_bytes, usable_bytes
-from include.agent.durable_files import fsync_all
+from include.agent.durable_files import fsync, fsync_all
 from include.agent.errors import BackupNotBegunError
 
 MOST_EXTENTS = 15_000  # of all disks of a VM: cloned in a quarter of a second, by which it is down longer
@@ -41,12 +41,7 @@ def refusal(disks: list[dict[str, Any]]) -> str:
     if other := [disk["name"] for disk in disks if disk["format"] != "raw" or disk["kind"] != "file"]:
         return f"{', '.join(other)}: not a raw file"
     try:
-        extents = sum(_extents(disk["path"]) for disk in disks)
-        if extents > MOST_EXTENTS:
-            return (
-                f"{extents:,} extents; cloning more than {MOST_EXTENTS:,} would keep the VM down for longer"
-            )
-        return _lacks_space(disks)
+        return _too_scattered(disks) or _lacks_space(disks)
     except OSError as error:
         return str(error)
 
@@ -54,10 +49,17 @@ def refusal(disks: list[dict[str, Any]]) -> str:
 def failed_trial(disks: list[dict[str, Any]]) -> str:
     """Try to clone the beginning of each disk, which leaves nothing; return why it fails, or an empty text.
 
+    All of them are flushed before: what isn't on the disk yet has no extents to count, and the clone, which
+    flushes it too, would keep the VM down for that long.
+
     Args:
         disks: those that :func:`refusal` has nothing against.
     """
     try:
+        for disk in disks:
+            fsync(Path(disk["path"]))
+        if scattered := _too_scattered(disks):
+            return scattered
         for disk in disks:
             _try(disk["path"], folder_of(disk))
     except OSError as error:
@@ -112,6 +114,13 @@ def sync(folders: list[Path]) -> None:
 def folder_of(disk: dict[str, Any]) -> Path:
     """Return the folder that a disk's file lies in, whatever links lead to it."""
     return Path(os.path.realpath(disk["path"])).parent
+
+
+def _too_scattered(disks: list[dict[str, Any]]) -> str:
+    extents = sum(_extents(disk["path"]) for disk in disks)
+    if extents <= MOST_EXTENTS:
+        return ""
+    return f"{extents:,} extents; cloning more than {MOST_EXTENTS:,} would keep the VM down for longer"
 
 
 def _extents(path: str) -> int:

@@ -161,6 +161,23 @@ def test_subvolumes_share_the_space_and_may_have_limits(tmp_path: Path) -> None:
     assert limited.endswith("on a Btrfs with quota limits, beyond which the guest's writes would fail")
 
 
+UNWRITTEN = """
+with (there / "vda").open("wb") as file:
+    for number in range(2000):
+        file.seek(number * 8192)
+        file.write(b"data")
+clones.MOST_EXTENTS = 1000
+print(json.dumps(clones.failed_trial([of(there / "vda", 2000 * 8192)])))
+"""
+
+
+def test_what_the_host_hasnt_written_yet_is_counted(tmp_path: Path) -> None:
+    """Until it is flushed, its extents are few; the clone would flush it while the VM is down."""
+    assert on(tmp_path, "xfs", UNWRITTEN).endswith(
+        "extents; cloning more than 1,000 would keep the VM down for longer"
+    )
+
+
 @pytest.mark.parametrize("other", [{"format": "qcow2"}, {"kind": "block"}])
 def test_only_raw_files_are_cloned(tmp_path: Path, other: dict[str, str]) -> None:
     """All disks of a VM, or none: they are of one instant."""
