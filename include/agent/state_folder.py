@@ -156,6 +156,10 @@ class VmFolder:
         named = [entry.get("clone_folders", []) for entry in self.journal.entries()]
         return sorted({folder for folders in named for folder in folders})
 
+    def left_clone_folders(self, beside: Path) -> list[Path]:
+        """Return the folders for clones of this VM's disks that are in a folder, whoever made them."""
+        return sorted(path for path in beside.glob(f"{self._clone_prefix}*") if path.is_dir())
+
     def remove_clone_folder(self, folder: str) -> bool:
         """Remove a folder for clones of this VM, and no other folder; return whether it is gone."""
         return _remove(Path(folder), self._clone_prefix)

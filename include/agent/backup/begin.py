@@ -116,6 +116,7 @@ class BeginBackup:
         run = self._request["run"]
         self._step("begin", run=run, vm=self._name, was=self._was, method=self._method, health_check=checks)
         self._arm()
+        self._warnings += cloned_disks.remove_left(self._folder, self._vm["disks"])
         save_definition(self._folder.files, self._virsh.xml(self._uuid))
         self._work_folder = self._folder.new_work_folder(self._request["scratch"])
         self._step("work_folder", work_folder=str(self._work_folder))

@@ -13,7 +13,6 @@ from include.agent.backup import offline
 from include.agent.backup.scratch import usable_bytes
 from include.agent.backup.steps import Steps
 from include.agent.disks import clones, exports
-from include.agent.durable_files import fsync
 from include.agent.errors import BackupNotBegunError
 from include.agent.state_folder import VmFolder
 from include.agent.virsh import Virsh
@@ -34,16 +33,11 @@ class ClonedDisks:
         self._clones: list[dict[str, str]] = []
 
     def make_folders(self, steps: Steps) -> None:
-        """Make the folders for the clones, and write what the host has cached of the disks.
-
-        To clone a disk is to write that first, and then the VM would be down meanwhile.
-        """
+        """Make the folders for the clones."""
         folders = list(self._folders.values())
         steps.begin("clone_folders", clone_folders=[str(folder) for folder in folders])
         for folder in folders:
             folder.mkdir(mode=0o700)
-        for disk in self._disks:
-            fsync(Path(disk["path"]))
 
     def make(self, virsh: Virsh, uuid: str) -> bool:
         """Clone the disks of a VM that is off; return whether it stayed off, and they unchanged, meanwhile.
@@ -95,10 +89,36 @@ def are_crowded(folder: VmFolder) -> bool:
     return any(not usable_bytes(path) for path in folder.clone_folders() if os.path.isdir(path))  # noqa: PTH112
 
 
+def drop(folder: VmFolder) -> None:
+    """End the servers of a VM's clones, and remove them, also while libvirt gives no answer."""
+    for work_folder in folder.work_folders():
+        exports.end_processes(work_folder)  # while a server has a clone open, its space isn't free
+    remove(folder)
+
+
 def remove(folder: VmFolder) -> list[str]:
     """Remove the clones of a VM; return a sentence for each folder that is still there."""
+    return _remove(folder, folder.clone_folders())
+
+
+def remove_left(folder: VmFolder, disks: list[dict[str, Any]]) -> list[str]:
+    """Remove what earlier backups of a VM left beside its disks, as :func:`remove` does.
+
+    A closed journal doesn't name it: their file system wasn't mounted when the backup was ended, or a power
+    cut took the removal back.
+
+    Args:
+        folder: the VM's folder, whose journal names no clones yet.
+        disks: the VM's disks, as :func:`survey.vm_of` returns them.
+    """
+    used = {clones.folder_of(disk) for disk in disks if disk["kind"] == "file"}
+    left = [path for beside in sorted(used) for path in folder.left_clone_folders(beside)]
+    return _remove(folder, [str(path) for path in left if path not in used and clones.are_all_in(path)])
+
+
+def _remove(folder: VmFolder, paths: list[str]) -> list[str]:
     return [
         f"{path} couldn't be removed. Remove it by hand."
-        for path in folder.clone_folders()
+        for path in paths
         if not folder.remove_clone_folder(path)
     ]

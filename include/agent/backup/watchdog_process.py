@@ -138,8 +138,7 @@ class Watchdog:
             with suppress(OSError):  # the journal may be on the same full disk
                 self._folder.journal.write("scratch-full")
         if self._folder.clone_folders():  # another job may be somebody else's, such as a migration
-            end_exports(self._folder, self._virsh)
-            cloned_disks.remove(self._folder)
+            cloned_disks.drop(self._folder)
         else:
             with suppress(LibvirtError):
                 self._virsh.run("domjobabort", f"--domain={self._folder.uuid}")

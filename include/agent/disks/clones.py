@@ -15,16 +15,19 @@ from contextlib import contextmanager
 from fcntl import ioctl
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from include.agent.backup.scratch import needed_bytes, usable_bytes
-from include.agent.durable_files import fsync_all
+from include.agent.durable_files import fsync, fsync_all
 from include.agent.errors import BackupNotBegunError
 
 MOST_EXTENTS = 15_000  # of all disks of a VM: cloned in a quarter of a second, by which it is down longer
 _TRIED_BYTES = 1 << 20  # a multiple of any file system's block
+_CLONE, _READ_ONLY = ".clone", 0o400
 _FILE_SYSTEMS = ("xfs", "btrfs")
 _FICLONE, _FICLONERANGE, _GETFLAGS = 0x40049409, 0x4020940D, 0x80086601  # linux/fs.h
 _NOCOW = 0x00800000
+_BTRFS_FS_INFO, _BTRFS_FSID = 0x8400941F, slice(16, 32)  # linux/btrfs.h: of 1024 bytes
 _FIEMAP, _FIEMAP_HEADER = 0xC020660B, "=QQLLLL"  # linux/fiemap.h: start, length, flags, mapped, count, -
 _WHOLE = (1 << 64) - 1
 
@@ -37,13 +40,10 @@ def refusal(disks: list[dict[str, Any]]) -> str:
     """
     if other := [disk["name"] for disk in disks if disk["format"] != "raw" or disk["kind"] != "file"]:
         return f"{', '.join(other)}: not a raw file"
+    if os.geteuid() != 0:
+        return "libvirt may give a disk back to root when its VM stops, and the agent isn't root"
     try:
-        extents = sum(_extents(disk["path"]) for disk in disks)
-        if extents > MOST_EXTENTS:
-            return (
-                f"{extents:,} extents; cloning more than {MOST_EXTENTS:,} would keep the VM down for longer"
-            )
-        return _lacks_space(disks)
+        return _too_scattered(disks) or _lacks_space(disks)
     except OSError as error:
         return str(error)
 
@@ -51,10 +51,17 @@ def refusal(disks: list[dict[str, Any]]) -> str:
 def failed_trial(disks: list[dict[str, Any]]) -> str:
     """Try to clone the beginning of each disk, which leaves nothing; return why it fails, or an empty text.
 
+    All of them are flushed before: what isn't on the disk yet has no extents to count, and the clone, which
+    flushes it too, would keep the VM down for that long.
+
     Args:
         disks: those that :func:`refusal` has nothing against.
     """
     try:
+        for disk in disks:
+            fsync(Path(disk["path"]))
+        if scattered := _too_scattered(disks):
+            return scattered
         for disk in disks:
             _try(disk["path"], folder_of(disk))
     except OSError as error:
@@ -75,13 +82,25 @@ def clone(disk: dict[str, Any], folder: Path) -> dict[str, str]:
     Raises:
         BackupNotBegunError: it can't be cloned.
     """
-    target = folder / f"{disk['name']}.clone"
+    target = folder / f"{disk['name']}{_CLONE}"
     try:
         with _opened(disk["path"]) as source, _opened(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL) as made:
             ioctl(made, _FICLONE, source)
     except OSError as error:
         raise BackupNotBegunError(f"{disk['name']} ({disk['path']}) can't be cloned: {error}.") from error
     return {"name": disk["name"], "format": disk["format"], "path": str(target)}
+
+
+def are_all_in(folder: Path) -> bool:
+    """Return whether a folder contains nothing but clones, as :func:`clone` makes them; it may be empty.
+
+    One that somebody made a disk of has another mode; a folder of another account can't be read.
+    """
+    try:
+        found = {path.name: path.lstat().st_mode for path in folder.iterdir()}
+    except OSError:
+        return False
+    return all(name.endswith(_CLONE) and stat.S_IMODE(mode) == _READ_ONLY for name, mode in found.items())
 
 
 def sync(folders: list[Path]) -> None:
@@ -97,6 +116,13 @@ def sync(folders: list[Path]) -> None:
 def folder_of(disk: dict[str, Any]) -> Path:
     """Return the folder that a disk's file lies in, whatever links lead to it."""
     return Path(os.path.realpath(disk["path"])).parent
+
+
+def _too_scattered(disks: list[dict[str, Any]]) -> str:
+    extents = sum(_extents(disk["path"]) for disk in disks)
+    if extents <= MOST_EXTENTS:
+        return ""
+    return f"{extents:,} extents; cloning more than {MOST_EXTENTS:,} would keep the VM down for longer"
 
 
 def _extents(path: str) -> int:
@@ -117,8 +143,11 @@ def _extents(path: str) -> int:
 def _require_fit(source: int) -> None:
     if not stat.S_ISREG(os.fstat(source).st_mode):
         raise OSError("not a regular file")
-    if (kind := _file_system(source)) not in _FILE_SYSTEMS:
+    _, kind = _file_system(source)
+    if kind not in _FILE_SYSTEMS:
         raise OSError(f"on {kind or 'an unknown file system'}, not on XFS or Btrfs")
+    if kind == "btrfs" and _has_quota(source):  # QEMU pauses a guest when space runs out, not beyond a quota
+        raise OSError("on a Btrfs with quota limits, beyond which the guest's writes would fail")
     if int.from_bytes(ioctl(source, _GETFLAGS, bytes(8))[:4], "little") & _NOCOW:
         raise OSError("exempt from copy-on-write (chattr +C)")
 
@@ -129,20 +158,30 @@ def _try(path: str, folder: Path) -> None:
         ioctl(made, _FICLONERANGE, struct.pack("=qQQQ", source, 0, length, 0))
 
 
-def _file_system(opened: int) -> str:
-    """Return the type of the file system of an open file: a Btrfs file's device isn't that of its mount."""
+def _has_quota(source: int) -> bool:
+    """Return whether any subvolume of a Btrfs has a limit (kernels since 5.9 show it)."""
+    fsid = UUID(bytes=ioctl(source, _BTRFS_FS_INFO, bytes(1024))[_BTRFS_FSID])
+    limits = Path(f"/sys/fs/btrfs/{fsid}/qgroups").glob("*/limit_flags")
+    return any(int(limit.read_text(encoding="ascii")) for limit in limits)
+
+
+def _file_system(opened: int) -> tuple[str, str]:
+    """Return the device and type of the file system of an open file.
+
+    A Btrfs file's own device is that of its subvolume.
+    """
     with open(f"/proc/self/fdinfo/{opened}", encoding="ascii") as lines:  # noqa: PTH123
         mount = next((line.split()[1] for line in lines if line.startswith("mnt_id:")), "")
     with open("/proc/self/mountinfo", encoding="utf-8", errors="replace") as lines:  # noqa: PTH123
         for line in lines:  # proc(5): the type is the first field after the hyphen
             if line.split()[0] == mount:
-                return line.partition(" - ")[2].split()[0]
-    return ""
+                return line.split()[2], line.partition(" - ")[2].split()[0]
+    return "", ""
 
 
 @contextmanager
 def _opened(path: str | Path, flags: int = os.O_RDONLY) -> Iterator[int]:
-    opened = os.open(path, flags, 0o400)
+    opened = os.open(path, flags, _READ_ONLY)
     try:
         yield opened
     finally:
@@ -151,10 +190,11 @@ def _opened(path: str | Path, flags: int = os.O_RDONLY) -> Iterator[int]:
 
 def _lacks_space(disks: list[dict[str, Any]]) -> str:
     """Return which file system has too little space for what the guest overwrites while clones exist."""
-    need: dict[int, int] = {}
+    need: dict[str, int] = {}
     for disk in disks:
         folder = folder_of(disk)
-        device = folder.stat().st_dev
+        with _opened(folder) as opened:
+            device, _ = _file_system(opened)
         need[device] = need.get(device, 0) + disk["bytes"]
         if usable_bytes(str(folder)) < needed_bytes(need[device]):
             return f"{folder} has too little free space for what the guest overwrites meanwhile"

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from include.agent.backup.cloned_disks import remove_left
+from include.agent.state_folder import StateFolder
 from include.vault.vault import Vault
 from include.vms.archive import VmArchive
 from tests.include.agent import agent_on_host
@@ -26,6 +28,9 @@ CLONED = [
     *("begin", "watchdog", "autostart", "work_folder", "clone_folders", "shutdown", "off"),
     *("clone", "start", "verify", "back", "sync", "ready"),
 ]
+
+
+UUID = "11111111-2222-3333-4444-555555555555"
 
 
 def set_up(host: KvmHost) -> None:
@@ -85,6 +90,8 @@ def written(disk: Path) -> Iterator[None]:
 def test_a_running_vms_disks_are_cloned_while_it_is_off(host: KvmHost, agent: Agent, tmp_path: Path) -> None:
     """What is exported is the disk at that moment, whatever the guest writes later. No job holds the VM."""
     before = definition(host, "maq1")
+    uuid = host.virsh("domuuid", "--domain=maq1").strip()
+    host.seen(host.disks / f".inpe-backup-{uuid}-left").mkdir()  # by a backup whose journal is closed
     host.plan_fault("start", "stall")
     process = agent.start_begin_backup("maq1")
     wait_until(host.fault_happened, "the VM, off")
@@ -188,28 +195,58 @@ def test_clones_become_a_generation_like_any_other_snapshot(
     assert booted[0] + 1 == booted[1]
 
 
-CACHED = """
-from include.agent.backup.cloned_disks import ClonedDisks
+WITHOUT_LIBVIRT = """
+from include.agent.backup import cloned_disks, watchdog_process
 from include.agent.backup.steps import Steps
+from include.agent.errors import LibvirtError
 from include.agent.state_folder import StateFolder
+from include.agent.virsh import Virsh
 
-vda = there / "vda"
-with vda.open("wb") as file:
-    file.truncate(64 << 20)
-    file.seek(32 << 20)
-    file.write(os.urandom(8 << 20))
-listed = ["filefrag", "-v", vda]
-before = subprocess.check_output(listed, text=True)
+class Off(Virsh):
+    def is_active(self, uuid):
+        return False
+
 state = StateFolder(str(elsewhere / "state"))
 state.make()
-folder = state.of("6ad32f6c-2b2e-4f1e-9a84-0c5d1a1f0001")
+folder = state.of("11111111-2222-3333-4444-555555555555")
 folder.make()
-ClonedDisks(folder, [of(vda, 64 << 20)]).make_folders(Steps(folder.journal))
-after = subprocess.check_output(listed, text=True)
-print(json.dumps(["delalloc" in before, "delalloc" in after]))
+vda = {**disk(there / "vda"), "chain": [str(there / "vda")]}
+steps, work, virsh = Steps(folder.journal), folder.new_work_folder(None), Off("qemu:///nowhere")
+steps.begin("begin", run="r", vm="maq1", was="running", method="cold", work_folder=str(work))
+folder.make_work_folder(work)
+made = cloned_disks.ClonedDisks(folder, [vda])
+made.make_folders(steps)
+assert made.make(virsh, folder.uuid)
+made.export(work)
+steps.begin("ready", work_folder=str(work), method="cold", cloned=True)
+try:
+    with (there / "filler").open("wb") as file:
+        os.posix_fallocate(file.fileno(), 0, os.statvfs(there).f_bavail * 4096 - (4 << 20))
+    try:
+        watchdog_process.Watchdog(state, folder, virsh, 60).check()
+    except LibvirtError:
+        pass
+    server = cloned_disks.exports._pids_with(f"{work}/")
+finally:
+    cloned_disks.exports.end_processes(str(work))
+print(json.dumps([len(server), [path.name for path in there.iterdir()]]))
 """
 
 
-def test_what_the_host_has_cached_is_written_before_the_vm_is_stopped(tmp_path: Path) -> None:
-    """Otherwise it would be written when the disk is cloned, while the VM is down."""
-    assert on(tmp_path, "xfs", CACHED) == [True, False]
+def test_clones_give_their_space_back_while_libvirt_is_away(short: Path) -> None:
+    """A server that has a removed clone open would keep its blocks, and guests would be paused."""
+    servers, left = on(short, "xfs", WITHOUT_LIBVIRT)
+    assert (servers, sorted(left)) == (0, ["filler", "vda"])
+
+
+def test_what_a_closed_journal_doesnt_name_is_removed(tmp_path: Path) -> None:
+    """A file system mounted late, or a power cut, brings clones back. What isn't a clone of this VM stays."""
+    folder = StateFolder(str(tmp_path / "state")).of(UUID)
+    names = [*(f".inpe-backup-{UUID}-{what}" for what in ("left", "used", "disk")), ".inpe-backup-other-left"]
+    left, used, disk, other = (tmp_path / name for name in names)
+    for path, mode in ((left, 0o400), (used, 0o600), (disk, 0o400), (other, 0o400)):
+        path.mkdir()
+        (path / "vda.clone").touch(mode=mode)
+    disks = [{"kind": "file", "path": str(path)} for path in (tmp_path / "vda", disk / "vda.clone")]
+    assert remove_left(folder, disks) == []
+    assert [path.exists() for path in (left, used, disk, other)] == [False, True, True, True]

@@ -138,6 +138,54 @@ def test_btrfs_files_without_copy_on_write_are_refused(tmp_path: Path) -> None:
     assert on(tmp_path, "btrfs", EXEMPT) == [f"/exempt: {exempt}", f"/whole/vda: {exempt}", ""]
 
 
+SUBVOLUMES = """
+for name in ("a", "b"):
+    subprocess.run(["btrfs", "-q", "subvolume", "create", there / name], check=True)
+    (there / name / "vda").touch()
+free = clones.usable_bytes(there)
+disks = [of(there / name / "vda", free * 15) for name in ("a", "b")]  # each alone has enough space
+found = [clones.refusal(disks[:1]), clones.refusal(disks)]
+subprocess.run(["btrfs", "quota", "enable", there], check=True)
+found.append(clones.refusal(disks[:1]))
+subprocess.run(["btrfs", "qgroup", "limit", "200M", there / "b"], check=True)
+found.append(clones.refusal(disks[:1]))
+print(json.dumps(found).replace(str(there), ""))
+"""
+
+
+def test_subvolumes_share_the_space_and_may_have_limits(tmp_path: Path) -> None:
+    """Beyond a limit, a guest's writes would fail with EDQUOT, at which QEMU doesn't pause it."""
+    one, both, counted, limited = on(tmp_path, "btrfs", SUBVOLUMES)
+    assert (one, counted) == ("", "")
+    assert both == "/b has too little free space for what the guest overwrites meanwhile"
+    assert limited.endswith("on a Btrfs with quota limits, beyond which the guest's writes would fail")
+
+
+UNWRITTEN = """
+with (there / "vda").open("wb") as file:
+    for number in range(2000):
+        file.seek(number * 8192)
+        file.write(b"data")
+clones.MOST_EXTENTS = 1000
+print(json.dumps(clones.failed_trial([of(there / "vda", 2000 * 8192)])))
+"""
+
+
+def test_what_the_host_hasnt_written_yet_is_counted(tmp_path: Path) -> None:
+    """Until it is flushed, its extents are few; the clone would flush it while the VM is down."""
+    assert on(tmp_path, "xfs", UNWRITTEN).endswith(
+        "extents; cloning more than 1,000 would keep the VM down for longer"
+    )
+
+
+def test_without_root_no_disk_is_cloned(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The clone of a disk that can't be read any more would fail while the VM is off."""
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    (tmp_path / "vda").touch()
+    disk = {"name": "vda", "format": "raw", "kind": "file", "path": str(tmp_path / "vda"), "bytes": 0}
+    assert refusal([disk]).endswith("the agent isn't root")
+
+
 @pytest.mark.parametrize("other", [{"format": "qcow2"}, {"kind": "block"}])
 def test_only_raw_files_are_cloned(tmp_path: Path, other: dict[str, str]) -> None:
     """All disks of a VM, or none: they are of one instant."""
