@@ -2,6 +2,7 @@
 
 BackupError                      a message for people: what happened, how much, what to do
 ├── ConfigError                  the site file or an Airflow connection is wrong
+│   └── RequestError             what somebody asked for in a form can't be done
 ├── InvalidDayError              the text isn't a day of the calendar
 ├── VaultError                   the vault can't be used
 │   ├── VaultUnmarkedError       it has no marker: it isn't a vault, or its disk isn't mounted
@@ -11,6 +12,7 @@ BackupError                      a message for people: what happened, how much, 
 ├── NoWorkerError                no worker takes the vault's tasks
 ├── UnexpectedAnswerError        a program on a host answers in another form than agreed
 ├── SourceRefusedError           the source refuses the key, shows another host key, or denies a permission
+│   └── SourceFolderError        its folder of days is missing, or can't be read
 ├── DayError                     this day can't be backed up now; other days can
 │   ├── DayMissingError          the source doesn't have it
 │   ├── DayIncompleteError       the source has only part of it
@@ -49,6 +51,10 @@ class ConfigError(BackupError):
     """The site file or an Airflow connection is wrong."""
 
 
+class RequestError(ConfigError):
+    """What somebody asked for in a form can't be done."""
+
+
 class InvalidDayError(BackupError, ValueError):
     """The text isn't a day of the calendar."""
 
@@ -83,6 +89,10 @@ class UnexpectedAnswerError(BackupError):
 
 class SourceRefusedError(BackupError):
     """The source refuses the key, shows another host key, or denies a permission."""
+
+
+class SourceFolderError(SourceRefusedError):
+    """The source's folder of days is missing, or can't be read."""
 
 
 class DayError(BackupError):

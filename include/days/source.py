@@ -1,5 +1,6 @@
 """The source of SUPIM days: its survey and its hashes, over one SSH session."""
 
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -8,7 +9,7 @@ from typing import Any, Self
 from include.days.manifest import Manifest
 from include.days.manifest_builder import ManifestBuilder, manifest_with
 from include.days.supim import completeness
-from include.errors import BackupError, SourceRefusedError
+from include.errors import BackupError, SourceFolderError
 from include.models import Day, Model
 from include.names import named, shown
 from include.ordinal_day import FolderPattern, OrdinalDay
@@ -189,9 +190,10 @@ class Source:
             return self._program.unexpected(wrong)
         details = f"({visible(message)})"
         if error in ("FileNotFoundError", "NotADirectoryError"):
-            return SourceRefusedError(f"The source has no folder {self.root}. Is it mounted there? {details}")
+            elsewhere = "" if message.endswith(repr(os.fsencode(self.root))) else f" {details}"
+            return SourceFolderError(f"The source has no folder {self.root}. Is it mounted there?{elsewhere}")
         if error == "PermissionError":
-            return SourceRefusedError(f"The source's user can't read {self.root}. {details}")
+            return SourceFolderError(f"The source's user can't read {self.root}. {details}")
         return BackupError(f"The source failed to answer: {visible(error)} {details}")
 
 

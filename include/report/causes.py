@@ -21,12 +21,14 @@ _BY_REQUEST = (errors.InvalidDayError, errors.RestoreError, errors.ConfigError)
 
 _PHRASES: dict[type[errors.BackupError], str] = {
     errors.ConfigError: "configuration wrong",
+    errors.RequestError: "request refused",
     errors.InvalidDayError: "no such day",
     errors.VaultUnmarkedError: "vault not mounted",
     errors.NoSpaceError: "not enough space",
     errors.DamagedError: "damaged in the vault",
     errors.VaultError: "vault can't be used",
     errors.SourceUnreachableError: "{there} unreachable",
+    errors.SourceFolderError: "the source's folder can't be read",
     errors.SourceRefusedError: "{there} refused the connection",
     errors.DayNotVerifiedError: "verification failed",
     errors.NotSettledError: "still changing at the source",
@@ -70,7 +72,7 @@ def _is_request(failure: Failure, kind: Kind) -> bool:
         # A target that is full or read-only is everybody's business, whoever named it.
         found = _class(failure)
         return issubclass(found, _BY_REQUEST) and not issubclass(found, errors.TargetError)
-    return issubclass(_class(failure), errors.InvalidDayError)
+    return issubclass(_class(failure), (errors.InvalidDayError, errors.RequestError, errors.NotInVaultError))
 
 
 def _class(failure: Failure) -> type[BaseException]:

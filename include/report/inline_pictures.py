@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Self
 
 from include.report.model import Report
+from include.report.subject import by_urgency
 from include.results.item import Item
 
 LARGEST = 1 << 20
@@ -42,7 +43,7 @@ class Pictures:
             drawn: the pictures of the whole report, by name.
         """
         found, items, maps = {content_id(name): png for name, png in drawn.items()}, [], 0
-        for item in report.items:
+        for item in by_urgency(report.items):  # as the mail shows them: the run's own day has its map
             png = _read(item.picture, Path(report.archive)) if item.picture else None
             is_map = png is not None and item.picture_caption is not None
             if item.picture and png and not (is_map and maps >= MOST_MAPS):

@@ -161,9 +161,9 @@ def coverage_sentence(report: Report) -> str:
 def weeks_sentence(report: Report) -> str:
     """Return how many VMs have an image from the newest week, of those that were to have one."""
     if not report.generations:
-        return (
-            "The generations were not checked." if report.space is None else "The vault holds no generation."
-        )
+        of = " of the VMs that were asked for" if report.requested else ""
+        unknown = report.space is None
+        return "The generations were not checked." if unknown else f"The vault holds no generation{of}."
     now = [row.states[-1] for row in report.generations if row.states[-1] is not WeekState.NOTHING]
     if not now:
         return "No VM was to be imaged this week."

@@ -49,7 +49,7 @@ def choose(day: OrdinalDay, revisions: Sequence[PublishedDay], number: int | Non
         NotInVaultError: there is no revision, or none with that number.
     """
     if not revisions:
-        raise NotInVaultError(f"The vault doesn't hold {day}. Nothing was restored.")
+        raise NotInVaultError(f"The vault doesn't hold {day}. Nothing was restored.", about=str(day))
     if number is not None:
         return ChosenRevision(_of_number(day, revisions, number))
     undamaged = [revision for revision in revisions if not revision.verification_log.damaged]

@@ -5,7 +5,7 @@ import re
 from contextlib import suppress
 from typing import Literal
 
-from include.errors import BackupError, ConfigError
+from include.errors import BackupError, ConfigError, RequestError
 from include.models import Model
 from include.names import shown
 from include.vms.archive import folder_name
@@ -63,12 +63,12 @@ class VmRestoreRequest(Model):
         """
         folder_name(self.vm)
         if self.in_place and self.confirm != self.vm:
-            raise ConfigError(
-                f"A restore in place overwrites {shown(self.vm)}. Type its name as 'confirm'; "
-                f"{shown(self.confirm or '')} isn't it."
+            typed = f"; {shown(self.confirm)} isn't it." if self.confirm else "."
+            raise RequestError(
+                f"A restore in place replaces {shown(self.vm)}. Type its name as 'confirm'{typed}"
             )
         if not self.in_place and self.restored_name == self.vm:
-            raise ConfigError(f"A VM beside {self.vm} needs another name. Set new_name.")
+            raise RequestError(f"A VM beside {self.vm} needs another name. Set new_name.")
         if not self.in_place:
             require_vm_name(self.restored_name)
         if self.folder is not None:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from include.errors import BackupError
+from include.errors import NotInVaultError
 from include.names import named
 from include.scrub.backups import Backup
 
@@ -16,7 +16,7 @@ def select(backups: Sequence[Backup], words: Sequence[str]) -> list[Backup]:
     A name may be two words: a VM's, and the instant of one of its generations.
 
     Raises:
-        BackupError: the vault has no backup of that name.
+        NotInVaultError: the vault has no backup of that name.
     """
     names = list[str]()
     for word in words:
@@ -26,6 +26,7 @@ def select(backups: Sequence[Backup], words: Sequence[str]) -> list[Backup]:
             names.append(word)
     found = {name: [one for one in backups if name in one.names] for name in names}
     if unknown := [name for name, matches in found.items() if not matches]:
-        raise BackupError(f"The vault has no backup {named(unknown)}. To list all: inpe-backup list")
+        message = f"The vault has no backup {named(unknown)}. To list all: inpe-backup list"
+        raise NotInVaultError(message, about=named(unknown))
     selected = {backup for matches in found.values() for backup in matches}
     return [backup for backup in backups if backup in selected or not names]

@@ -66,13 +66,14 @@ class VmStatus:
 
     @property
     def weekly_bytes(self) -> int | None:
-        """Bytes sent for it per week, over its last images; None: not known yet."""
+        """Bytes sent for it per week, over its last images; None: they span less than a day."""
         newest = self.newest
         last = [
             each for each in self.part.generations[-LAST_RUNS:] if newest and each.instant <= newest.instant
         ]
-        weeks = (last[-1].instant - last[0].instant) / WEEK if last else 0
-        return round(sum(generation.sent_bytes for generation in last[1:]) / weeks) if weeks > 0 else None
+        span = last[-1].instant - last[0].instant if last else timedelta()
+        sent = sum(generation.sent_bytes for generation in last[1:])
+        return round(sent / (span / WEEK)) if span >= timedelta(days=1) else None
 
 
 def vm_statuses(view: VaultView, now: datetime) -> list[VmStatus]:

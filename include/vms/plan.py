@@ -7,7 +7,7 @@ from types import MappingProxyType
 from include.agent.backup.scratch import needed_bytes
 from include.agent.restart_changes import refusal
 from include.config.vms import HostSection, VmsSection
-from include.errors import BackupError, ConfigError, NoSpaceError
+from include.errors import BackupError, ConfigError, NoSpaceError, RequestError
 from include.models import Model
 from include.names import matches, named, shown
 from include.text import size
@@ -115,7 +115,7 @@ def require_requested(
         unlisted: the connections of hosts whose VMs couldn't be listed.
 
     Raises:
-        ConfigError: one matches none; the message lists the VMs that there are.
+        RequestError: one matches none; the message lists the VMs that there are.
     """
     allowed = {plan.name for plan in plans if plan.action is not VmAction.EXCLUDE}
     excluded = {plan.name for plan in plans} - allowed
@@ -123,10 +123,10 @@ def require_requested(
     if not wrong:
         return
     if out := sorted(name for name in excluded if _matches(name, wrong)):
-        raise ConfigError(f"The site file excludes {named(out)} (vms.hosts, exclude). No VM was stopped.")
+        raise RequestError(f"The site file excludes {named(out)} (vms.hosts, exclude). No VM was stopped.")
     found = f"There are {named(sorted(allowed), _LISTED)}." if allowed else "There is none."
     hosts = f" The VMs of {', '.join(unlisted)} could not be listed." if unlisted else ""
-    raise ConfigError(f"{named(wrong)} matches no VM. {found}{hosts} No VM was stopped.")
+    raise RequestError(f"{named(wrong)} matches no VM. {found}{hosts} No VM was stopped.")
 
 
 def require_scratch(survey: HostSurvey, planned: Iterable[VmPlan]) -> None:

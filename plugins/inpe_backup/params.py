@@ -16,7 +16,7 @@ _TEXT, _NUMBER = ["null", "string"], ["null", "integer"]
 _DAY = "year and day of the year, such as 2026-268, or the date, such as 2026-09-25"
 _MODES = {
     "beside": "Beside: as a separate copy, network disconnected",
-    "in place": "In place: its current disks are overwritten; it must be off",
+    "in place": "In place: its current disks are replaced; it must be off",
 }
 _MORE = "Only when needed"
 
@@ -172,7 +172,7 @@ def vm_restore(site: Site) -> Form:
             None,
             type=_TEXT,
             title="Confirm",
-            description="In place: type the VM's name again, because its current disks are overwritten. "
+            description="In place: type the VM's name again, because its current disks are replaced. "
             "Empty: only for a restore beside it.",
         ),
         "start": Param(

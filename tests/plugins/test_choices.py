@@ -141,3 +141,12 @@ def test_only_the_newest_images_are_suggested() -> None:
     many = {f"vm{number}": [f"{datetime(2026, 1, 1, tzinfo=UTC):%Y}-{number:03d}"] for number in range(500)}
     examples = suggested_images(many)["examples"]
     assert (len(examples), examples[0]) == (300, "vm499/2026-499")
+
+
+def test_both_forms_of_a_restore_in_place_say_that_the_disks_are_replaced() -> None:
+    """By default the old ones are kept beside: nothing is overwritten."""
+    how = forms()["vm_restore"]["how"].schema["values_display"]["in place"]
+    page = Path("plugins/inpe_backup/ui/templates/dialogs.html.j2").read_text()
+    assert how == "In place: its current disks are replaced; it must be off"
+    assert how in page
+    assert "disks are overwritten" not in page

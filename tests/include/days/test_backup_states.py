@@ -14,7 +14,7 @@ from include.errors import (
     DayMissingError,
     DayUnusableError,
     RescheduleError,
-    SourceRefusedError,
+    SourceFolderError,
 )
 from tests.include.days.day_tasks import Rehearsal
 from tests.include.days.login_banners import bind_by_modes
@@ -175,11 +175,11 @@ def test_a_missing_or_unreadable_root_fails_at_once(bound: Rehearsal) -> None:
     bound.write_day()
     root = Path(bound.source)
     root.chmod(0)
-    with pytest.raises(SourceRefusedError, match=f"The source's user can't read {root}"):
+    with pytest.raises(SourceFolderError, match=f"The source's user can't read {root}"):
         bound.but(waits=True).do("copy")
     root.chmod(0o755)
     root.rename(root.with_name("unmounted"))
-    with pytest.raises(SourceRefusedError, match=f"The source has no folder {root}. Is it mounted there?"):
+    with pytest.raises(SourceFolderError, match=f"The source has no folder {root}. Is it mounted there[?]$"):
         bound.but(waits=True).do("copy")
 
 

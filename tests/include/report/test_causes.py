@@ -40,6 +40,8 @@ def test_the_subject_of_a_day_says_why_nothing_was_copied() -> None:
     """With the number of tries."""
     unreachable = failure("survey_source", "SourceUnreachableError", tries=4)
     assert summed_up("days", unreachable).endswith("SUPIM 2026-268 FAILED · cluster unreachable, 4 tries")
+    unmounted = failure("survey_source", "SourceFolderError")
+    assert summed_up("days", unmounted).endswith("FAILED · the source's folder can't be read")
     unmounted = failure("check_free_space", "VaultUnmarkedError")
     assert summed_up("days", unmounted).endswith("FAILED · vault not mounted")
 
@@ -51,6 +53,13 @@ def test_a_restore_of_what_the_vault_lacks_failed_and_names_it() -> None:
     assert with_cause(of_backups("restore"), Left(missing)).refused
 
 
+def test_a_mistyped_form_isnt_a_wrong_configuration() -> None:
+    """Nothing in the site file or a connection is to be mended."""
+    assert summed_up("restore", failure("plan", "RequestError")).endswith("RESTORE FAILED · request refused")
+    missing = failure("plan_scrub", "NotInVaultError", about="'2026-999'")
+    assert summed_up("scrub", missing).endswith("SCRUB FAILED · no backup of '2026-999'")
+
+
 @pytest.mark.parametrize(
     ("kind", "error", "refused"),
     [
@@ -59,13 +68,16 @@ def test_a_restore_of_what_the_vault_lacks_failed_and_names_it() -> None:
         ("restore", "TargetError", False),
         ("restore", "VaultUnmarkedError", False),
         ("scrub", "ConfigError", False),
+        ("scrub", "NotInVaultError", True),
+        ("vms", "ConfigError", False),
+        ("vms", "RequestError", True),
         ("days", "ConfigError", False),
         ("days", "InvalidDayError", True),
     ],
 )
 def test_a_request_is_refused_only_for_what_it_asks(kind: str, error: str, *, refused: bool) -> None:
     """A vault that isn't mounted is everybody's business."""
-    task = {"days": "choose_days", "scrub": "plan_scrub"}.get(kind, "plan")
+    task = {"days": "choose_days", "scrub": "plan_scrub", "vms": "check_free_space"}.get(kind, "plan")
     given = of_backups(kind) if kind != "days" else report(bad("failed"))
     assert with_cause(given, Left(failure(task, error))).refused is refused
 

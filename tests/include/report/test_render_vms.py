@@ -72,6 +72,7 @@ def test_both_parts_have_the_same_content_for_vms(expected: str) -> None:
         (weekly(items=()), "No VM was stopped."),
         (weekly(items=(), dry_run=True), "No VM would be stopped."),
         (weekly(generations=()), "The vault holds no generation."),
+        (weekly(generations=(), requested=("maqX",)), "no generation of the VMs that were asked for."),
         (weekly(generations=(), mondays=(), space=None), "The generations were not checked."),
         (weekly(imaged(warnings=("It ignored the shutdown.",))), "It ignored the shutdown."),
         (weekly(imaged(left_out=("CD-ROM hda (/a.iso).",))), "CD-ROM hda (/a.iso)."),

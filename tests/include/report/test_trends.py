@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
@@ -11,7 +12,7 @@ from include.report.inline_pictures import Pictures, content_id
 from include.report.trends import ranges
 from include.results.states import Coverage
 from include.status.space import CopiedBytes
-from tests.include.report.sample_items import GB, copied, report, space, weekly
+from tests.include.report.sample_items import GB, OWN, copied, report, space, weekly
 
 YEAR = CoveredYear.of(
     2026,
@@ -83,6 +84,17 @@ def test_a_missing_map_isnt_mentioned() -> None:
 
     assert pictures.by_id == {content_id("coverage"): b"drawn"}
     assert "TEC of" not in render_html(pictures.report) + render_text(pictures.report)
+
+
+def test_of_many_maps_the_runs_own_day_has_one(tmp_path: Path) -> None:
+    """A mail has three: the first that it shows."""
+    names = ["2026-264", "2026-265", "2026-266", "2026-267", OWN]
+    for name in names:
+        (tmp_path / name).write_bytes(b"\x89PNG\r\n\x1a\n")
+    days = [copied(name, picture=str(tmp_path / name), picture_caption="TEC.") for name in names]
+    given = Pictures.of(report(*days, archive=str(tmp_path)))
+
+    assert [item.name for item in given.report.items if item.picture] == [OWN, "2026-264", "2026-265"]
 
 
 @pytest.mark.parametrize(

@@ -51,8 +51,9 @@ def test_a_missing_day_or_revision_is_an_error(two: list[PublishedDay]) -> None:
     """The message has the revisions that exist."""
     with pytest.raises(NotInVaultError, match="holds no revision 3 of 2026-268, only 1, 2"):
         choose(DAY, two, 3)
-    with pytest.raises(NotInVaultError, match="The vault doesn't hold 2026-268"):
+    with pytest.raises(NotInVaultError, match="The vault doesn't hold 2026-268") as missing:
         choose(DAY, [], None)
+    assert missing.value.about == "2026-268"  # the mail's subject names it
 
 
 def test_an_intact_revision_is_verified_with_all_its_names(vault: Vault) -> None:

@@ -50,7 +50,7 @@ def test_a_valid_request_is_accepted(fields: dict[str, object]) -> None:
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"how": "in place"}, "Type its name as 'confirm'"),
+        ({"how": "in place"}, r"Type its name as 'confirm'\.$"),
         ({"how": "in place", "confirm": "maq2"}, "'maq2' isn't it"),
         ({"how": "in place", "confirm": "maq1 "}, "'maq1 ' isn't it"),
         ({"new_name": "maq1"}, "needs another name"),

@@ -45,6 +45,16 @@ def test_without_a_published_schedule_an_image_is_late_after_nine_days() -> None
     assert states == [VmState.SAFE, VmState.LATE]
 
 
+@pytest.mark.parametrize(("apart", "known"), [(timedelta(minutes=4), False), (timedelta(days=1), True)])
+def test_what_is_sent_per_week_isnt_reckoned_from_minutes(apart: timedelta, *, known: bool) -> None:
+    """A VM that is backed up twice at once by hand doesn't send gigabytes each week."""
+    one = vm("maq1", NOW)
+    newest = one.generations[-1]
+    older = newest.model_copy(update={"instant": newest.instant - apart})
+    status = vault_status(one.model_copy(update={"generations": (older, newest)}))
+    assert (status.vms[0].weekly_bytes is not None) is known
+
+
 def test_an_image_dated_in_the_future_hides_no_missing_backup() -> None:
     """A clock was wrong: it isn't the newest, but an alert of its own."""
     late = vm("maq1", NOW - timedelta(days=8))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from include.errors import ConfigError
+from include.errors import ConfigError, RequestError
 from include.vms.left_out import LeftOut
 from include.vms.plan import VmAction, decide, of_all_hosts, require_requested
 from tests.include.vms.surveys import decided, host, planned_of, section, survey, vm
@@ -34,12 +34,12 @@ def test_what_a_run_was_asked_for_must_match_a_vm() -> None:
     require_requested(plans, ["web*", "db"])
     require_requested(plans, [])
     with pytest.raises(
-        ConfigError, match=r"'maq9', 'x\*' matches no VM\. There are 'db', 'web1'\. No VM was stopped\."
+        RequestError, match=r"'maq9', 'x\*' matches no VM\. There are 'db', 'web1'\. No VM was stopped\."
     ):
         require_requested(plans, ["maq9", "db", "x*"])
-    with pytest.raises(ConfigError, match=r"There are .*\. The VMs of kvm_2 could not be listed\. No VM"):
+    with pytest.raises(RequestError, match=r"There are .*\. The VMs of kvm_2 could not be listed\. No VM"):
         require_requested(plans, ["maq9"], ["kvm_2"])
-    with pytest.raises(ConfigError, match="The site file excludes 'web2'"):
+    with pytest.raises(RequestError, match="The site file excludes 'web2'"):
         require_requested(plans, ["web2"])
 
 

@@ -78,6 +78,7 @@ window.addEventListener("storage", setTimes);
 
 function ago(text) {
   const hours = Math.max(0, (Date.now() - Date.parse(text)) / 3600e3);
+  if (hours < 1) return `${Math.floor(hours * 60)} min ago`;
   return hours < 48 ? `${Math.round(hours)} h ago` : `${Math.round(hours / 24)} days ago`;
 }
 
