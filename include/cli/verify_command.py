@@ -27,6 +27,7 @@ backup is damaged, and 2 if a backup can't be read or there is nothing to read."
 _UNRECORDED = (
     "The damage wasn't recorded. Run this again with --record{}, so that retention and scrubs heed it."
 )
+_RECORDED = "The damage is recorded. The page shows it after the next run, or after a run of vault_status."
 _STATUS = {"passed": terminal.DONE, "failed": terminal.DAMAGED, "not checked": terminal.FAILED}
 _PRINTED = {"passed": "intact", "failed": "DAMAGED", "not checked": "NOT CHECKED"}
 _QUICK = _PRINTED | {"passed": "complete"}
@@ -76,8 +77,9 @@ def run(options: Namespace) -> int:
 
 def _status(results: Sequence[ScrubResult], options: Namespace) -> int:
     found = {result.result for result in results}
-    if "failed" in found and not options.record:
-        terminal.print_error(_UNRECORDED.format(" instead of --quick" if options.quick else ""))
+    if "failed" in found:
+        unrecorded = _UNRECORDED.format(" instead of --quick" if options.quick else "")
+        terminal.print_error(_RECORDED if options.record else unrecorded)
     bad = [_STATUS[result] for result in ("failed", "not checked") if result in found]
     return bad[0] if bad else terminal.DONE
 
