@@ -70,7 +70,8 @@ def mess(tmp_path: Path) -> Mess:
     return Mess(tmp_path)
 
 
-@pytest.mark.parametrize("test", ["test_leaves_a_mess", pytest.param("test_fails", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("test", ["test_leaves_a_mess", "test_fails"])
 def test_a_run_reports_and_ends_what_its_tests_left(mess: Mess, test: str) -> None:
     """It fails then, even if its tests passed."""
     running = mess.begin(test)

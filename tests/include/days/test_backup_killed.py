@@ -75,13 +75,10 @@ def check_finishes(rehearsal: Rehearsal, worker: Worker, *steps: Step) -> None:
     assert writable == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("step", "before"),
-    [
-        pytest.param("copy", (), marks=pytest.mark.slow),
-        pytest.param("verify", ("copy",), marks=pytest.mark.slow),
-        ("publish", ("copy", "verify")),
-    ],
+    [("copy", ()), ("verify", ("copy",)), ("publish", ("copy", "verify"))],
     ids=["copy", "verify", "publish"],
 )
 def test_a_worker_can_be_killed_before_each_change_it_makes(

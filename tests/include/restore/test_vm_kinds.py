@@ -173,7 +173,7 @@ def test_a_disk_with_a_backing_file_is_restored_without_one(rehearsal: Rehearsal
     assert restored.sent_bytes == 1 << 20
 
 
-@pytest.mark.parametrize("form", ["raw", "qcow2"])
+@pytest.mark.parametrize("form", ["raw", pytest.param("qcow2", marks=pytest.mark.slow)])
 def test_without_keep_old_the_disk_is_overwritten(rehearsal: Rehearsal, special: Special, form: str) -> None:
     """It stays the same file; nothing is copied."""
     content, disk = special.disk.read_bytes(), special.disk

@@ -28,7 +28,8 @@ HOSTILE = [
 ]
 
 
-@pytest.mark.parametrize("theme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("theme", ["light", "dark"])
 def test_axe_finds_no_violations(
     daily: Daily, new_window: Callable[..., Page], sample_vault: datetime, theme: str
 ) -> None:

@@ -142,7 +142,7 @@ def test_a_run_that_changed_nothing_skips_the_task_with_the_reason(server: MailS
 
 
 def test_a_mail_has_three_maps_and_names_the_others(server: MailServer, tmp_path: Path) -> None:
-    """Of the newest revisions or days first in the report; no picture of another kind is left out."""
+    """The run's own day has its map; no picture of another kind is left out."""
     archive, names = tmp_path / "vault", [f"2026-{number}" for number in range(264, 269)]
     archive.mkdir()
     for name in names:
@@ -157,8 +157,8 @@ def test_a_mail_has_three_maps_and_names_the_others(server: MailServer, tmp_path
     for kind in ("plain", "html"):
         text = "".join(body(mail, kind).split())
         assert all(f"TECof{name}." in text for name in names)
-        assert f"Map:{archive}/2026-268.png" in text
-    assert f"Map: {archive}/2026-264.png" not in body(mail, "html")
+        assert f"Map:{archive}/2026-267.png" in text
+    assert f"Map: {archive}/2026-268.png" not in body(mail, "html")
 
 
 def test_a_mail_links_to_the_page_beside_its_run(server: MailServer) -> None:
