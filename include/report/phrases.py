@@ -81,6 +81,13 @@ _NOUNS = {
     Kind.BACKFILL: "day",
 }
 
+_NOTHING = {
+    Kind.VMS: "No VM was imaged.",
+    Kind.SCRUB: "No backup was read.",
+    Kind.RESTORE: "Nothing was restored.",
+    Kind.BOOT_TEST: "No VM was booted.",
+}
+
 _DONE = {
     Outcome.COPIED: "copied and verified",
     Outcome.IMAGED: "imaged and verified",
@@ -93,6 +100,11 @@ _DONE = {
 def noun(report: Report) -> str:
     """Return what the run's items are called: ``day``, ``VM`` or ``backup``."""
     return _NOUNS[report.kind]
+
+
+def nothing(report: Report) -> str:
+    """Return that a run without items did nothing."""
+    return _NOTHING.get(report.kind, "No day was checked.")
 
 
 def headline(report: Report) -> list[str]:
@@ -152,7 +164,7 @@ def _count(outcome: Outcome, number: int, causes: set[str | None]) -> str:
 def _of_days(report: Report) -> list[str]:
     """Return what became of the run's own day, then of the others."""
     if not report.day:
-        return ["No day was checked."]
+        return [nothing(report)]
     own = [f"Day {item.name} {_OWN_DAY[item.outcome]}." for item in report.items if item.own]
     others = counts([item for item in report.items if not item.own])
     return [
@@ -170,7 +182,7 @@ def _of_vms(report: Report) -> list[str]:
         *_asked_for(report.requested),
         *([f"The VMs of {_joined(hosts)} could not be listed."] if hosts else []),
         *([f"On the other hosts: {', '.join(counts(own))}."] if own and hosts else []),
-        *(_all(own, "VM") if not hosts else []),
+        *(_all(own, report) if not hosts else []),
     ]
 
 
@@ -178,7 +190,7 @@ def _of_backups(report: Report) -> list[str]:
     """Return what became of the backups that were scrubbed, restored or booted."""
     if nothing_due(report):
         return ["Nothing was due, and nothing was read."]
-    return _all([item for item in report.items if item.own], noun(report))
+    return _all([item for item in report.items if item.own], report)
 
 
 def alarm(report: Report) -> str:
@@ -194,16 +206,16 @@ def alarm(report: Report) -> str:
     )
 
 
-def _all(own: Sequence[Item], noun: str) -> list[str]:
+def _all(own: Sequence[Item], report: Report) -> list[str]:
     outcomes = {item.outcome for item in own}
     if not own:
-        return [f"No {noun} was checked."]
+        return [nothing(report)]
     number = sum(item.backups for item in own)
     if len(outcomes) > 1 or not (done := _DONE.get(next(iter(outcomes)))):
-        return [f"Of {counted(number, noun)}: {', '.join(counts(own))}."]
+        return [f"Of {counted(number, noun(report))}: {', '.join(counts(own))}."]
     if number == 1:
         return [f"{own[0].name} was {done}."]
-    return [f"All {number:,} {noun}s were {done}."]
+    return [f"All {number:,} {noun(report)}s were {done}."]
 
 
 def _asked_for(names: Sequence[str]) -> list[str]:

@@ -16,7 +16,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from include.report import trends
 from include.report.inline_pictures import content_id
 from include.report.model import Report
-from include.report.phrases import noun
+from include.report.phrases import nothing, noun
 from include.report.shortening import Shown, fitting, whole
 from include.report.subject import (
     MADE_BY,
@@ -129,6 +129,7 @@ def _common(report: Report, drawn: Collection[str]) -> dict[str, object]:
         "label": label(report),
         "headline": headline(report),
         "noun": noun(report),
+        "nothing": nothing(report),
         "amount_sentence": amount_sentence(report),
         "weeks": weeks(report.coverage),
         "coverage_sentence": coverage_sentence(report),

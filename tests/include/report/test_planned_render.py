@@ -31,7 +31,9 @@ DRY = "This was a dry run: nothing was restored and nothing was changed."
             of_backups("restore", backup("maq1", "would be restored"), dry_run=True),
             f"{DRY} Of 1 backup: 1 would be restored.",
         ),
-        (of_backups("scrub"), "No backup was checked."),
+        (of_backups("scrub"), "No backup was read."),
+        (of_backups("restore"), "Nothing was restored."),
+        (of_backups("boot_test"), "No VM was booted."),
     ],
 )
 def test_the_headline_counts_the_backups_by_outcome(given: Report, expected: str) -> None:

@@ -68,7 +68,7 @@ def test_both_parts_have_the_same_content_for_vms(expected: str) -> None:
 @pytest.mark.parametrize(
     ("given", "expected"),
     [
-        (weekly(items=()), "No VM was checked."),
+        (weekly(items=()), "No VM was imaged."),
         (weekly(items=()), "No VM was stopped."),
         (weekly(items=(), dry_run=True), "No VM would be stopped."),
         (weekly(generations=()), "The vault holds no generation."),

@@ -72,7 +72,7 @@ def test_a_run_without_a_vm_never_passes(items: tuple[Item, ...]) -> None:
     """A site file that excludes everything backs nothing up."""
     given = weekly(items=items)
     assert overall(given) is State.NOT_CHECKED
-    assert headline(given) == "No VM was checked."
+    assert headline(given) == "No VM was imaged."
 
 
 @pytest.mark.parametrize(
