@@ -72,13 +72,12 @@ def add_report_tasks(
     report >> CheckResultOperator(
         task_id="check_result", task_display_name="Check result", report=report.output
     )
-    status = RefreshStatusOperator(
+    report >> RefreshStatusOperator(
         task_id="refresh_status",
         task_display_name="Update status page",
         parts=refresh,
         look_for_damage=look_for_damage,
     )
-    report >> status.as_teardown()
     add_monitoring(report.dag, site_file.current())
 
 

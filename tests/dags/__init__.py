@@ -227,6 +227,14 @@ class Daily:
             Vault.create(institute.vault)
         return cls(institute, one.airflow)
 
+    @classmethod
+    def apart(cls, one: OneAirflow, name: str) -> Self:
+        """Switch the DAG on, with a part of the institute that no other module uses."""
+        work = cls.on(one, name)
+        one.take_over(DAG)
+        work.write_site_file()
+        return work
+
     @cached_property
     def vault(self) -> Vault:
         """The vault."""

@@ -9,6 +9,7 @@ import pytest
 from include.ordinal_day import OrdinalDay
 from tests.dags import DAG, GREEN, Daily, Run, wait_for
 from tests.dags.status_events import day_events
+from tests.one_airflow import OneAirflow
 from tests.site import ZONE, supim
 
 pytestmark = pytest.mark.worker_group("days")
@@ -28,6 +29,12 @@ class Tick:
     def older(self) -> list[str]:
         """Days at the source: the oldest in the look-back, and the two before the run's own."""
         return [str(self.own - back) for back in (LOOK_BACK, 2, 1)]
+
+
+@pytest.fixture(scope="module")
+def daily(one: OneAirflow) -> Daily:
+    """Have a vault apart: what other tests left in theirs is overdue for a scrub, say the reports."""
+    return Daily.apart(one, "schedule")
 
 
 @pytest.fixture(scope="module")

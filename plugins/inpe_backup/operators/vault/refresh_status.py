@@ -14,6 +14,7 @@ from include.report import Report
 from inpe_backup import choices
 from inpe_backup.alarm import settle
 from inpe_backup.assets import BACKUP_STATUS, status_asset
+from inpe_backup.only_logged import only_logged
 from inpe_backup.operators.backup_operator import BackupOperator
 from inpe_backup.xcom import TaskResults
 
@@ -26,7 +27,8 @@ _LAST_EVENTS = 20  # events searched for the id of a vault that can't be opened
 class RefreshStatusOperator(BackupOperator):
     """Read a vault's status and publish it with the run's, whatever happened before.
 
-    Behind a report it is a teardown, which decides nothing about the run: the page isn't the backup.
+    Behind a report its errors are only logged: the page isn't the backup. It isn't a teardown, because
+    Airflow ends a run that somebody marks as failed as a success if it waits for a teardown.
 
     Airflow only keeps the events of a task that succeeds. So if the vault can't be opened, but there is a run
     to publish, the task logs the error, publishes the run and succeeds; ``check_result`` turns the run red.
@@ -58,8 +60,15 @@ class RefreshStatusOperator(BackupOperator):
         """Publish the status.
 
         Raises:
-            VaultError: the vault can't be opened, and there is no run to publish, or its id is unknown.
+            VaultError: the vault can't be opened, and there is no report.
         """
+        if self.report_task is None:
+            self._publish(context)
+            return
+        with only_logged(self.log, "The page shows this run after the next one, or after vault_status."):
+            self._publish(context)
+
+    def _publish(self, context: Context) -> None:
         from include.status.parts import DaysPart, VmsPart  # noqa: PLC0415 - the DAG file is read without it
 
         taken, results = datetime.now(UTC), TaskResults(context)
