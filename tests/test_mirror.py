@@ -121,7 +121,6 @@ ELSEWHERE = {
         "its DAG",
         "operators/vault/find_damaged_days operators/vault/plan_scrub operators/vault/scrub_backups",
     ),
-    "tests/dags/test_vault_status.py": ("its DAG", "operators/vault/refresh_status"),
     "tests/dags/test_supim_restore.py": (
         "its DAG",
         "operators/restore/plan_day_restore operators/restore/restore_day",
