@@ -4,7 +4,15 @@ from typing import Any
 
 from airflow.plugins_manager import AirflowPlugin
 
-from inpe_backup import backfill_report, form_checks, report_again, row_labels, run_note, run_partition
+from inpe_backup import (
+    backfill_report,
+    form_checks,
+    marked_failed,
+    report_again,
+    row_labels,
+    run_note,
+    run_partition,
+)
 from inpe_backup.cron_timetable import ZonedCronTimetable
 from inpe_backup.timetable import OrdinalDayTimetable
 
@@ -16,7 +24,14 @@ class InpeBackupPlugin(AirflowPlugin):
 
     name = "inpe_backup"
     timetables = [OrdinalDayTimetable, ZonedCronTimetable]  # noqa: RUF012 - as the base class declares it
-    listeners = [run_note, run_partition, row_labels, backfill_report, report_again]  # noqa: RUF012 - the same
+    listeners = [  # noqa: RUF012 - the same
+        run_note,
+        run_partition,
+        row_labels,
+        backfill_report,
+        report_again,
+        marked_failed,
+    ]
     external_views = [  # noqa: RUF012 - as above
         {
             "name": "Backups",

@@ -69,5 +69,14 @@ def test_a_monitor_hears_each_run(daily: Daily, monitor: Monitor) -> None:
     assert heard[_rid(dry)] == []
 
 
+def test_a_run_that_a_person_fails_is_a_failure(daily: Daily, monitor: Monitor) -> None:
+    """Airflow would end it as a success, because it waits for the task that sends the heartbeat."""
+    run = daily.start()
+    run.reach("choose_days", "running", GREEN)
+    run.stop()
+    assert run.end() == RED, run.states()
+    assert [one.path for one in monitor.requests if one.query["rid"] == _rid(run)][-1] == f"/{CHECK}/fail"
+
+
 def _rid(run: Run) -> str:
     return str(Heartbeat(Signal.START, f"{DAG} {run.run_id}").rid)

@@ -136,11 +136,12 @@ def test_a_run_survives_a_killed_scheduler(weekly: Weekly, standstill: Standstil
 def test_a_run_that_a_person_fails_ends_the_backup_on_the_host(
     weekly: Weekly, standstill: Standstill
 ) -> None:
-    """Even while the network hangs; half an image doesn't stay in the vault."""
+    """Even while the network hangs; half an image doesn't stay in the vault, and the run is a failed one."""
     run, vm, _ = begin(weekly)
     run.stop()
     run.reach(f"end_backup {vm}", "success")
     standstill.end()
+    assert run.end() == RED, run.states()
 
     wait_for(lambda: not weekly.leftovers(), f"the end of the backup of {vm}")
     assert weekly.states() == AS_BEFORE

@@ -90,6 +90,7 @@ def test_the_plugin_registers_the_listeners_for_runs(loaded: dict[str, Any]) -> 
         "inpe_backup.row_labels",
         "inpe_backup.backfill_report",
         "inpe_backup.report_again",
+        "inpe_backup.marked_failed",
     ]
 
 
