@@ -135,7 +135,7 @@ def test_a_host_without_python_is_reported(
     assert message.startswith("kvm_host has no python3 on its PATH: ")
 
 
-@pytest.mark.parametrize("greeting", ["welcome", "7", '\\"welcome\\"', r"\\377"])
+@pytest.mark.parametrize("greeting", ["welcome", r"\\377"])
 def test_a_shell_with_a_greeting_is_reported(
     cluster: SshServer, own_cluster: SshServer, tmp_path: Path, greeting: str
 ) -> None:
@@ -194,7 +194,7 @@ def test_a_host_knows_whose_backup_is_open(host: Host, state: Path) -> None:
     assert not host.has_begun(ANOTHER, "a run")
 
 
-@pytest.mark.parametrize("uuid", ["maq1", "../../etc", "", "$(reboot)", "--help"])
+@pytest.mark.parametrize("uuid", ["../../etc", "$(reboot)", "--help"])
 def test_a_vm_is_identified_by_its_uuid_only(host: Host, uuid: str) -> None:
     """Anything else is refused."""
     with pytest.raises(HostError):
@@ -252,30 +252,13 @@ def test_a_backup_is_dated_by_the_vaults_clock(
     assert f"clock is about 5 years {direction} the vault's" in warning
 
 
-@pytest.mark.parametrize("instant", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00", "yesterday"])
 def test_an_instant_that_names_no_generation_is_refused(
-    lying: SshServer, cluster: SshServer, tmp_path: Path, instant: str
+    lying: SshServer, cluster: SshServer, tmp_path: Path
 ) -> None:
-    """Its folder would have no valid name."""
-    host = lie(lying, cluster, tmp_path, f"print({json.dumps({**BEGUN, 'instant': instant})!r})")
+    """Its folder would have no valid name; other answers in test_host_answers.py, without a host."""
+    host = lie(lying, cluster, tmp_path, f"print({json.dumps({**BEGUN, 'instant': 'yesterday'})!r})")
     with pytest.raises(HostError, match="invalid answer from the agent"):
         host.begin_backup(UUID, REQUEST)
-
-
-# Programs in the place of the agent, and what the error says.
-LIES = [
-    ("print('{}')", "kvm_host: invalid answer from the agent: "),
-    ("print('[]')", "Unexpected output: kvm_host sent b'[]"),
-    ("""print('{"vm": 7, "state": "on", "repaired": [], "scratch_bytes": 0}')""", "invalid answer"),
-    ("""print('{"vm": "m", "state": "on", "repaired": [], "scratch_bytes": -1}')""", "invalid answer"),
-    (
-        r"""print('{"vm": "\\ud800", "state": "on", "repaired": [], "scratch_bytes": 0}')""",
-        "invalid answer",
-    ),
-    ("print('7'); raise SystemExit(4)", "Unexpected output"),
-    ("print('{}'); raise SystemExit(99)", "None (host kvm_host)"),
-    ("raise SystemExit(5)", "the agent ended with status 5: no message"),
-]
 
 
 def test_an_agent_that_is_killed_is_a_transient_error(
@@ -285,11 +268,3 @@ def test_an_agent_that_is_killed_is_a_transient_error(
     assert "ended with status 137" in refused(
         lie(lying, cluster, tmp_path, "raise SystemExit(137)"), HostNotReadyError
     )
-
-
-@pytest.mark.parametrize(("program", "reason"), LIES)
-def test_invalid_answers_are_refused(
-    lying: SshServer, cluster: SshServer, tmp_path: Path, program: str, reason: str
-) -> None:
-    """The error says what is wrong with them."""
-    assert reason in refused(lie(lying, cluster, tmp_path, program), HostError)

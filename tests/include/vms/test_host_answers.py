@@ -12,9 +12,9 @@ from include.restore.vm_sender import _places
 from include.shapes import ShapeError
 from include.vms.host import Host, _vm_status
 from include.vms.image_stream import _header
-from include.vms.models import EndedBackup, HostSurvey
+from include.vms.models import BegunOnHost, EndedBackup, HostSurvey
 from tests.include.answering_program import Answering
-from tests.include.vms.sample_vms import UUID
+from tests.include.vms.sample_vms import UUID, record
 
 HOST = Host(Answering([], "kvm_host"), "qemu:///system", "/var/lib/it", None)
 ENDED: dict[str, object] = {"vm": "maq1", "state": "running", "repaired": [], "scratch_bytes": 0}
@@ -44,6 +44,29 @@ def test_another_shape_is_one_line_with_the_hosts_name(text: bytes) -> None:
     assert not isinstance(refused.value, TransientError)
     assert str(refused.value).isprintable()
     assert len(str(refused.value)) < 600
+
+
+@pytest.mark.parametrize(
+    ("status", "output", "reason"),
+    [
+        (4, b"7", "Unexpected output"),
+        (99, b"{}", r"None \(host kvm_host\)"),
+        (5, b"", "the agent ended with status 5: no message"),
+    ],
+)
+def test_a_refusal_of_another_shape_is_an_error(status: int, output: bytes, reason: str) -> None:
+    """Whatever its exit status means."""
+    with pytest.raises(HostError, match=reason):
+        HOST.answer(EndedBackup, CommandResult(status, output, ""))
+
+
+@pytest.mark.parametrize("instant", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00"])
+def test_an_instant_outside_the_calendar_is_an_error(instant: str) -> None:
+    """In UTC it is in no year from 1 to 9999."""
+    begun = record().begun.model_dump(mode="json")
+    output = json.dumps({**begun, "clock": "2036-01-01T02:00:00Z", "instant": instant}).encode()
+    with pytest.raises(HostError, match="invalid answer from the agent: instant"):
+        HOST.answer(BegunOnHost, CommandResult(0, output, ""))
 
 
 def test_the_first_wrong_field_is_named() -> None:
