@@ -11,7 +11,6 @@ from bench.others import Others
 from bench.row import Row, in_turn, timed
 from bench.vm import BenchVm, kvm_host, reached
 from include.remote.ssh import connected
-from include.vms.models import BegunBackup
 from tests.include.tcp_proxy import Wire
 
 DISK_BYTES = 4 << 30
@@ -33,9 +32,8 @@ def rows(scratch: Path, rounds: int) -> Iterator[Row]:
         others = _LastWeek(Others(config, disk, scratch / "others"))
         _image(vm, vault)
         changed = change(disk, DATA_BYTES)
-        begun = vm.begin_backup(THIS_WEEK)
-        took = _measured(vm, vault, others, begun, rounds)
-        carried = _carried(vm, vault, begun)
+        took = _measured(vm, vault, others, rounds)
+        carried = _carried(vm, vault)
     name = "4 GiB, half holes, 2 % changed: imaged, checked"
     yield Row(name, took["ours"], "rsync --inplace", took["rsync"], 0.25)
     yield Row(name, took["ours"], "borg create, on the host itself", took["borg"], 0.25)
@@ -53,17 +51,10 @@ def _image(vm: BenchVm, vault: Path) -> None:
     backup.publish(begun)
 
 
-def _measured(
-    vm: BenchVm, vault: Path, others: "_LastWeek", begun: BegunBackup, rounds: int
-) -> dict[str, float]:
-    backup = vm.backup(vault, THIS_WEEK)
-
-    def before() -> None:
-        vm.clear_staging(vault)
-        os.sync()
-
+def _measured(vm: BenchVm, vault: Path, others: "_LastWeek", rounds: int) -> dict[str, float]:
+    ours = _Ours(vm, vault)
     measurements = {
-        "ours": timed(lambda: backup.transfer(begun), before),
+        "ours": timed(ours.transfer, ours.begin),
         "rsync": timed(lambda: others.tools.rsync("--inplace"), lambda: others.restore("rsync")),
         "borg": timed(lambda: others.tools.borg(THIS_WEEK), lambda: others.restore("borg")),
         "restic": timed(others.tools.restic, lambda: others.restore("restic")),
@@ -72,12 +63,31 @@ def _measured(
     return in_turn(measurements, rounds)
 
 
-def _carried(vm: BenchVm, vault: Path, begun: BegunBackup) -> int:
+def _carried(vm: BenchVm, vault: Path) -> int:
     """Count the bytes that are sent over the network, including SSH's own."""
-    vm.clear_staging(vault)
     with Wire(vm.kvm.ssh) as wire, reached(wire.connection) as transport:
-        BenchVm(vm.kvm, transport, vm.name).backup(vault, THIS_WEEK).transfer(begun)
-        return wire.carried
+        ours = _Ours(BenchVm(vm.kvm, transport, vm.name), vault)
+        ours.begin()
+        before = wire.carried
+        ours.transfer()
+        return wire.carried - before
+
+
+class _Ours:
+    """This week's backup: the transfer, what was sent read back from the disk, and the end on the host."""
+
+    def __init__(self, vm: BenchVm, vault: Path) -> None:
+        self._vm, self._vault = vm, vault
+
+    def begin(self) -> None:
+        """Begin it; the last one has ended."""
+        self._vm.clear_staging(self._vault)
+        self._begun = self._vm.begin_backup(THIS_WEEK)
+        os.sync()
+
+    def transfer(self) -> None:
+        """Transfer the disk."""
+        self._vm.backup(self._vault, THIS_WEEK).transfer(self._begun)
 
 
 class _LastWeek:

@@ -9,7 +9,7 @@ from bench.disks import change, fill
 from bench.gigabit import Gigabit
 from bench.row import Row, in_turn, timed
 from bench.vm import BenchVm, kvm_host, reached
-from include.remote.ssh import connected
+from include.remote.ssh import HOST, connected
 from include.restore.vm import VmRestore
 from include.restore.vm_request import VmRestoreRequest
 from include.vault.vault import Vault
@@ -87,7 +87,7 @@ class _Restores:
         self.sent_bytes = restore.run_all().sent_bytes
 
     def _copy(self, *words: str) -> None:
-        to = f"source:{self.vm.disk('vda')}"
+        to = f"{HOST}:{self.vm.disk('vda')}"
         subprocess.run([*words, str(self.generation.image("vda")), to], check=True)
 
 

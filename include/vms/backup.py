@@ -13,7 +13,6 @@ from datetime import UTC, datetime
 from include.agent.bitmap import Bitmap
 from include.agent.durable_files import write_json
 from include.errors import BackupError, VaultError, VmNotImagedError
-from include.names import named
 from include.remote.ssh import connected
 from include.results.task_labels import task_label
 from include.text import counted
@@ -22,7 +21,7 @@ from include.vault.free_space import FreeSpace
 from include.vault.locks import locked_within
 from include.vault.vault import Vault
 from include.vault.verification_log import Verification
-from include.vms import image, publication
+from include.vms import publication
 from include.vms.archive import PublishedVm, StagedVm, VmArchive
 from include.vms.chunks import Chunks
 from include.vms.draft import VerifiedImages
@@ -30,11 +29,11 @@ from include.vms.host import Host
 from include.vms.image_stream import ImageSource
 from include.vms.models import BackupRequest, BegunBackup, EndedBackup
 from include.vms.plan import FILES
+from include.vms.read_back import ReadBack, not_the_hosts
 from include.vms.record import VmRecord
 from include.vms.transfer import Transferred, transfer, transfer_again
 
 TRANSFER_ENDS_S = 20.0  # a cancelled transfer: Airflow ends it at its next heartbeat, or kills it 5 s later
-RETRIES = 2  # how often chunks that don't verify are transferred again
 
 
 @dataclass(frozen=True)
@@ -84,6 +83,8 @@ class VmBackup:
     def transfer(self, begun: BegunBackup) -> Transferred | None:
         """Transfer the disks into staging: only the chunks that differ from the newest generation.
 
+        Then the host's backup is ended, unless all was transferred, or it is only clones, which cost little.
+
         Returns:
             what was transferred; None where the images are verified already.
 
@@ -94,12 +95,17 @@ class VmBackup:
             TransientError: the connection broke; a retry resumes the transfer.
         """
         with self._locked() as staged:
-            return None if self._verified(staged) else self._transfer(staged, begun)
+            if self._verified(staged):
+                return None
+            transferred, base = self._transfer(staged, begun), self._base()
+            if base and not (begun.cloned or transferred.ended):
+                transferred = self._end_early(staged, begun, transferred, base)
+            return transferred
 
     def verify(self, begun: BegunBackup) -> VmRecord:
         """Read the images back from the vault's disk, and compare each chunk's SHA-256 with the host's.
 
-        Chunks that differ, such as those copied from a decayed base, are transferred again.
+        Chunks that differ are transferred again while the host has them.
 
         Returns:
             the record that will be published.
@@ -179,7 +185,7 @@ class VmBackup:
         with self._image_source(begun) as source:
             transferred = transfer(source, staged, self._base(), self.log)
         sync(staged.folder)
-        write_json(staged.transferred, transferred.model_dump(mode="json"))
+        self._note(staged, transferred)
         return transferred
 
     def _base(self) -> PublishedVm | None:
@@ -188,7 +194,7 @@ class VmBackup:
 
     def _verify(self, staged: StagedVm, begun: BegunBackup) -> VmRecord:
         transferred, started = self._transfer(staged, begun), time.monotonic()
-        sha256, repeated = self._read_back(staged, begun)
+        sha256, repeated = self._read_back(staged, begun, transferred).whole()
         count = sum(Chunks.read(staged.chunks(disk.name)).count for disk in begun.disks)
         how = f"SHA-256 of {counted(count, 'chunk')} read back from the disk equal to the host's"
         how += f"; {counted(repeated, 'chunk')} transferred again before" if repeated else ""
@@ -201,29 +207,37 @@ class VmBackup:
         self.log(f"{self.vm}: {how}.")
         return draft.record
 
-    def _read_back(self, staged: StagedVm, begun: BegunBackup) -> tuple[dict[str, str], int]:
-        """Return each disk's SHA-256 once all are verified, and how many chunks were transferred again."""
-        sha256, repeated, left = dict[str, str](), 0, [disk.name for disk in begun.disks]
-        for retry in range(RETRIES + 1):
-            chunks = {disk: Chunks.read(staged.chunks(disk)) for disk in left}
-            results = {disk: image.read_back(staged.image(disk), chunks[disk], self.log) for disk in left}
-            sha256 |= {disk: result.sha256 for disk, result in results.items()}
-            bad = {disk: result.bad for disk, result in results.items() if result.bad}
-            if not bad:
-                return sha256, repeated
-            left, repeated = list(bad), repeated + sum(map(len, bad.values()))
-            if retry < RETRIES:
-                self._transfer_again(staged, begun, bad)
-        raise VmNotImagedError(
-            f"{self.vm}: checksum mismatch after {RETRIES} retries: the vault's disk returns other data for "
-            f"{named(left)} than were written. Nothing was published. Check the vault's disk."
-        )
+    def _end_early(
+        self, staged: StagedVm, begun: BegunBackup, transferred: Transferred, base: PublishedVm
+    ) -> Transferred:
+        """End the backup on the host once what it has sent is on the vault's disk.
 
-    def _transfer_again(self, staged: StagedVm, begun: BegunBackup, bad: Mapping[str, Bitmap]) -> None:
-        chunks = ", ".join(f"{counted(len(indexes), 'chunk')} of {disk}" for disk, indexes in bad.items())
-        self.log(f"{self.vm}: checksum mismatch of {chunks}; transferring again.")
-        with self._image_source(begun) as source:
-            transfer_again(source, staged, bad)
+        From then on, the guest's writes are no longer slowed down, and fill no scratch space; what was copied
+        from the base is verified without the host.
+        """
+        self._read_back(staged, begun, transferred).received(base)
+        self._note(staged, transferred := transferred.model_copy(update={"ended": True}))
+        try:
+            ended = self.host.end_backup(self.uuid, self.run)
+        except BackupError as refused:
+            self.log(f"{self.vm}: its backup can't be ended yet; its last task tries again. {refused}")
+            return transferred
+        self.log(f"{self.vm}: all that its host sent is on the vault's disk. Its backup there is ended.")
+        warnings = tuple(f"Repaired when the backup ended: {sentence}" for sentence in ended.repaired)
+        self._note(staged, transferred := transferred.model_copy(update={"warnings": warnings}))
+        return transferred
+
+    def _note(self, staged: StagedVm, transferred: Transferred) -> None:
+        write_json(staged.transferred, transferred.model_dump(mode="json"))
+
+    def _read_back(self, staged: StagedVm, begun: BegunBackup, transferred: Transferred) -> ReadBack:
+        def again(bad: Mapping[str, Bitmap]) -> None:
+            if transferred.ended:
+                raise not_the_hosts(staged, self._base(), bad, self.run)
+            with self._image_source(begun) as source:
+                transfer_again(source, staged, bad)
+
+        return ReadBack(staged, tuple(disk.name for disk in begun.disks), again, self.log)
 
     @contextmanager
     def _image_source(self, begun: BegunBackup) -> Iterator[ImageSource]:

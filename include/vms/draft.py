@@ -75,7 +75,7 @@ class VerifiedImages:
             bytes=self.staged.used_bytes,
             run=run,
             transfer_seconds=self.transferred.seconds,
-            warnings=(*begun.warnings, *unclean, *self._other_vm(uuid)),
+            warnings=(*begun.warnings, *self.transferred.warnings, *unclean, *self._other_vm(uuid)),
             verifications=(self.verification,),
         )
 

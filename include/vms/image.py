@@ -95,6 +95,22 @@ def bad_chunks(image: Path, chunks: Chunks, pace: Callable[[int], None]) -> Bitm
     return bad
 
 
+def bad_among(image: Path, chunks: Chunks, some: Bitmap) -> Bitmap:
+    """Return which of some chunks have another SHA-256 than the host's, or can't be read; reads only those.
+
+    Args:
+        image: a raw image.
+        chunks: the host's digests.
+        some: the chunks' indexes.
+
+    Raises:
+        VaultError: the image has another size than the VM's disk.
+    """
+    with _opened(image, chunks) as file:
+        bad = (index for index, _, is_good in _compared(file, chunks, some) if not is_good)
+        return Bitmap(chunks.count, bad)
+
+
 def data_ranges(file: int, chunks: Chunks) -> Iterator[range]:
     """Yield ranges of the chunks of an open image that aren't entirely holes, in order."""
     position = 0
@@ -153,21 +169,28 @@ def _direct(image: Path, chunks: Chunks) -> int | None:
     return direct
 
 
-def _compared(file: int, chunks: Chunks) -> Iterator[tuple[int, memoryview | None, bool]]:
-    """Yield each chunk's index, its data (None for a hole), and whether its SHA-256 is the host's."""
+def _compared(
+    file: int, chunks: Chunks, some: Bitmap | None = None
+) -> Iterator[tuple[int, memoryview | None, bool]]:
+    """Yield each chunk's index, its data (None for a hole), and whether its SHA-256 is the host's.
+
+    Of ``some`` chunks, or of all.
+    """
     zeros = memoryview(bytes(chunks.chunk_bytes))
     of_zeros = {length: hashlib.sha256(zeros[:length]).digest() for length in chunks.lengths}
-    for index, read in _blocks(file, chunks):
+    for index, read in _blocks(file, chunks, some):
         block, digest = read or (None, of_zeros[chunks.length(index)])
         yield index, block, digest == chunks.digest(index)
 
 
-def _blocks(file: int, chunks: Chunks) -> Iterator[tuple[int, _Read | None]]:
+def _blocks(file: int, chunks: Chunks, some: Bitmap | None) -> Iterator[tuple[int, _Read | None]]:
     """Yield each chunk's index, and its data and SHA-256 (None for a hole), in order; threads read ahead."""
     spare = [mmap.mmap(-1, chunks.chunk_bytes) for _ in range(AHEAD)]  # page-aligned, as O_DIRECT requires
     ahead = deque[_Ahead]()
     with ThreadPoolExecutor(max(2, os.cpu_count() or 1)) as threads:
         for index, holds_data in _planned(file, chunks):
+            if some is not None and index not in some:
+                continue
             if len(ahead) == AHEAD:
                 yield from _next(ahead, spare)
             if not holds_data:

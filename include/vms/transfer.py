@@ -28,11 +28,15 @@ class Transferred(Model):
         disks: how each disk was received.
         files: the names of the other files, such as ``domain.xml``.
         seconds: how long the try that completed it took.
+        ended: whether the backup on the host has been ended since; nothing can be transferred again then.
+        warnings: what was repaired on the host when it was ended, as sentences.
     """
 
     disks: tuple[ReceivedDisk, ...]
     files: tuple[str, ...]
     seconds: NonNegativeFloat
+    ended: bool = False
+    warnings: tuple[str, ...] = ()
 
 
 def transfer(

@@ -4,6 +4,8 @@ The host and the connection to it are tested elsewhere.
 """
 
 import hashlib
+import os
+import subprocess
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -17,7 +19,7 @@ from include.errors import ImageGoneError
 from include.remote.ssh import Endpoint
 from include.remote.transport import CommandResult, Session
 from include.vault.vault import Vault
-from include.vms.archive import PublishedVm, StagedVm
+from include.vms.archive import PublishedVm, StagedVm, VmArchive
 from include.vms.backup import VmBackup
 from include.vms.chunks import CHUNK_BYTES, Chunks
 from include.vms.host import Host
@@ -25,9 +27,11 @@ from include.vms.image_stream import ImageSource
 from include.vms.models import BackupRequest, BegunBackup, EndedBackup
 from include.vms.transfer import Transferred
 from tests.include.nowhere import NOWHERE
-from tests.include.vms.sample_vms import INSTANT, UUID, record
+from tests.include.vms.sample_vms import INSTANT, UUID, record, verified
+from tests.session.needs import program
 
 BEGUN_BY = "begun-by"
+MIB = 1 << 20
 REQUEST = BackupRequest(
     run="a run",
     method="cold",
@@ -103,6 +107,19 @@ def without_a_connection() -> pytest.MonkeyPatch:
     return patch
 
 
+def two_disks(folder: Path) -> Path:
+    """Make two disks in a new folder: random data with a hole, and an ext4 file system."""
+    folder.mkdir()
+    with (folder / "vda.raw").open("wb") as vda:
+        vda.write(os.urandom(2 * MIB + 5))
+        vda.seek(7 * MIB)
+        vda.write(os.urandom(MIB // 2))
+    with (folder / "vdb.raw").open("wb") as vdb:
+        vdb.truncate(2 * MIB)
+    subprocess.run([program("mkfs.ext4"), "-q", "-L", "data", folder / "vdb.raw"], check=True)
+    return folder
+
+
 def backup_of(vault: Vault, folder: Path, run: str = "a run", instant: datetime = INSTANT) -> VmBackup:
     """Return the backup of a VM whose disks are in a folder."""
     host = FolderHost(NoTransport(), "qemu:///system", "/var/lib/inpe-backup", None, folder, instant)
@@ -176,3 +193,16 @@ def change(disk: Path, at: int, content: bytes) -> None:
         file.seek(at)
         file.write(content)
     disk.chmod(mode)
+
+
+def published(vault: Vault) -> list[PublishedVm]:
+    """Return the VM's generations, and verify all."""
+    generations = VmArchive(vault).of("maq1")
+    assert all(verified(generation) for generation in generations)
+    return generations
+
+
+def asked(backup: VmBackup) -> list[str]:
+    """Return what the host was asked."""
+    assert isinstance(backup.host, FolderHost)
+    return backup.host.asked

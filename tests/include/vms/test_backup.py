@@ -1,7 +1,6 @@
 """The backup of a VM, the vault's side: steps repeated, in any order, and on a damaged base."""
 
 import os
-import subprocess
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -10,13 +9,21 @@ import pytest
 
 from include.errors import BackupError, ImageGoneError, NoSpaceError, VaultError, VmNotImagedError
 from include.vault.vault import Vault
-from include.vms.archive import PublishedVm, VmArchive
+from include.vms.archive import VmArchive
 from include.vms.backup import VmBackup
 from include.vms.left_out import LeftOut
 from tests.include.days.sample_days import tree
-from tests.include.vms.folder_host import REQUEST, FolderHost, backup_of, change, take, without_a_connection
-from tests.include.vms.sample_vms import INSTANT, UUID, names, verified
-from tests.session.needs import program
+from tests.include.vms.folder_host import (
+    REQUEST,
+    asked,
+    backup_of,
+    change,
+    published,
+    take,
+    two_disks,
+    without_a_connection,
+)
+from tests.include.vms.sample_vms import INSTANT, UUID, names
 
 MIB = 1 << 20
 DAY = timedelta(days=1)
@@ -39,29 +46,7 @@ def vault(tmp_path: Path) -> Vault:
 @pytest.fixture
 def disks(tmp_path: Path) -> Path:
     """Two disks: random data with a hole, and an ext4 file system."""
-    folder = tmp_path / "disks"
-    folder.mkdir()
-    with (folder / "vda.raw").open("wb") as vda:
-        vda.write(os.urandom(2 * MIB + 5))
-        vda.seek(7 * MIB)
-        vda.write(os.urandom(MIB // 2))
-    with (folder / "vdb.raw").open("wb") as vdb:
-        vdb.truncate(2 * MIB)
-    subprocess.run([program("mkfs.ext4"), "-q", "-L", "data", folder / "vdb.raw"], check=True)
-    return folder
-
-
-def published(vault: Vault) -> list[PublishedVm]:
-    """Return the VM's generations, and verify all."""
-    generations = VmArchive(vault).of("maq1")
-    assert all(verified(generation) for generation in generations)
-    return generations
-
-
-def asked(backup: VmBackup) -> list[str]:
-    """Return what the host was asked."""
-    assert isinstance(backup.host, FolderHost)
-    return backup.host.asked
+    return two_disks(tmp_path / "disks")
 
 
 def test_a_vm_is_backed_up(vault: Vault, disks: Path) -> None:
@@ -107,19 +92,6 @@ def test_a_week_later_only_changed_chunks_are_sent(vault: Vault, disks: Path) ->
     assert second.record.base == first.name
     assert [disk.sent_bytes for disk in second.record.disks] == [MIB, 0]
     assert second.image("vda").read_bytes() == (disks / "vda.raw").read_bytes()
-
-
-def test_a_decayed_base_doesnt_damage_the_next_generation(vault: Vault, disks: Path) -> None:
-    """Verification finds the bad chunks, and they are transferred again; the base isn't changed."""
-    take(backup_of(vault, disks))
-    change(VmArchive(vault).of("maq1")[0].image("vda"), 2 * MIB, b"decayed")
-    change(VmArchive(vault).of("maq1")[0].image("vdb"), 5, b"decayed")
-    take(backup_of(vault, disks, "next run", INSTANT + DAY))
-    first, second = VmArchive(vault).of("maq1")
-    assert not verified(first)
-    assert verified(second)
-    assert second.image("vda").read_bytes() == (disks / "vda.raw").read_bytes()
-    assert second.record.verifications[0].how.endswith("; 2 chunks transferred again before")
 
 
 def test_an_image_that_never_verifies_isnt_published(
