@@ -10,6 +10,7 @@ transfer         the disks of an open backup, into staging
 image_stream     the connection over which the host sends them, disk by disk: ``incoming_disk``, ``progress``
 chunks           the digests of an image's chunks, by which only what changed is sent
 image            reads an image back from the disk and compares
+read_back        has what differs transferred again, while the host has it
 filesystems      what can be found out about the file systems in an image
 draft            what will be recorded of verified images
 publication      makes verified images a generation

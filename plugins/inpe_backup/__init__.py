@@ -15,6 +15,7 @@
     dag_defaults.py     what the DAGs share, and the tasks after a report
     run_note.py         the note on each run; row_labels.py: the names of a mapped task's rows
     report_again.py     clears a report that is outdated because tasks before it were cleared
+    marked_failed.py    has a run that a person marks as failed end as failed
     only_logged.py      errors of what only informs somebody, which fail no task; savepoint.py: errors of
                         listeners; task_lock.py: tasks that publish end one at a time
     ui/                 the status page
