@@ -56,12 +56,16 @@ class Pictures:
 
 
 def without_pictures(report: Report) -> Report:
-    """Return a report without pictures; its maps are named by their files in the vault."""
-    items = (
-        item.model_copy(update=_without_picture(item, is_map=item.picture_caption is not None))
-        for item in report.items
-    )
+    """Return a report without pictures, for the page: it says where maps are, but no path of the vault."""
+    items = (item.model_copy(update=_at_its_place(item)) for item in report.items)
     return report.model_copy(update={"items": tuple(items)})
+
+
+def _at_its_place(item: Item) -> dict[str, str | None]:
+    caption = item.picture_caption
+    if caption and item.picture:
+        caption = f"{caption} The map is in the vault, beside the day: {Path(item.picture).name}."
+    return {"picture": None, "picture_caption": caption}
 
 
 def _without_picture(item: Item, *, is_map: bool) -> dict[str, str | None]:

@@ -175,7 +175,7 @@ def test_the_calendar_goes_from_the_first_known_day_to_the_end_of_the_year() -> 
 
 
 def test_a_mistyped_day_of_long_ago_doesnt_begin_the_calendar() -> None:
-    """Though a run asked the source for it, or looked back from a new vault's first day; if it is all there is."""
+    """Nor does a day to which a new vault's first run looked back; unless there is nothing else."""
     missing = [surveyed(DAY - back, SourceState.MISSING) for back in (200, 2, 1)]
 
     def first(*parts: Part) -> OrdinalDay:
