@@ -121,6 +121,7 @@ def test_a_run_without_a_valid_day_is_reported_about_no_day() -> None:
         (Kind.DAYS, "2024-366", "2024-366"),
         (Kind.DAYS, "2024-12-31", "2024-366"),
         (Kind.DAYS, "2026-366", None),
+        (Kind.DAYS, "2999-001", None),
         (Kind.RESTORE, "2024-366", None),
     ],
 )
