@@ -36,7 +36,6 @@ def _sentence(report: Report, failed: list[Item]) -> str:
     then = _BACKFILL if report.kind is Kind.BACKFILL else _CLEAR
     then = _DRY_RUN if report.dry_run else then
     if len(failed) == 1:
-        return f"{names} failed, for the reason below. Fix that, then {then}."
-    return (
-        f"{counted(len(failed), noun(report))} failed, for the reasons below: {names}. Fix that, then {then}."
-    )
+        return f"{names} failed, for the reason below. Fix the cause, then {then}."
+    many = counted(len(failed), noun(report))
+    return f"{many} failed, for the reasons below: {names}. Fix the causes, then {then}."

@@ -197,11 +197,10 @@ def alarm(report: Report) -> str:
     """Return which VMs are down or frozen: ``maq2 did not come back``; empty if none is."""
     down = [item.name for item in report.items if item.outcome is Outcome.NOT_BACK]
     frozen = [item.name for item in report.items if item.outcome is Outcome.FROZEN]
-    is_not = "isn't" if len(frozen) == 1 else "aren't"
     return "; ".join(
         [
             *([f"{joined(down)} did not come back"] if down else []),
-            *([f"{joined(frozen)} {is_not} seen to be thawed"] if frozen else []),
+            *([f"{joined(frozen)} may still be frozen"] if frozen else []),
         ]
     )
 

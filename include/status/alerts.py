@@ -255,7 +255,7 @@ def _problems(vm: VmStatus, now: datetime) -> Iterator[tuple[Urgency, str]]:
     if vm.state is VmState.DAMAGED:
         yield Urgency.URGENT, "the newest image is damaged. The next weekly run makes a new one."
     if any(image.damage for image in vm.part.generations[:-1]):
-        yield Urgency.TO_DO, "an older image is damaged. It isn't restored, and gives way to newer ones."
+        yield Urgency.TO_DO, "an older image is damaged. Restores skip it; it is removed as newer ones come."
     if vm.state is VmState.EMPTY:
         yield Urgency.URGENT, "no image in the vault."
     if vm.state is VmState.LATE:

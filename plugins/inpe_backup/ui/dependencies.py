@@ -11,7 +11,7 @@ from fastapi import Depends, HTTPException, Request
 
 from include.status.alerts import VaultStatus
 from include.status.day_status import years
-from include.status.first_backup import first_run
+from include.status.first_backup import DAYS_DAG, first_run
 from include.status.forecast import forecast
 from include.status.view import VaultView
 from include.status.vm_status import vm_statuses
@@ -72,7 +72,9 @@ def vault_status(
 
 
 def first_run_of(dags: Mapping[str, DagModel], runs: ActiveRuns) -> str:
-    """Return when the first days are backed up, where nothing was published yet."""
+    """Return when the first days are backed up, where nothing was published; empty until Airflow knows."""
+    if DAYS_DAG not in dags:
+        return ""
     return first_run(runs.running, {name: 0 for name, dag in dags.items() if dag.is_paused})
 
 

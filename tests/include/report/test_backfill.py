@@ -52,8 +52,8 @@ def test_a_backfill_that_failed_says_what_to_do() -> None:
     given = backfill(of_day("2026-001"), *failed)
     [action] = given.needs_action
     assert action == (
-        "2 days failed, for the reasons below: 2026-002 and 2026-003. Fix that, then start a backfill of the "
-        "same days again; it leaves safe days alone."
+        "2 days failed, for the reasons below: 2026-002 and 2026-003. Fix the causes, then start a backfill "
+        "of the same days again; it leaves safe days alone."
     )
     assert "Action needed" in render_text(given)
     assert backfill(*map(of_day, NAMES)).needs_action == ()

@@ -15,7 +15,7 @@ def test_a_failed_run_without_an_action_gets_one(kind: str, noun: str) -> None:
     given = with_next_step(report(bad("failed", "a"), bad("failed", "b"), safe("c"), kind=Kind(kind)))
     [sentence] = given.needs_action
     assert sentence == (
-        f"2 {noun} failed, for the reasons below: a and b. Fix that, then clear the run's failed tasks "
+        f"2 {noun} failed, for the reasons below: a and b. Fix the causes, then clear the run's failed tasks "
         "(Clear only failed tasks)."
     )
     assert given.known_states == (sentence,)
@@ -24,7 +24,7 @@ def test_a_failed_run_without_an_action_gets_one(kind: str, noun: str) -> None:
 def test_a_dry_run_that_found_an_obstacle_is_triggered_again() -> None:
     """It has nothing to clear."""
     given = with_next_step(report(bad("missing", "a"), dry_run=True))
-    assert given.needs_action == ("a failed, for the reason below. Fix that, then trigger it again.",)
+    assert given.needs_action == ("a failed, for the reason below. Fix the cause, then trigger it again.",)
 
 
 def test_a_run_that_says_what_to_do_or_did_not_fail_stays_as_it_is() -> None:

@@ -1,6 +1,7 @@
 """A new vault frightens nobody: what isn't backed up yet isn't missing, and the page says what comes next."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -33,7 +34,7 @@ def just_copied(*back: int) -> DaysPart:
     ],
 )
 def test_an_empty_vault_says_when_its_first_run_is(
-    running: dict[str, int], paused: dict[str, int], sentence: str
+    running: dict[str, int], paused: dict[str, Any], sentence: str
 ) -> None:
     """Nothing is counted of nothing, and nothing is safe."""
     assert first_run(running, paused) == sentence

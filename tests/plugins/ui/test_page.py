@@ -185,7 +185,7 @@ def test_an_image_is_protected_and_that_is_lifted_by_a_run_where_the_vault_is(
     admin.get_by_role("button", name="maq2", exact=True).click()
     admin.get_by_role("button", name=f"Protect {new}").click()
     form = admin.get_by_role("dialog", name="Protect an image")
-    expect(form).to_contain_text(f"maq2 {new} is kept, whatever the rules of retention are")
+    expect(form).to_contain_text(f"maq2 {new} is kept, whatever the retention rules")
     form.get_by_label("Reason").fill("before the upgrade")
     form.get_by_role("button", name="Protect", exact=True).click()
     request = {"vm": "maq2", "generation": new, "lift": False, "why": "before the upgrade"}

@@ -69,13 +69,13 @@ async function showVm(name) {
       ["Protected", protectedImages(vm)],
       ["Removed next", removal ? make("span", {}, time(removal.instant), `: ${removal.reason}`) : "nothing"],
     ]),
-    images(vm),
-    vm.screen ? make("img", { src: screenOf(name), alt: `The screen of ${name} in its last boot test` }) : null,
     make("div", { class: "actions" },
       make("button", { type: "button", onclick: () => openBackUpVms(name) }, "Back it up now …"),
       last ? make("button", { type: "button", onclick: () => openRestoreVm(name) }, "Restore it …") : null,
       last ? make("button", { type: "button", onclick: () => openBootTest(name) }, "Boot test …") : null,
-      make("a", { class: "button", href: "../dags/vm_weekly", "data-out": "" }, "Open vm_weekly")));
+      make("a", { class: "button", href: "../dags/vm_weekly", "data-out": "" }, "Open vm_weekly")),
+    images(vm),
+    vm.screen ? make("img", { src: screenOf(name), alt: `The screen of ${name} in its last boot test` }) : null);
 }
 
 // ---- forms
@@ -129,7 +129,7 @@ function openProtect(name, generation, is) {
   form.why.required = !is;
   query("h2", box).textContent = is ? "Lift the protection of an image" : "Protect an image";
   query(".main", box).textContent = is ? "Lift it" : "Protect";
-  query(".about", box).textContent = is ? `${name} ${generation} is protected by ${is.who}: ${is.why}` : `${name} ${generation} is kept, whatever the rules of retention are, until somebody lifts that.`;
+  query(".about", box).textContent = is ? `${name} ${generation} is protected by ${is.who}: ${is.why}` : `${name} ${generation} is kept, whatever the retention rules, until somebody lifts the protection.`;
   openBox(box, is ? query(".main", box) : form.why);
 }
 
