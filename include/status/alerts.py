@@ -238,9 +238,13 @@ def _of_vms(status: VaultStatus) -> Iterator[Alert]:
             problems[kind].append(vm)
     for (urgency, problem), vms in problems.items():
         names = [vm.part.name for vm in vms]
-        action = (AlertAction.SHOW_VM, names[0]) if len(names) == 1 else (AlertAction.SHOW_DAG, "vm_weekly")
-        fact = " ".join([problem, *map(_evidence, vms)])
-        yield Alert(urgency, f"{_list(names)}: {problem}", fact, *action)
+        fact, sentence = " ".join([problem, *map(_evidence, vms)]), f"{_list(names)}: {problem}"
+        if len(names) == 1:
+            yield Alert(urgency, sentence, fact, AlertAction.SHOW_VM, names[0])
+        elif all(vm.state is not VmState.SAFE for vm in vms):  # a backup may help
+            yield Alert(urgency, sentence, fact, AlertAction.BACK_UP_VMS, "vm_weekly", vms=tuple(names))
+        else:
+            yield Alert(urgency, sentence, fact, AlertAction.SHOW_DAG, "vm_weekly")
 
 
 def _evidence(vm: VmStatus) -> str:

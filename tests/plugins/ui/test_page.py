@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from urllib.parse import quote
+from zoneinfo import ZoneInfo
 
 import pytest
 from playwright.sync_api import FrameLocator, Locator, Page, expect
@@ -17,6 +18,8 @@ from tests.sample_status import published, rules, vm
 from tests.site.publish import publish
 
 pytestmark = [pytest.mark.worker_group("days"), pytest.mark.usefixtures("sample_vault")]
+
+INSTITUTE = ZoneInfo(rules().zone)
 
 
 def newest(now: datetime) -> OrdinalDay:
@@ -104,6 +107,10 @@ def test_the_form_refuses_a_day_that_does_not_exist(daily: Daily, admin: Page) -
     form.get_by_role("button", name="Back up", exact=True).click()
     fault = form.get_by_label("Last day").evaluate("field => field.validationMessage")
     assert fault == "There is no day 2999-002 yet."
+    form.get_by_label("Last day").fill(str(OrdinalDay.of(datetime.now(INSTITUTE))))
+    expect(form).to_contain_text(
+        f"Those after {newest(datetime.now(INSTITUTE))} aren't due yet, and are left out."
+    )
     expect(form.locator(".result")).to_be_empty()
 
 

@@ -104,6 +104,12 @@ function typedDay(text) {
 }
 // Today's day at the institute, which is where days begin and end.
 const today = () => typedDay(new Intl.DateTimeFormat("en-CA", { timeZone: page().dataset.institute, year: "numeric", month: "2-digit", day: "2-digit" }).format(new Date()));
+// The newest day that a backfill takes; its run may be due a few hours later.
+function newestDue() {
+  const date = dateOf(today());
+  date.setUTCDate(date.getUTCDate() - page().dataset.lag);
+  return typedDay(date.toISOString().slice(0, 10));
+}
 function dayFault(text) {
   const day = typedDay(text);
   if (!day) return "There is no such day. Write year and day of the year, such as 2026-268, or the date, such as 2026-09-25.";
@@ -247,10 +253,12 @@ function previewDays(form, text) {
   if (!chosen) { text.replaceChildren(); return; }
   if (chosen.days < 1) form.last.setCustomValidity("The last day is before the first.");
   if (chosen.days < 1) { text.replaceChildren(); return; }
+  const due = newestDue(), isEarly = box.id === "back-up" && chosen.days > 1 && chosen.last > due;
+  if (isEarly && chosen.first > due) form.first.setCustomValidity("None of these days is due yet. Back up each by itself.");
   const days = chosen.days === 1 ? chosen.first : `${chosen.days} days, ${chosen.first} to ${chosen.last}`;
   const sentence = box.id === "restore"
     ? `supim_restore verifies ${days} in the vault, copies what is missing to the folder, and verifies it there.`
-    : `${chosen.days === 1 ? "One run" : `${chosen.days} runs`} of supim_daily: ${days}. Missing days are copied from the source and verified; safe days are left alone.`;
+    : `${chosen.days === 1 ? "One run" : `${chosen.days} runs`} of supim_daily: ${days}. Missing days are copied from the source and verified; safe days are left alone.${isEarly ? ` Those after ${due} aren't due yet, and are left out.` : ""}`;
   text.replaceChildren(form.dry_run.checked ? `Dry run. ${sentence} Nothing is changed.` : sentence, make("b", { class: "warn" }, pausedText(dag)));
 }
 
@@ -412,7 +420,7 @@ document.addEventListener("DOMContentLoaded", () => {
     const cell = event.target.closest(".cal td"), button = event.target.closest("button");
     if (isDay(cell)) { focusCell(cell); showDay(dayOf(cell)); }
     if (button?.dataset.do === "back-up") openForm("back-up", button.dataset.first, button.dataset.last);
-    if (button?.dataset.do === "back-up-vms") openBackUpVms();
+    if (button?.dataset.do === "back-up-vms") openBackUpVms(button.dataset.names);
     if (button?.dataset.do === "vm") showVm(button.dataset.name);
     if (button?.dataset.do === "acknowledge") openAcknowledge(button);
     if (button?.dataset.do === "show-again") acknowledge(button.dataset.key, "withdrawn").catch((error) => { button.textContent = error.message; });
