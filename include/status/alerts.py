@@ -71,8 +71,9 @@ class VaultStatus:
 
     @property
     def begins(self) -> bool:
-        """Whether nothing was backed up yet, or the first runs are copying days."""
-        return is_empty(self.view) or is_filling(self.view, self.now, self.running)
+        """Whether nothing was backed up yet, or days are missing that the first runs are copying."""
+        pending = self.days(*_PENDING)
+        return is_empty(self.view) or (pending > 0 and is_filling(self.view, self.now, self.running))
 
     def days(self, *states: DayState) -> int:
         """Return how many days are in any of some states."""
@@ -93,7 +94,7 @@ class VaultStatus:
             return f"{' and '.join(counts)} {verb} not safe"
         if self.begins:
             return "The first backup is under way"
-        open_ends = self.alerts or self.acknowledged or self.days(DayState.LOST)
+        open_ends = self.alerts or self.acknowledged or self.days(DayState.LOST) or not self.vms
         return "All backups are safe" if open_ends else "Everything is safe"
 
     @property
@@ -124,6 +125,7 @@ class VaultStatus:
         return f"; {counted(lost, 'day')} not at the source" if lost else ""
 
 
+_PENDING = (DayState.AT_SOURCE, DayState.UNKNOWN)
 _ON_ITS_WAY = "The rest is on its way."
 _UNSAFE = (DayState.DAMAGED, DayState.FAILED, DayState.AT_SOURCE, DayState.UNKNOWN)
 _REASONS = {
@@ -136,7 +138,7 @@ _REASONS = {
 
 def _unsafe(status: VaultStatus) -> Iterator[DayState]:
     """Return the states that aren't safe; what the first runs are about to copy is neither safe nor not."""
-    pending = (DayState.AT_SOURCE, DayState.UNKNOWN) if status.begins else ()
+    pending = _PENDING if status.begins else ()
     return (state for state in _UNSAFE if state not in pending)
 
 

@@ -54,6 +54,9 @@ def test_while_the_first_runs_copy_nothing_is_missing() -> None:
     )
     assert busy.urgency is Urgency.TO_DO
     assert idle.headline == "3 days are not safe"
+    done = vault_status(just_copied(0, 1), running={"supim_daily": 1})
+    assert (done.headline, done.urgency) == ("All backups are safe", Urgency.GOOD)
+    assert done.summary == "2 of 2 days verified in the vault. No VM has an image yet."
 
 
 def test_an_old_vault_isnt_filled_for_the_first_time() -> None:
