@@ -13,7 +13,8 @@ image and the reason; to lift a protection, switch **lift** on.
 
 #### When it fails
 
-Nothing was changed; the first red line of the task's log says why.
+Nothing was changed. The run's note and the first red line of the task's log say why; so does a mail to
+whoever triggered it (`mail.users`).
 
 * **has no generation**: the message lists the images that there are.
 * **is protected by**: somebody else protects it already. Lift that first.

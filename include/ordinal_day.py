@@ -113,6 +113,16 @@ def _what_is_wrong(year: int, month: int) -> str:
     return f"its month has the days 01 to {calendar.monthrange(year, month)[1]}."
 
 
+def require_begun(day: OrdinalDay, today: OrdinalDay) -> None:
+    """Refuse a day of the future, which nothing can have.
+
+    Raises:
+        InvalidDayError: the day is after ``today``.
+    """
+    if day > today:
+        raise InvalidDayError(f"There is no day {day} yet.")
+
+
 def days_in(year: int) -> int:
     """Return the number of days in a Gregorian year, 365 or 366."""
     return 366 if calendar.isleap(year) else 365

@@ -9,6 +9,7 @@ manifest_entry, manifest_totals, manifest_builder, manifest_file
 supim           checks that a day is complete, by its GrADS descriptors
 grads           parses a GrADS descriptor
 plan            the days of a run, and what is done about each
+first_day       where a calendar of days begins
 backup          copy, verify, publish
 publication     makes a verified copy a published day
 archive         the days of a vault and their paths

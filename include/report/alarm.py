@@ -70,7 +70,7 @@ def what_to_do(vm: str, host: str, uuid: str) -> str:
 def how_to_thaw(vm: str, host: str, uuid: str) -> str:
     """Return what somebody must do about a VM that isn't seen to be thawed, in sentences."""
     return (
-        f"{vm} isn't seen to be thawed after its backup, so its writes may hang. Check it now: on {host}, "
+        f"{vm} may still be frozen after its backup, so its writes may hang. Check it now: on {host}, "
         f"`virsh domfsthaw {uuid}` thaws it; if its guest agent doesn't answer, restart it or the guest."
     )
 
@@ -100,7 +100,7 @@ def vm_frozen(vm: str, host: str, uuid: str, reason: str, run: str) -> Alarm:
     down = vm_down(vm, host, uuid, reason, run)
     what = {
         "occasion": f"frozen {run}",  # that it's down is another fact, in the same run, too
-        "title": f"VM FROZEN · {vm} isn't seen to be thawed",
+        "title": f"VM FROZEN · {vm} may still be frozen",
         "sentences": (how_to_thaw(vm, host, uuid), *down.sentences[1:]),
     }
     return Alarm.model_validate(down.model_dump() | what)

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from include.config.site_file import Site
 from include.report import Report
+from include.report.next_step import with_next_step
 from include.results.item import Item
 from include.results.states import Kind, Outcome, State
 from include.text import counted, duration
@@ -35,6 +36,9 @@ class BackfillRuns:
 
     def report(self) -> Report:
         """Return the report: each run's own day, and each action that is needed once."""
+        return with_next_step(self._report())
+
+    def _report(self) -> Report:
         left = [report for report in self.reports.values() if report]
         needed = (sentence for report in left for sentence in report.needs_action)
         waits = f"{len(self.unfinished)} of {counted(len(self.reports), 'run')} not over"

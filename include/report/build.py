@@ -15,6 +15,7 @@ from include.config.site_file import Site
 from include.report import daily, planned, scrub, weekly
 from include.report.causes import with_cause
 from include.report.model import Report
+from include.report.next_step import with_next_step
 from include.report.pictures import day_maps
 from include.report.subject import overall
 from include.results.states import Kind, State
@@ -44,7 +45,7 @@ def build_report(kind: Kind, site: Site, run: RunFacts, results: Results, vault:
         Kind.BOOT_TEST: planned.build_boot_test,
     }
     built = with_cause(builders[kind](site, run, results, vault), results)
-    return day_maps.with_maps(built, vault)
+    return day_maps.with_maps(with_next_step(built), vault)
 
 
 def build_despite(problem: Exception, kind: Kind, site: Site, run: RunFacts, results: Results) -> Report:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from include.config.site_file import Site
 from include.days.archive import DayArchive
+from include.days.first_day import first_day
 from include.days.plan import DayAction, DayPlan, DayWindow
 from include.days.published import PublishedDay
 from include.days.record import DayRecord
@@ -118,7 +119,8 @@ class DailyRun:
         items = tuple(self._items(published))
         in_calendar = (published[day] for day in window(self.own, CALENDAR_DAYS) if day in published)
         known_states = (*self._lasting_gaps(), *_damaged(in_calendar), *self._scrub_overdue(published))
-        covered = tuple(coverage(self.own, published, items)) if vault else ()
+        first = self._first_day(published)
+        covered = tuple(coverage(self.own, published, items, first)) if vault else ()
         return Report(
             kind=Kind.DAYS,
             title="SUPIM",
@@ -130,7 +132,7 @@ class DailyRun:
             finished=datetime.now(UTC),
             items=items,
             coverage=covered,
-            years=years(covered, published, self._newest_due),
+            years=years(covered, published, self._newest_due, first),
             space=space_now(vault, published.values(), self.site) if vault else None,
             needs_action=(
                 *(failure.message for failure in self.failures),
@@ -142,6 +144,10 @@ class DailyRun:
             verification_command=_verification_command(published, self.own) if published else None,
             run_url=self.run_url,
         )
+
+    def _first_day(self, published: Iterable[OrdinalDay]) -> OrdinalDay | None:
+        at_source = [plan.day for plan in self.plans if plan.at_source.state is not SourceState.MISSING]
+        return first_day([*published, *at_source], (plan.day for plan in self.plans))
 
     def _scrub_overdue(self, published: Mapping[OrdinalDay, PublishedDay]) -> list[str]:
         """Return what no scrub has verified in time; only a scheduled run looks, once a day."""

@@ -36,7 +36,7 @@ def delivery(report: Report, mail: MailSection, user: str | None) -> Delivery:
         user: the Airflow user who triggered the run, if any.
     """
     if report.dry_run or (report.refused and user):
-        return _to_user(report, mail, user)
+        return to_user("dry run" if report.dry_run else "refused request", mail, user)
     when = _when(report.kind, mail)
     if is_problem(report) or when is When.ALWAYS or (when is When.CHANGES and is_change(report)):
         return Delivery(mail.to, mail.cc)
@@ -56,10 +56,16 @@ def is_change(report: Report) -> bool:
     return any(changed) or bool(report.removed)
 
 
-def _to_user(report: Report, mail: MailSection, user: str | None) -> Delivery:
+def to_user(what: str, mail: MailSection, user: str | None) -> Delivery:
+    """Return the delivery to whoever triggered a run, and to nobody else.
+
+    Args:
+        what: what is the business of nobody else: ``dry run``, ``refused request``.
+        mail: the site file's section.
+        user: the Airflow user who triggered the run, if any.
+    """
     if user in mail.users:
         return Delivery([mail.users[user]])
-    what = "dry run" if report.dry_run else "refused request"
     who = f"mail.users has no address of {user}" if user else "Airflow doesn't know who did"
     reason = f"No mail was sent: a {what} is mailed only to whoever triggered it, and {who}."
     return Delivery(reason=reason)

@@ -16,7 +16,7 @@ from include.results.item import Item
 
 LARGEST = 1 << 20
 MOST_MAPS = 3
-"""How many maps of days a mail has; the others are named by their files in the vault."""
+"""How many maps of days a mail has; of the others it says where they are in the vault."""
 _PNG = b"\x89PNG\r\n\x1a\n"
 
 
@@ -56,7 +56,7 @@ class Pictures:
 
 
 def without_pictures(report: Report) -> Report:
-    """Return a report without pictures; its maps are named by their files in the vault."""
+    """Return a report without pictures, for the page: it says where maps are, but no path of the vault."""
     items = (
         item.model_copy(update=_without_picture(item, is_map=item.picture_caption is not None))
         for item in report.items
@@ -65,8 +65,15 @@ def without_pictures(report: Report) -> Report:
 
 
 def _without_picture(item: Item, *, is_map: bool) -> dict[str, str | None]:
-    caption = f"{item.picture_caption} Map: {item.picture}" if is_map and item.picture else None
-    return {"picture": None, "picture_caption": caption}
+    return {"picture": None, "picture_caption": described(item) if is_map and item.picture else None}
+
+
+def described(item: Item) -> str:
+    """Return what stands for a picture where it can't be seen: a map's caption and place, or the file."""
+    name = Path(item.picture or "").name
+    if item.picture_caption:
+        return f"{item.picture_caption} The map is in the vault, beside the day: {name}."
+    return f"The screenshot is in the vault, beside the image: {name}."
 
 
 def content_id(picture: str) -> str:

@@ -180,7 +180,7 @@ def _of_vms(report: Report) -> list[str]:
     return [
         *([f"{alarm(report)}. Check this now, before anything else."] if alarm(report) else []),
         *_asked_for(report.requested),
-        *([f"The VMs of {_joined(hosts)} could not be listed."] if hosts else []),
+        *([f"The VMs of {joined(hosts)} could not be listed."] if hosts else []),
         *([f"On the other hosts: {', '.join(counts(own))}."] if own and hosts else []),
         *(_all(own, report) if not hosts else []),
     ]
@@ -197,11 +197,10 @@ def alarm(report: Report) -> str:
     """Return which VMs are down or frozen: ``maq2 did not come back``; empty if none is."""
     down = [item.name for item in report.items if item.outcome is Outcome.NOT_BACK]
     frozen = [item.name for item in report.items if item.outcome is Outcome.FROZEN]
-    is_not = "isn't" if len(frozen) == 1 else "aren't"
     return "; ".join(
         [
-            *([f"{_joined(down)} did not come back"] if down else []),
-            *([f"{_joined(frozen)} {is_not} seen to be thawed"] if frozen else []),
+            *([f"{joined(down)} did not come back"] if down else []),
+            *([f"{joined(frozen)} may still be frozen"] if frozen else []),
         ]
     )
 
@@ -220,10 +219,11 @@ def _all(own: Sequence[Item], report: Report) -> list[str]:
 
 def _asked_for(names: Sequence[str]) -> list[str]:
     verb = "was" if len(names) == 1 else "were"
-    return [f"Only {_joined(names)} {verb} asked for."] if names else []
+    return [f"Only {joined(names)} {verb} asked for."] if names else []
 
 
-def _joined(names: Sequence[str]) -> str:
+def joined(names: Sequence[str]) -> str:
+    """Return names as a phrase, ``maq1, maq2 and maq3``; of very many, the first and how many more."""
     if (rest := len(names) - _MOST_NAMES) > 0:  # their list is below
         names = [*names[:_MOST_NAMES], f"{rest:,} more"]
     *first, last = names

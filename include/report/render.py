@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 from include.report import trends
-from include.report.inline_pictures import content_id
+from include.report.inline_pictures import content_id, described
 from include.report.model import Report
 from include.report.phrases import nothing, noun
 from include.report.shortening import Shown, fitting, whole
@@ -272,6 +272,7 @@ def _environment() -> Environment:
         "budget": budget,
         "calendar_date": calendar_date,
         "content_id": content_id,
+        "described": described,
         "counted": counted,
         "duration": duration,
         "left_out_lines": left_out_lines,

@@ -6,6 +6,7 @@ A worker reads its vault and publishes the data as asset events, so the web serv
     snapshot.py                 reads a vault into parts, with days.py, vms.py, screenshot.py and space.py
     view.py                     folds events into one view of each vault
     day_status.py, vm_status.py the state of each day and VM, and the next step
+    first_backup.py             a new vault: what isn't backed up yet isn't missing
     forecast.py                 when the vault will be full
     alert.py                    one alert, and who acknowledged it
     alerts.py, run_alerts.py    what requires action, and the headline

@@ -24,6 +24,7 @@ class AlertAction(StrEnum):
     SHOW_RUN = "Show the run"
     SHOW_DAG = "Open the DAG"
     SHOW_VM = "Show the VM"
+    BACK_UP_VMS = "Back up VMs"
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,7 @@ class Alert:
         run: the run to show.
         first: the first day of a range, as ``2026-268``.
         last: its last day.
+        vms: the names of the VMs to back up.
         recurs: whether the fact has no date, so that it may end and begin again as the same one.
     """
 
@@ -50,6 +52,7 @@ class Alert:
     run: str = ""
     first: str = ""
     last: str = ""
+    vms: tuple[str, ...] = ()
     recurs: bool = False
 
     @property

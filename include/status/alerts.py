@@ -8,6 +8,7 @@ from datetime import datetime
 from include.scrub.plan import EVERY, LONGEST_RUN
 from include.status.alert import AcknowledgedAlert, Alert, AlertAction, Urgency
 from include.status.day_status import RECENT_DAYS, CalendarDay, DayState, Year, gaps
+from include.status.first_backup import first_run, is_empty, is_filling
 from include.status.forecast import Forecast
 from include.status.run_alerts import of_runs
 from include.status.view import VaultView
@@ -36,6 +37,7 @@ class VaultStatus:
         vms: its VMs.
         forecast: of its space.
         paused: how many runs wait for each paused DAG; 0 for one that is missed only by its schedule.
+        running: how many runs of each DAG are under way.
         alerts: what requires action, most urgent first.
         acknowledged: what would, but somebody acknowledged it.
     """
@@ -46,6 +48,7 @@ class VaultStatus:
     vms: list[VmStatus]
     forecast: Forecast
     paused: Mapping[str, int] = field(default_factory=dict)
+    running: Mapping[str, int] = field(default_factory=dict)
     alerts: list[Alert] = field(init=False)
     acknowledged: list[AcknowledgedAlert] = field(init=False)
 
@@ -64,7 +67,13 @@ class VaultStatus:
         """The urgency of the most urgent alert; what isn't safe is never good, even if acknowledged."""
         if self.alerts:
             return self.alerts[0].urgency
-        return Urgency.TO_DO if self.acknowledged else Urgency.GOOD
+        return Urgency.TO_DO if self.acknowledged or self.begins else Urgency.GOOD
+
+    @property
+    def begins(self) -> bool:
+        """Whether nothing was backed up yet, or days are missing that the first runs are copying."""
+        pending = self.days(*_PENDING)
+        return is_empty(self.view) or (pending > 0 and is_filling(self.view, self.now, self.running))
 
     def days(self, *states: DayState) -> int:
         """Return how many days are in any of some states."""
@@ -75,23 +84,40 @@ class VaultStatus:
         """Whether everything is safe, in one sentence."""
         if self.view.stale(self.now):
             return f"No status since {self.view.taken.astimezone(self.view.zone):%Y-%m-%d}"
-        unsafe_days = self.days(*_UNSAFE)
+        if is_empty(self.view):
+            return "Nothing has been backed up yet"
+        unsafe_days = self.days(*_unsafe(self))
         unsafe_vms = sum(vm.state is not VmState.SAFE for vm in self.vms)
         counts = [counted(count, noun) for count, noun in ((unsafe_days, "day"), (unsafe_vms, "VM")) if count]
         if counts:
             verb = "is" if unsafe_days + unsafe_vms == 1 else "are"
             return f"{' and '.join(counts)} {verb} not safe"
-        open_ends = self.alerts or self.acknowledged or self.days(DayState.LOST)
+        if self.begins:
+            return "The first backup is under way"
+        open_ends = self.alerts or self.acknowledged or self.days(DayState.LOST) or not self.vms
         return "All backups are safe" if open_ends else "Everything is safe"
 
     @property
     def summary(self) -> str:
-        """How many days and VMs are safe, in two sentences."""
+        """How many days and VMs are safe, in two sentences; of a new vault also when its first run is."""
+        if is_empty(self.view):
+            return first_run(self.running, self.paused)
+        return " ".join([self._safe_days, self._safe_vms, *([_ON_ITS_WAY] if self.begins else [])])
+
+    @property
+    def _safe_days(self) -> str:
+        if not self.calendar:
+            return "No day is in the vault yet."
         safe = self.days(*(state for state in DayState if state.safe))
         due = sum(len(year.days) for year in self.calendar) - self.days(DayState.NOT_DUE)
-        days = f"{safe:,} of {counted(due, 'day')} verified in the vault{self._lost}."
-        safe_vms = sum(vm.state is VmState.SAFE for vm in self.vms)
-        return f"{days} {safe_vms:,} of {counted(len(self.vms), 'VM')} with a recent, verified image."
+        return f"{safe:,} of {counted(due, 'day')} verified in the vault{self._lost}."
+
+    @property
+    def _safe_vms(self) -> str:
+        if not self.vms:
+            return "No VM has an image yet."
+        safe = sum(vm.state is VmState.SAFE for vm in self.vms)
+        return f"{safe:,} of {counted(len(self.vms), 'VM')} with a recent, verified image."
 
     @property
     def _lost(self) -> str:
@@ -99,6 +125,8 @@ class VaultStatus:
         return f"; {counted(lost, 'day')} not at the source" if lost else ""
 
 
+_PENDING = (DayState.AT_SOURCE, DayState.UNKNOWN)
+_ON_ITS_WAY = "The rest is on its way."
 _UNSAFE = (DayState.DAMAGED, DayState.FAILED, DayState.AT_SOURCE, DayState.UNKNOWN)
 _REASONS = {
     DayState.DAMAGED: "damaged in the vault",
@@ -106,6 +134,12 @@ _REASONS = {
     DayState.AT_SOURCE: "not in the vault, but the source still has {them}",
     DayState.UNKNOWN: "not in the vault, and never checked at the source",
 }
+
+
+def _unsafe(status: VaultStatus) -> Iterator[DayState]:
+    """Return the states that aren't safe; what the first runs are about to copy is neither safe nor not."""
+    pending = _PENDING if status.begins else ()
+    return (state for state in _UNSAFE if state not in pending)
 
 
 def _all_of(status: VaultStatus) -> Iterator[Alert]:
@@ -152,7 +186,7 @@ def _no_scrub(status: VaultStatus) -> str:
 
 
 def _of_days(status: VaultStatus) -> Iterator[Alert]:
-    for state in _UNSAFE:
+    for state in _unsafe(status):
         found = gaps(status.calendar, state)
         yield from (_gap(first, last, count) for first, last, count in found[:_LISTED])
         older_ones = found[_LISTED:]
@@ -206,9 +240,13 @@ def _of_vms(status: VaultStatus) -> Iterator[Alert]:
             problems[kind].append(vm)
     for (urgency, problem), vms in problems.items():
         names = [vm.part.name for vm in vms]
-        action = (AlertAction.SHOW_VM, names[0]) if len(names) == 1 else (AlertAction.SHOW_DAG, "vm_weekly")
-        fact = " ".join([problem, *map(_evidence, vms)])
-        yield Alert(urgency, f"{_list(names)}: {problem}", fact, *action)
+        fact, sentence = " ".join([problem, *map(_evidence, vms)]), f"{_list(names)}: {problem}"
+        if len(names) == 1:
+            yield Alert(urgency, sentence, fact, AlertAction.SHOW_VM, names[0])
+        elif all(vm.state is not VmState.SAFE for vm in vms):  # a backup may help
+            yield Alert(urgency, sentence, fact, AlertAction.BACK_UP_VMS, "vm_weekly", vms=tuple(names))
+        else:
+            yield Alert(urgency, sentence, fact, AlertAction.SHOW_DAG, "vm_weekly")
 
 
 def _evidence(vm: VmStatus) -> str:
@@ -223,7 +261,7 @@ def _problems(vm: VmStatus, now: datetime) -> Iterator[tuple[Urgency, str]]:
     if vm.state is VmState.DAMAGED:
         yield Urgency.URGENT, "the newest image is damaged. The next weekly run makes a new one."
     if any(image.damage for image in vm.part.generations[:-1]):
-        yield Urgency.TO_DO, "an older image is damaged. It isn't restored, and gives way to newer ones."
+        yield Urgency.TO_DO, "an older image is damaged. Restores skip it; it is removed as newer ones come."
     if vm.state is VmState.EMPTY:
         yield Urgency.URGENT, "no image in the vault."
     if vm.state is VmState.LATE:

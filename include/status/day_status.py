@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from include.days.first_day import first_day
 from include.days.record import RevisionCause
 from include.days.source import SourceState
 from include.ordinal_day import OrdinalDay, days_in
@@ -110,17 +111,8 @@ def years(view: VaultView, now: datetime) -> list[Year]:
 
 
 def _first(view: VaultView) -> OrdinalDay | None:
-    """Return the first day of the calendar: the oldest that the vault or the source had.
-
-    Days that the source did not have count only if they adjoin it: else a run for a mistyped day of long ago
-    would make every day since then one that was never checked.
-    """
-    had = (day for day, survey in view.surveyed.items() if survey.state is not SourceState.MISSING)
-    first = min((*view.days, *had), default=None) or min(view.surveyed, default=None)
-    for day in sorted(view.surveyed, reverse=True):
-        if first and day < first and day + 1 == first:
-            first = day
-    return first
+    at_source = (day for day, survey in view.surveyed.items() if survey.state is not SourceState.MISSING)
+    return first_day([*view.days, *at_source], view.surveyed)
 
 
 def calendar_day(view: VaultView, day: OrdinalDay, now: datetime) -> CalendarDay:

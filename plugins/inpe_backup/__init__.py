@@ -14,7 +14,7 @@
     vault_queue.py      what runs beside the vault and what anywhere, and the look for the vault's worker
     dag_defaults.py     what the DAGs share, and the tasks after a report
     run_note.py         the note on each run; row_labels.py: the names of a mapped task's rows
-    report_again.py     clears a report that is outdated because tasks before it were cleared
+    report_again.py     clears the report, and the ends of backups, that tasks cleared before them outdate
     marked_failed.py    has a run that a person marks as failed end as failed
     only_logged.py      errors of what only informs somebody, which fail no task; savepoint.py: errors of
                         listeners; task_lock.py: tasks that publish end one at a time

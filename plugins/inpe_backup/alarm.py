@@ -21,8 +21,6 @@ from include.report.alarm import (
     Mailed,
     Remembered,
     alarm_mail,
-    as_html,
-    as_text,
     damage_key,
     damaged,
     new_ones,
@@ -32,11 +30,12 @@ from include.report.alarm import (
     vm_frozen,
     with_mailed,
 )
+from include.report.delivery import Delivery
 from include.vault.vault import Vault
 from inpe_backup import task_lock
 from inpe_backup.choices import NO_VALUE
-from inpe_backup.mail_hook import TwoFormsHook
 from inpe_backup.only_logged import only_logged
+from inpe_backup.report_mail import send_paragraphs
 
 VARIABLE = "inpe_backup_alarms"
 _LOCK_S = 300.0  # in which any other task has mailed
@@ -180,12 +179,4 @@ def _prefix() -> str:
 def _send(key: str, subject: str, paragraphs: Sequence[str]) -> None:
     """Mail an alarm, or its end, in the thread of its key."""
     mail = site_file.current().mail
-    with TwoFormsHook(mail.smtp_conn_id, text=as_text(paragraphs), thread=f"alarm-{key}") as hook:
-        hook.send_email_smtp(
-            to=mail.to,
-            cc=mail.cc,
-            subject=subject,
-            html_content=as_html(paragraphs),
-            from_email=hook.from_email,
-            mime_subtype="alternative",
-        )
+    send_paragraphs(subject, paragraphs, thread=f"alarm-{key}", delivered=Delivery(mail.to, mail.cc))

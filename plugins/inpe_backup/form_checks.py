@@ -6,9 +6,10 @@ check raises is shown as it is; to an error of jsonschema, Airflow would add the
 """
 
 from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
 
 from include.errors import ConfigError
-from include.ordinal_day import OrdinalDay
+from include.ordinal_day import OrdinalDay, require_begun
 
 # Every Airflow process imports this module, so that the checks import the rest themselves.
 
@@ -19,6 +20,9 @@ NEW_VM = "inpe-backup new VM"
 VM_FOLDER = "inpe-backup folder of disks"
 GENERATION = "inpe-backup generation"
 VM_PATTERNS = "inpe-backup patterns of VMs"
+
+_FIRST_ZONE = timezone(timedelta(hours=14))
+"""Where a day begins first: the site file has the institute's zone, and the run's first task reads that."""
 
 
 def register() -> None:
@@ -39,6 +43,10 @@ def _of_values(check: Callable[[str], object]) -> Callable[[object], bool]:
         return True
 
     return passes
+
+
+def _day(text: str) -> None:
+    require_begun(OrdinalDay.read(text), OrdinalDay.of(datetime.now(_FIRST_ZONE)))
 
 
 def _day_folder(path: str) -> None:
@@ -79,7 +87,7 @@ def _vm_pattern(pattern: str) -> None:
 
 
 CHECKS: dict[str, Callable[[str], object]] = {
-    DAY: OrdinalDay.read,
+    DAY: _day,
     DAY_FOLDER: _day_folder,
     VM: _vm,
     NEW_VM: _new_vm,

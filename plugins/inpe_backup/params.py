@@ -45,7 +45,7 @@ def vm_weekly() -> Form:
             items={"type": "string"},
             format=form_checks.VM_PATTERNS,
             title="VMs",
-            description="Names of VMs to back up now, or patterns such as web*, one in each line. What the "
+            description="Names of VMs to back up now, or patterns such as web*, one per line. What the "
             "site file excludes stays excluded. Empty: all VMs.",
         ),
         "dry_run": _dry_run(
@@ -80,7 +80,7 @@ def vm_boot_test() -> Form:
             format=form_checks.VM,
             **choices.suggested_vms(choices.published()),
             title="VM",
-            description="A VM's name in the vault, such as maq1; it's booted even if its image was before. "
+            description="A VM's name in the vault, such as maq1. It is booted even if its image was before. "
             "Empty: the VMs whose turn it is.",
         ),
         "dry_run": _dry_run("mails which VMs would be booted, and boots none."),
@@ -110,7 +110,7 @@ def vm_protect() -> Form:
             default=False,
             type="boolean",
             title="Lift it",
-            description="On: the image isn't protected any more. Off: it's protected until you lift that.",
+            description="On: the image is no longer protected. Off: it is protected until you lift that.",
         ),
     }
 

@@ -1,9 +1,10 @@
-"""A run of which tasks were cleared builds its report again, and sends it.
+"""A run of which tasks were cleared ends the backup jobs that it begins again, and builds its report again.
 
 *Clear only failed tasks* leaves a report that was built, and so a mail, a note and a page of how it was then;
-the task that checks the result would fail of it at once. A listener (Airflow: Listeners) clears what follows,
-too, as *Downstream* does. The scheduler calls it when the run starts again, in the transaction that commits
-the run's state. An error here is logged, and never keeps a run from starting.
+the task that checks the result would fail of it at once. It also leaves the task that ended a VM's backup:
+one that is begun again would stay open on the host until that gives it up. A listener (Airflow: Listeners)
+clears these, too, as *Downstream* does. The scheduler calls it when the run starts again, in the transaction
+that commits the run's state. An error here is logged, and never keeps a run from starting.
 """
 
 import logging
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 BUILD = "BuildReportOperator"
 """The operator by which a run with a report is recognized."""
+END = "EndBackupOperator"
+"""The operator that ends a VM's backup, after the other tasks of its group."""
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +31,8 @@ class Task(Protocol):
     """What is read of a task instance."""
 
     task_id: str
+    map_index: int
+    operator: str | None
     state: str | None
 
 
@@ -36,7 +41,7 @@ AnyTask = TypeVar("AnyTask", bound=Task)
 
 @hookimpl
 def on_dag_run_running(dag_run: "DagRun") -> None:
-    """Clear the report of a run, and what follows it, if a task before it was cleared."""
+    """Clear the report and what follows it if a task before it was cleared, and the ends of such backups."""
     if not dag_run.clear_number:
         return
     try:
@@ -71,6 +76,18 @@ def outdated(tasks: Sequence[AnyTask], report: str, after: Collection[str]) -> l
         report: the id of the task that builds the report.
         after: the ids of the tasks after it.
     """
-    if not any(one.state is None and one.task_id not in after for one in tasks):
+    cleared = [one for one in tasks if one.state is None and one.task_id not in after]
+    if not cleared:
         return []
-    return [one for one in tasks if one.state is not None and one.task_id in {report, *after}]
+    begun = {_vm(one) for one in cleared}
+    return [
+        one
+        for one in tasks
+        if one.state is not None
+        and (one.task_id in {report, *after} or (one.operator == END and _vm(one) in begun))
+    ]
+
+
+def _vm(task: Task) -> tuple[str, int]:
+    """Return a task's group, and its index there: those of one VM have both in common."""
+    return task.task_id.rpartition(".")[0], task.map_index

@@ -2,8 +2,8 @@
 
 A task can't write its run's note, so a listener does (Airflow: Listeners). Airflow calls it when a run ends,
 usually in the scheduler, within the transaction that commits the run's state: state and note appear together.
-It only reads the summary that ``check_result`` pushed; the scheduler parses no report. An error here is
-logged, and never keeps a run from ending. A note that a person wrote is kept.
+It only reads the summary that ``check_result`` or ``protect_image`` pushed; the scheduler parses no report.
+An error here is logged, and never keeps a run from ending. A note that a person wrote is kept.
 """
 
 import logging
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
 NOTE = "note"
-"""The XCom key of the summary that ``check_result`` pushes."""
-CHECK, MAIL = "CheckResultOperator", "EmailReportOperator"
+"""The XCom key of the summary that ``check_result`` pushes, and ``protect_image``."""
+CHECK, MAIL, PROTECT = "CheckResultOperator", "EmailReportOperator", "ProtectImageOperator"
 """The operators by which a run of this project's DAGs is recognized."""
 NO_REPORT = "No report was built: check the tasks' logs"
 NO_MAIL = "the mail could not be sent"
@@ -76,11 +76,13 @@ def _text(dag_run: "DagRun", session: "Session") -> str | None:
 
     of_run = {"dag_id": dag_run.dag_id, "run_id": dag_run.run_id}
     columns = select(TaskInstance.operator, TaskInstance.task_id, TaskInstance.state)
-    tasks = session.execute(columns.filter_by(**of_run).where(TaskInstance.operator.in_([CHECK, MAIL])))
+    tasks = session.execute(
+        columns.filter_by(**of_run).where(TaskInstance.operator.in_([CHECK, MAIL, PROTECT]))
+    )
     found = {operator: (name, state) for operator, name, state in tasks}
-    if CHECK not in found:
+    if not (noted := found.get(CHECK) or found.get(PROTECT)):
         return None
-    task_id, state = found[CHECK]
+    task_id, state = noted
     pushed = select(XComModel.value).filter_by(**of_run, task_id=task_id, key=NOTE)
     # A cleared task's XCom stays until the task starts again, and it may not have started yet.
     summary = session.scalar(pushed) if state in ("success", "failed") else None

@@ -18,7 +18,7 @@ from airflow.timetables.trigger import CronPartitionTimetable
 from pendulum import DateTime
 
 from include.errors import InvalidDayError
-from include.ordinal_day import OrdinalDay
+from include.ordinal_day import OrdinalDay, require_begun
 from inpe_backup.run_day import day_at, day_of_run
 
 _DAILY = re.compile(r"([0-9]{1,2}) ([0-9]{1,2}) \* \* \*")
@@ -106,7 +106,9 @@ class OrdinalDayTimetable(CronPartitionTimetable):
 
     def _decode_partition_date(self, partition_key: str) -> datetime:
         try:
-            return self._midnight(OrdinalDay.parse(partition_key))
+            day = OrdinalDay.parse(partition_key)
+            require_begun(day, day_at(utcnow(), zone=self._timezone, lag_days=0))
+            return self._midnight(day)
         except InvalidDayError as wrong:
             raise InvalidPartitionKeyError(str(wrong)) from wrong
 

@@ -146,6 +146,7 @@ def test_vm_protect_protects_an_image_in_the_users_name_and_lifts_that(daily: Da
         run_id = daily.airflow.trigger(PROTECT, conf=conf)["dag_run_id"]
         run = Run(daily.airflow, daily.institute, run_id, PROTECT)
         assert run.end() == GREEN
+        assert str(run.note).startswith(f"maq1 {image.name} is")
         part = published_parts(run)["vms"].part
         assert isinstance(part, VmsPart)
         return part.vms[0].generations[0]

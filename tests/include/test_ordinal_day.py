@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from include.errors import BackupError, InvalidDayError
-from include.ordinal_day import FolderPattern, OrdinalDay, days_in, window
+from include.ordinal_day import FolderPattern, OrdinalDay, days_in, require_begun, window
 
 DATES = st.dates(date(1900, 1, 1), date(2200, 12, 31))
 DAYS = DATES.map(OrdinalDay.of)
@@ -270,3 +270,11 @@ def test_a_pattern_that_gives_no_folder_to_each_day_is_refused(pattern: str) -> 
 def test_a_pattern_is_no_regular_expression() -> None:
     """A dot is a dot."""
     assert FolderPattern("v1.0/{year}/{day}").days(["v1x0/2026/1"]) == {}
+
+
+def test_a_day_after_today_isnt_there_yet() -> None:
+    """Today is: it has begun."""
+    today = OrdinalDay(2026, 365)
+    require_begun(today, today)
+    with pytest.raises(InvalidDayError, match=r"There is no day 2027-001 yet\."):
+        require_begun(today + 1, today)

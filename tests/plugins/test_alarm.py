@@ -119,7 +119,7 @@ def test_a_failed_thaw_is_mailed_at_once(server: MailServer, monkeypatch: pytest
     error = VmNotThawedError("maq2 isn't back: it isn't seen to be thawed.")
     assert fail(monkeypatch, BeginBackupOperator, error) == ["VmNotThawedError"]
     [mail] = server.mails()
-    assert mail["Subject"] == "[INPE] VM FROZEN · maq2 isn't seen to be thawed"
+    assert mail["Subject"] == "[INPE] VM FROZEN · maq2 may still be frozen"
     assert f"`virsh domfsthaw {UUID}` thaws it" in " ".join(text_of(mail).split())
     assert "virsh start" not in text_of(mail)
 

@@ -56,6 +56,8 @@ WRONG = {
     "day 366": ("supim_daily", "day", "2026-366", "There is no day 366 in 2026; its days go from 1 to 365."),
     "no leap day": ("supim_daily", "day", "2026-02-29", "its month has the days 01 to 28."),
     "no day": ("supim_daily", "day", "2026-68", "'2026-68' is not a day. Write year and day of the year"),
+    "future": ("supim_daily", "day", "2999-001", "There is no day 2999-001 yet."),
+    "restored from the future": ("supim_restore", "last", "2999-01-01", "There is no day 2999-001 yet."),
     "empty": ("supim_daily", "day", "", "'' is not a day."),
     "restored": ("supim_restore", "day", "2026-366", "There is no day 366 in 2026"),
     "last": ("supim_restore", "last", "2026-000", "There is no day 0 in 2026"),

@@ -1,4 +1,4 @@
-"""A report is built again if a task before it was cleared."""
+"""A report is built again if a task before it was cleared, and a backup that begins again is ended."""
 
 from dataclasses import dataclass
 
@@ -15,6 +15,8 @@ class Task:
 
     task_id: str
     state: str | None = "success"
+    map_index: int = -1
+    operator: str | None = None
 
 
 def run(*cleared: str) -> list[Task]:
@@ -40,3 +42,32 @@ def test_the_report_and_what_follows_are_cleared_after_a_task_before(
 ) -> None:
     """A mail that failed is sent again without anything else."""
     assert [task.task_id for task in outdated(run(*cleared), "build_report", AFTER)] == again
+
+
+def weekly(*cleared: tuple[str, int]) -> list[Task]:
+    """Return the tasks of a run that backed up two VMs, some of them cleared, by step and VM."""
+    steps = {"begin_backup": "BeginBackupOperator", "publish_image": "", "end_backup": "EndBackupOperator"}
+    tasks = [
+        Task(f"back_up_vm.{step}", None if (step, vm) in cleared else "success", vm, operator)
+        for vm in (0, 1)
+        for step, operator in steps.items()
+    ]
+    return [Task("list_vms"), *tasks, Task("build_report")]
+
+
+@pytest.mark.parametrize(
+    ("cleared", "again"),
+    [
+        ([("begin_backup", 1)], [("back_up_vm.end_backup", 1), ("build_report", -1)]),
+        ([("publish_image", 0)], [("back_up_vm.end_backup", 0), ("build_report", -1)]),
+        ([("end_backup", 0)], [("build_report", -1)]),
+        ([], []),
+    ],
+    ids=["begin", "publish", "end", "nothing"],
+)
+def test_the_end_of_a_backup_is_cleared_after_another_task_of_its_vm(
+    cleared: list[tuple[str, int]], again: list[tuple[str, int]]
+) -> None:
+    """Else the host would keep the job open; other VMs' backups have ended."""
+    found = outdated(weekly(*cleared), "build_report", ())
+    assert [(task.task_id, task.map_index) for task in found] == again

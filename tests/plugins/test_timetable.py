@@ -181,9 +181,10 @@ def test_schedule_backfill_and_manual_run_agree_on_a_day(day: date, zone: str) -
     with pytest.MonkeyPatch.context() as monkeypatch:
         at(datetime(2031, 6, 1, tzinfo=UTC), monkeypatch)
         (filled,) = times.iter_partition_dagrun_infos(earliest=midnight, latest=midnight)
+        by_hand = times.resolve_partition_date(str(OrdinalDay.of(day)))
     (scheduled,) = schedule(times, midnight + timedelta(days=2), 1)
     assert filled == scheduled
-    assert times.resolve_partition_date(str(OrdinalDay.of(day))) == filled.partition_date
+    assert by_hand == filled.partition_date
 
 
 @pytest.mark.parametrize(
@@ -196,6 +197,14 @@ def test_a_key_that_is_no_day_is_refused_with_the_message_of_ordinalday(key: str
     with pytest.raises(InvalidPartitionKeyError) as refusal:
         timetable().resolve_partition_date(key)
     assert str(refusal.value) == str(error.value)
+
+
+def test_a_key_of_the_future_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the institute's calendar; today may be backed up."""
+    at(moment("2026-09-25 23:59"), monkeypatch)
+    assert timetable().resolve_partition_date("2026-268") == moment("2026-09-25 00:00")
+    with pytest.raises(InvalidPartitionKeyError, match="There is no day 2026-269 yet"):
+        timetable().resolve_partition_date("2026-269")
 
 
 def test_a_run_without_a_key_has_no_partition_date() -> None:

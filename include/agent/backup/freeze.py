@@ -115,7 +115,7 @@ def thaw(folder: VmFolder, virsh: Virsh, timeout_s: float = 0) -> bool:
     while failure := _thaw(folder, virsh):
         if time.monotonic() >= deadline:
             raise LibvirtError(
-                "It was frozen for its backup, and isn't seen to be thawed, so its writes may hang. Thaw it "
+                "It was frozen for its backup and may still be frozen, so its writes may hang. Thaw it "
                 f"(virsh domfsthaw {folder.uuid}), or restart its guest agent or the guest. "
                 f"Last error: {failure.rstrip('.')}."
             )

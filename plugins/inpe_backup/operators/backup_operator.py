@@ -11,7 +11,7 @@ from airflow.sdk.exceptions import AirflowRescheduleException, AirflowSkipExcept
 
 from include.config import site_file
 from include.errors import BackupError, RescheduleError, TransientError, VaultUnmarkedError
-from include.ordinal_day import OrdinalDay
+from include.ordinal_day import OrdinalDay, require_begun
 from include.report.alarm import vault_gone
 from include.results.failure import Failure
 from include.vault.vault import Vault
@@ -89,9 +89,15 @@ class BackupOperator(BaseOperator):
         self.log.info("%s", line)
 
     def own_day(self, context: Context) -> OrdinalDay:
-        """Return the day that the run is for."""
+        """Return the day that the run is for.
+
+        Raises:
+            InvalidDayError: there is no such day, or not yet.
+        """
         site = site_file.current()
-        return day_of_run(dict(context), timezone=site.institute.timezone, lag_days=site.supim.lag_days)
+        day = day_of_run(dict(context), timezone=site.institute.timezone, lag_days=site.supim.lag_days)
+        require_begun(day, OrdinalDay.of(datetime.now(site.institute.zone)))
+        return day
 
     @staticmethod
     def requested_vms(context: Context) -> list[str]:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 from airflow.api_fastapi.common.db.common import SessionDep
 from airflow.models.dag import DagModel
@@ -11,6 +11,7 @@ from fastapi import Depends, HTTPException, Request
 
 from include.status.alerts import VaultStatus
 from include.status.day_status import years
+from include.status.first_backup import DAYS_DAG, first_run
 from include.status.forecast import forecast
 from include.status.view import VaultView
 from include.status.vm_status import vm_statuses
@@ -35,18 +36,28 @@ def dags_of(session: SessionDep) -> Mapping[str, DagModel]:
     return store.dags(session)
 
 
-def waiting_of(session: SessionDep) -> Mapping[str, int]:
-    """Return how many runs wait for each of the project's DAGs that is paused."""
-    return store.waiting(session)
+class ActiveRuns(NamedTuple):
+    """How many runs of the project's DAGs wait, by DAG that is paused, and how many are under way, by DAG."""
+
+    waiting: Mapping[str, int]
+    running: Mapping[str, int]
+
+
+def active_runs_of(session: SessionDep) -> ActiveRuns:
+    """Return how many runs of the project's DAGs wait or are under way."""
+    return ActiveRuns(store.waiting(session), store.running(session))
 
 
 Views = Annotated[tuple[VaultView, ...], Depends(views_of)]
 Dags = Annotated[Mapping[str, DagModel], Depends(dags_of)]
-Waiting = Annotated[Mapping[str, int], Depends(waiting_of)]
+Active = Annotated[ActiveRuns, Depends(active_runs_of)]
 
 
 def vault_status(
-    view: VaultView, dags: Mapping[str, DagModel], waiting: Mapping[str, int], now: datetime | None = None
+    view: VaultView,
+    dags: Mapping[str, DagModel],
+    runs: ActiveRuns,
+    now: datetime | None = None,
 ) -> VaultStatus:
     """Return the status of a vault at an instant, by default now."""
     now = now or datetime.now(UTC)
@@ -55,8 +66,16 @@ def vault_status(
         for name in _SCHEDULED
         if name in dags and dags[name].is_paused and (name != "vm_weekly" or view.vms)
     ]
-    paused = dict.fromkeys(missed, 0) | dict(waiting)
-    return VaultStatus(view, now, years(view, now), vm_statuses(view, now), forecast(view), paused)
+    paused = dict.fromkeys(missed, 0) | dict(runs.waiting)
+    calendar, vms = years(view, now), vm_statuses(view, now)
+    return VaultStatus(view, now, calendar, vms, forecast(view), paused, runs.running)
+
+
+def first_run_of(dags: Mapping[str, DagModel], runs: ActiveRuns) -> str:
+    """Return when the first days are backed up, where nothing was published; empty until Airflow knows."""
+    if DAYS_DAG not in dags:
+        return ""
+    return first_run(runs.running, {name: 0 for name, dag in dags.items() if dag.is_paused})
 
 
 def view_of(vault: str, views: Views) -> VaultView:
@@ -74,9 +93,9 @@ def view_of(vault: str, views: Views) -> VaultView:
 View = Annotated[VaultView, Depends(view_of)]
 
 
-def status_of(view: View, dags: Dags, waiting: Waiting) -> VaultStatus:
+def status_of(view: View, dags: Dags, runs: Active) -> VaultStatus:
     """Return the status of the vault in the path."""
-    return vault_status(view, dags, waiting)
+    return vault_status(view, dags, runs)
 
 
 Status = Annotated[VaultStatus, Depends(status_of)]

@@ -179,3 +179,9 @@ def waiting(session: Session) -> Mapping[str, int]:
     paused = select(DagModel.dag_id).where(DagModel.dag_id.in_(_DAGS), DagModel.is_paused)
     queued = select(DagRun.dag_id, func.count()).where(DagRun.state == "queued", DagRun.dag_id.in_(paused))
     return dict(session.execute(queued.group_by(DagRun.dag_id)).tuples().all())
+
+
+def running(session: Session) -> Mapping[str, int]:
+    """Return how many runs of each of the project's DAGs are under way."""
+    of_ours = select(DagRun.dag_id, func.count()).where(DagRun.state == "running", DagRun.dag_id.in_(_DAGS))
+    return dict(session.execute(of_ours.group_by(DagRun.dag_id)).tuples().all())

@@ -46,6 +46,19 @@ def test_what_failed_is_counted_with_its_cause() -> None:
     assert "Its run left no report" in render_text(killed)
 
 
+def test_a_backfill_that_failed_says_what_to_do() -> None:
+    """As each failed run does: once its causes are fixed, another backfill takes the days that failed."""
+    failed = [report(bad("missing", name, own=True), day=name) for name in NAMES[1:]]
+    given = backfill(of_day("2026-001"), *failed)
+    [action] = given.needs_action
+    assert action == (
+        "2 days failed, for the reasons below: 2026-002 and 2026-003. Fix the causes, then start a backfill "
+        "of the same days again; it leaves safe days alone."
+    )
+    assert "Action needed" in render_text(given)
+    assert backfill(*map(of_day, NAMES)).needs_action == ()
+
+
 def test_each_action_is_listed_once() -> None:
     """Each run of a backfill finds the same."""
     given = backfill(*(of_day(name, needs_action=("Look.",)) for name in NAMES))

@@ -52,7 +52,8 @@ def test_a_year_has_a_state_for_each_day_since_the_first_in_the_vault(vault: Vau
 def test_in_january_the_report_covers_two_years(vault: Vault) -> None:
     """Each is complete and agrees with the calendar."""
     own = OrdinalDay(2024, 3)
-    lay(vault, own)
+    for day in (own, own - 20):
+        lay(vault, day)
     report = of(vault, own)
     cells = {(cell.day.year, cell.day.number): cell.state for cell in report.coverage}
 

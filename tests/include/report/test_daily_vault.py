@@ -27,7 +27,7 @@ def vault(tmp_path: Path) -> Vault:
 def test_the_coverage_shows_what_the_vault_holds_of_the_last_weeks(vault: Vault) -> None:
     """Whatever the tasks left; also over New Year."""
     own_day = OrdinalDay.parse("2027-003")
-    for back, revision in ((0, 1), (4, 1), (4, 2)):
+    for back, revision in ((0, 1), (4, 1), (4, 2), (CALENDAR_DAYS, 1)):
         lay(vault, own_day - back, revision)
     plans = [
         plan(DayAction.GIVE_UP, SourceState.MISSING, own_day - 1),
@@ -40,6 +40,22 @@ def test_the_coverage_shows_what_the_vault_holds_of_the_last_weeks(vault: Vault)
         *(Coverage.SAFE, Coverage.MISSING, Coverage.FAILED, Coverage.MISSING, Coverage.REVISED),
         Coverage.MISSING,
     ]
+
+
+def test_the_calendar_begins_with_the_first_day_that_the_vault_or_the_source_had(vault: Vault) -> None:
+    """As on the page: a new vault lacks nothing of the time before."""
+    backs = (0, 1, 2, 3, 4)
+    own, missing = (
+        plan(DayAction.COPY),
+        [plan(DayAction.GIVE_UP, SourceState.MISSING, DAY - 2 - b) for b in backs],
+    )
+    first = reported(vault, own, plan(DayAction.COPY, day=DAY - 1), *missing)
+    assert [cell.day for cell in first.coverage] == [DAY - 1, DAY]
+    assert min(first.years[0].by_number) == DAY.number - 1
+    lay(vault, DAY - 3)
+    assert reported(vault, own, *missing).coverage[0].day == DAY - 3
+    nothing = reported(vault, plan(DayAction.WAIT, SourceState.MISSING, DAY - 50), own=DAY - 50)
+    assert [cell.day for cell in nothing.coverage] == [DAY - 50]
 
 
 def test_a_dry_runs_coverage_shows_what_it_would_copy(vault: Vault) -> None:

@@ -68,13 +68,13 @@ def test_two_points_are_not_a_trend(given: Report) -> None:
     assert "last 2 images" not in render_text(given)
 
 
-def test_a_map_is_described_by_its_caption_and_its_path() -> None:
-    """The caption is in both parts, the path only in the text."""
+def test_a_map_is_described_by_its_caption_and_its_place() -> None:
+    """The caption is in both parts, the place only in the text."""
     day = copied(picture="/backup/supim/2026/268.png", picture_caption='TEC of 2026-268: 1 to 2 "TECU".')
     html, text = render_html(report(day)), squeezed(render_text(report(day)))
 
     assert 'alt="TEC of 2026-268: 1 to 2 &#34;TECU&#34;."' in html
-    assert 'TEC of 2026-268: 1 to 2 "TECU". Map: /backup/supim/2026/268.png' in text
+    assert 'TEC of 2026-268: 1 to 2 "TECU". The map is in the vault, beside the day: 268.png.' in text
 
 
 def test_a_missing_map_isnt_mentioned() -> None:

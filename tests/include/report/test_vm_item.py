@@ -91,8 +91,8 @@ def test_a_vm_that_isnt_thawed_is_to_be_thawed(vault: Vault) -> None:
     """It runs: starting it helps nothing, and nobody is alarmed that it's down."""
     report = of_maq1(vault, spoiled(failed("begin_backup", "VmNotThawedError")))
     assert item(report).outcome is Outcome.FROZEN
-    assert subject(report) == "[INPE backup] VM FROZEN · maq1 isn't seen to be thawed"
-    assert headline(report).startswith("maq1 isn't seen to be thawed. Check this now, before anything else.")
+    assert subject(report) == "[INPE backup] VM FROZEN · maq1 may still be frozen"
+    assert headline(report).startswith("maq1 may still be frozen. Check this now, before anything else.")
     [needed] = report.needs_action
     assert f"`virsh domfsthaw {UUID}` thaws it" in needed
 
@@ -109,7 +109,7 @@ def test_a_vm_that_is_down_comes_before_one_that_is_frozen(vault: Vault) -> None
     frozen = spoiled(failed("begin_backup", "VmNotThawedError"))
     results = {"maq1": frozen, "maq2": spoiled(NOT_BACK)}
     report = reported(vault, planned(), planned("maq2"), results=results)
-    assert subject(report) == ("[INPE backup] VM DOWN · maq2 did not come back; maq1 isn't seen to be thawed")
+    assert subject(report) == ("[INPE backup] VM DOWN · maq2 did not come back; maq1 may still be frozen")
 
 
 @pytest.mark.parametrize(

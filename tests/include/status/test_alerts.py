@@ -152,6 +152,17 @@ def test_vms_with_the_same_problem_are_one_alert() -> None:
     status = vault_status(in_vault(0), *(vm(f"maq{number}", NOW, slow=True) for number in range(9)))
     [alert] = status.alerts
     assert "and 3 more: the last downtime exceeded" in alert.sentence
+    assert (alert.action, alert.vms) == (AlertAction.SHOW_DAG, ())
+
+
+def test_vms_that_lack_a_recent_image_can_be_backed_up_at_once() -> None:
+    """The form opens with their names; one VM's own record has that button, too."""
+    late = [vm(name, NOW - timedelta(days=8)) for name in ("maq1", "maq2")]
+    both, [one] = vault_status(in_vault(0), *late).alerts, vault_status(in_vault(0), late[0]).alerts
+    [alert] = both
+    assert alert.sentence == "maq1, maq2: not imaged by the last weekly run."
+    assert (alert.action, alert.vms) == (AlertAction.BACK_UP_VMS, ("maq1", "maq2"))
+    assert (one.action, one.vms) == (AlertAction.SHOW_VM, ())
 
 
 def acknowledged(key: str, until: datetime | None, when: datetime = NOW) -> PublishedPart:

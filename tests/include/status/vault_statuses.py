@@ -1,6 +1,8 @@
 """The status of vaults of which some parts were published."""
 
+from collections.abc import Mapping
 from datetime import datetime
+from types import MappingProxyType
 
 from include.ordinal_day import OrdinalDay
 from include.status.alerts import VaultStatus
@@ -14,10 +16,15 @@ from tests.sample_status import NOW, day, published, rules
 DUE = OrdinalDay.of(NOW.date()) - 2
 
 
-def vault_status(*parts: Part, now: datetime = NOW, **paused: int) -> VaultStatus:
+def vault_status(
+    *parts: Part,
+    now: datetime = NOW,
+    running: Mapping[str, int] = MappingProxyType({}),
+    **paused: int,
+) -> VaultStatus:
     """Return the status of a vault of which some parts were published."""
     [view] = fold(published(part, NOW) for part in (rules(keep_days_at_source=90), *parts))
-    return VaultStatus(view, now, years(view, now), vm_statuses(view, now), forecast(view), paused)
+    return VaultStatus(view, now, years(view, now), vm_statuses(view, now), forecast(view), paused, running)
 
 
 def in_vault(*back: int) -> DaysPart:

@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from urllib.parse import quote
+from zoneinfo import ZoneInfo
 
 import pytest
 from playwright.sync_api import FrameLocator, Locator, Page, expect
@@ -17,6 +18,8 @@ from tests.sample_status import published, rules, vm
 from tests.site.publish import publish
 
 pytestmark = [pytest.mark.worker_group("days"), pytest.mark.usefixtures("sample_vault")]
+
+INSTITUTE = ZoneInfo(rules().zone)
 
 
 def newest(now: datetime) -> OrdinalDay:
@@ -36,7 +39,8 @@ def test_the_navigation_opens_the_page_with_headline_and_alerts(daily: Daily, ad
 
 
 def _times_name_the_zone_picked_in_airflow(admin: Page, frame: FrameLocator) -> None:
-    """Also when it is picked while the page is open."""
+    """Also when it is picked while the page is open; until then, the institute's."""
+    expect(frame.locator("footer")).to_contain_text("times in America/Sao_Paulo, days by America/Sao_Paulo")
     taken, zones = frame.locator(".status time"), {"Asia/Kolkata": "UTC+5:30", "UTC": "UTC"}
     for zone, named in zones.items():
         admin.evaluate("zone => localStorage.setItem('timezone', JSON.stringify(zone))", zone)
@@ -98,6 +102,15 @@ def test_the_form_refuses_a_day_that_does_not_exist(daily: Daily, admin: Page) -
     form.get_by_label("Last day").fill("2025-366")
     form.get_by_role("button", name="Back up", exact=True).click()
     assert "no such day" in form.get_by_label("First day").evaluate("field => field.validationMessage")
+    form.get_by_label("First day").fill("2026-268")
+    form.get_by_label("Last day").fill("2999-01-02")
+    form.get_by_role("button", name="Back up", exact=True).click()
+    fault = form.get_by_label("Last day").evaluate("field => field.validationMessage")
+    assert fault == "There is no day 2999-002 yet."
+    form.get_by_label("Last day").fill(str(OrdinalDay.of(datetime.now(INSTITUTE))))
+    expect(form).to_contain_text(
+        f"Those after {newest(datetime.now(INSTITUTE))} aren't due yet, and are left out."
+    )
     expect(form.locator(".result")).to_be_empty()
 
 
@@ -114,6 +127,22 @@ def test_a_vm_shows_its_screen_and_its_downtimes(daily: Daily, admin: Page) -> N
     picture = record.get_by_alt_text("The screen of maq2 in its last boot test")
     expect(picture).to_be_visible()
     wait_for(lambda: picture.evaluate("image => image.naturalWidth") == 320, "the picture")
+
+
+def test_a_vm_is_backed_up_now_from_its_record(daily: Daily, admin: Page) -> None:
+    """Only that VM; the form takes more, and patterns."""
+    _switch_off(daily, "vm_weekly")
+    open_page(admin, daily.airflow)
+    admin.get_by_role("button", name="maq2", exact=True).click()
+    admin.get_by_role("button", name="Back it up now …").click()
+    form = admin.get_by_role("dialog", name="Back up VMs")
+    expect(form.get_by_label("Names or patterns")).to_have_value("maq2")
+    expect(form).to_contain_text("vm_weekly backs up maq2 now: each VM that runs is stopped for some seconds")
+    expect(form).to_contain_text("vm_weekly is paused. It waits until you switch it on.")
+    form.get_by_label("Names or patterns").fill("maq2\n\n web* ")
+    form.get_by_label("Dry run").check()
+    form.get_by_role("button", name="Back up now").click()
+    assert _taken_back(daily, "vm_weekly", form) == {"vms": ["maq2", "web*"], "dry_run": True}
 
 
 def test_a_vm_shows_all_its_images_and_any_of_them_can_be_restored(
@@ -163,7 +192,7 @@ def test_an_image_is_protected_and_that_is_lifted_by_a_run_where_the_vault_is(
     admin.get_by_role("button", name="maq2", exact=True).click()
     admin.get_by_role("button", name=f"Protect {new}").click()
     form = admin.get_by_role("dialog", name="Protect an image")
-    expect(form).to_contain_text(f"maq2 {new} is kept, whatever the rules of retention are")
+    expect(form).to_contain_text(f"maq2 {new} is kept, whatever the retention rules")
     form.get_by_label("Reason").fill("before the upgrade")
     form.get_by_role("button", name="Protect", exact=True).click()
     request = {"vm": "maq2", "generation": new, "lift": False, "why": "before the upgrade"}
@@ -238,6 +267,7 @@ def test_without_events_the_page_says_what_to_do(daily: Daily, admin: Page) -> N
     publish(daily.airflow, [], clear=True)
     open_page(admin, daily.airflow)
     expect(admin.get_by_role("heading", level=1)).to_contain_text("No status yet")
+    expect(admin.get_by_text("Nothing has been backed up yet")).to_contain_text("supim_daily")
     expect(admin.get_by_role("link", name="vault_status")).to_be_visible()
 
 

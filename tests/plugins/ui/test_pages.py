@@ -39,7 +39,7 @@ def leave(session: Session, given: Report) -> None:
 
 @pytest.mark.filterwarnings("ignore:Using `httpx` with")  # Airflow's server imports a test client
 def test_a_runs_report_is_whole_on_the_page(session: Session) -> None:
-    """Its mail is shortened: what comes last in a long list is only here. A map is named by its file."""
+    """Its mail is shortened: what comes last in a long list is only here. No map is a path."""
     from inpe_backup.ui.pages import report_page  # noqa: PLC0415 - it imports Airflow's server
 
     days = [safe(f"2026-{number:03}", reason="Why. " * 90) for number in range(1, 200)]
@@ -48,5 +48,6 @@ def test_a_runs_report_is_whole_on_the_page(session: Session) -> None:
     page = bytes(report_page(session, dag_id=RUN["dag_id"], run=RUN["run_id"]).body)
     assert len(page) > LARGEST_BYTES
     assert [day.name for day in days if day.name.encode() not in page] == []
-    assert b"TEC of 2026-268. Map: /backup/vault/supim/2026/268.png" in page
+    assert b"TEC of 2026-268. The map is in the vault, beside the day: 268.png." in page
+    assert b"/backup/vault/supim" not in page
     assert b"whole report" not in page

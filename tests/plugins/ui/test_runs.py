@@ -67,8 +67,9 @@ def test_the_open_page_shows_days_as_safe_once_they_are_backed_up(
 
 
 def test_a_run_shows_its_whole_report(daily: Daily, admin: Page, backfilled: list[Run]) -> None:
-    """In a sandboxed frame."""
+    """In a sandboxed frame, once it has one."""
     run = backfilled[0]
+    assert run.end() == GREEN, run.states()
     admin.goto(f"{daily.airflow.url}/backups/runs/{DAG}/{quote(run.run_id, safe='')}")
     expect(admin.get_by_role("heading", level=1)).to_contain_text(f"SUPIM {run.day} OK")
     sentence = admin.frame_locator("iframe").get_by_text(f"Day {run.day} was copied and verified").first

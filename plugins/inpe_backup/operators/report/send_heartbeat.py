@@ -47,7 +47,7 @@ class SendHeartbeatOperator(BackupOperator):
         except Exception as error:  # noqa: BLE001 - whatever it is, the backup isn't worse for it
             problem = str(error) or type(error).__name__
         if problem:
-            self.log.warning("The heartbeat of %s wasn't taken: %s.", self.conn_id, problem)
+            self.log.warning("The monitor didn't accept the heartbeat of %s: %s.", self.conn_id, problem)
 
     def _send(self, context: Context) -> str | None:
         run = f"{context['dag'].dag_id} {context['dag_run'].run_id}"

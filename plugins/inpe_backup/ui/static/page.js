@@ -55,14 +55,14 @@ function size(count) {
   return `${count.toFixed(step && count < 9.95 ? 1 : 0)} ${units[step]}`;
 }
 
-// ---- times: in the zone that is picked in Airflow's UI, which it stores as JSON; until one is, it shows the browser's
+// ---- times: in the zone that is picked in Airflow's UI, which it stores as JSON; until one is, in the institute's
 
 function zone() {
   try {
     const picked = JSON.parse(localStorage.getItem("timezone"));
     if (picked && new Intl.DateTimeFormat("en", { timeZone: picked })) return picked;
   } catch { /* no storage, or no such zone */ }
-  return new Intl.DateTimeFormat().resolvedOptions().timeZone;
+  return page().dataset.institute;
 }
 function timestamp(text) {
   const form = { timeZone: zone(), year: "numeric", month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit", hourCycle: "h23", timeZoneName: "shortOffset" };
@@ -101,6 +101,19 @@ function typedDay(text) {
   date.setUTCMonth(month - 1, +number);
   const real = date.getUTCMonth() === month - 1 && date.getUTCDate() === +number;
   return real ? dayName(year, Math.round((date - first) / 864e5) + 1) : null;
+}
+// Today's day at the institute, which is where days begin and end.
+const today = () => typedDay(new Intl.DateTimeFormat("en-CA", { timeZone: page().dataset.institute, year: "numeric", month: "2-digit", day: "2-digit" }).format(new Date()));
+// The newest day that a backfill takes; its run may be due a few hours later.
+function newestDue() {
+  const date = dateOf(today());
+  date.setUTCDate(date.getUTCDate() - page().dataset.lag);
+  return typedDay(date.toISOString().slice(0, 10));
+}
+function dayFault(text) {
+  const day = typedDay(text);
+  if (!day) return "There is no such day. Write year and day of the year, such as 2026-268, or the date, such as 2026-09-25.";
+  return day > today() ? `There is no day ${day} yet.` : "";
 }
 const longDate = (day) => dateOf(day).toLocaleDateString("en-GB", { weekday: "long", day: "numeric", month: "long", year: "numeric", timeZone: "UTC" });
 
@@ -236,14 +249,16 @@ function preview(box) {
 function previewDays(form, text) {
   const box = form.closest("dialog"), chosen = range(form);
   const dag = box.id === "restore" ? "supim_restore" : "supim_daily";
-  for (const field of [form.first, form.last]) field.setCustomValidity(field.value && !typedDay(field.value) ? "There is no such day. Write year and day of the year, such as 2026-268, or the date, such as 2026-09-25." : "");
+  for (const field of [form.first, form.last]) field.setCustomValidity(field.value && dayFault(field.value));
   if (!chosen) { text.replaceChildren(); return; }
-  form.last.setCustomValidity(chosen.days < 1 ? "The last day is before the first." : "");
+  if (chosen.days < 1) form.last.setCustomValidity("The last day is before the first.");
   if (chosen.days < 1) { text.replaceChildren(); return; }
+  const due = newestDue(), isEarly = box.id === "back-up" && chosen.days > 1 && chosen.last > due;
+  if (isEarly && chosen.first > due) form.first.setCustomValidity("None of these days is due yet. Back up each by itself.");
   const days = chosen.days === 1 ? chosen.first : `${chosen.days} days, ${chosen.first} to ${chosen.last}`;
   const sentence = box.id === "restore"
     ? `supim_restore verifies ${days} in the vault, copies what is missing to the folder, and verifies it there.`
-    : `${chosen.days === 1 ? "One run" : `${chosen.days} runs`} of supim_daily: ${days}. Missing days are copied from the source and verified; safe days are left alone.`;
+    : `${chosen.days === 1 ? "One run" : `${chosen.days} runs`} of supim_daily: ${days}. Missing days are copied from the source and verified; safe days are left alone.${isEarly ? ` Those after ${due} aren't due yet, and are left out.` : ""}`;
   text.replaceChildren(form.dry_run.checked ? `Dry run. ${sentence} Nothing is changed.` : sentence, make("b", { class: "warn" }, pausedText(dag)));
 }
 
@@ -405,6 +420,7 @@ document.addEventListener("DOMContentLoaded", () => {
     const cell = event.target.closest(".cal td"), button = event.target.closest("button");
     if (isDay(cell)) { focusCell(cell); showDay(dayOf(cell)); }
     if (button?.dataset.do === "back-up") openForm("back-up", button.dataset.first, button.dataset.last);
+    if (button?.dataset.do === "back-up-vms") openBackUpVms(button.dataset.names);
     if (button?.dataset.do === "vm") showVm(button.dataset.name);
     if (button?.dataset.do === "acknowledge") openAcknowledge(button);
     if (button?.dataset.do === "show-again") acknowledge(button.dataset.key, "withdrawn").catch((error) => { button.textContent = error.message; });

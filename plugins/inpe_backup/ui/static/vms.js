@@ -1,4 +1,4 @@
-// VMs: the record of one, with all its images, and the forms that restore it and boot it from its image.
+// VMs: the record of one, with all its images, and the forms that back it up, restore it and boot it from its image.
 "use strict";
 
 const screenOf = (name) => `screens/${encodeURIComponent(page().dataset.vault)}/${encodeURIComponent(name)}`;
@@ -69,12 +69,13 @@ async function showVm(name) {
       ["Protected", protectedImages(vm)],
       ["Removed next", removal ? make("span", {}, time(removal.instant), `: ${removal.reason}`) : "nothing"],
     ]),
-    images(vm),
-    vm.screen ? make("img", { src: screenOf(name), alt: `The screen of ${name} in its last boot test` }) : null,
     make("div", { class: "actions" },
+      make("button", { type: "button", onclick: () => openBackUpVms(name) }, "Back it up now …"),
       last ? make("button", { type: "button", onclick: () => openRestoreVm(name) }, "Restore it …") : null,
       last ? make("button", { type: "button", onclick: () => openBootTest(name) }, "Boot test …") : null,
-      make("a", { class: "button", href: "../dags/vm_weekly", "data-out": "" }, "Open vm_weekly")));
+      make("a", { class: "button", href: "../dags/vm_weekly", "data-out": "" }, "Open vm_weekly")),
+    images(vm),
+    vm.screen ? make("img", { src: screenOf(name), alt: `The screen of ${name} in its last boot test` }) : null);
 }
 
 // ---- forms
@@ -94,6 +95,13 @@ async function fillImages(form, chosen = "") {
   const about = (image) => [timestamp(image.instant), isUnreadable(image) ? "unreadable" : size(image.bytes), image.damage ? "DAMAGED" : `verified ${ago(image.verified)}`, `boot test ${bootTest(image, vm.boot_test)}`].join(" · ");
   field.append(...vm.generations.toReversed().map((image) => option(generationName(image), about(image))));
   field.value = chosen;
+}
+
+function openBackUpVms(name = "") {
+  const box = query("#back-up-vms"), form = query(".request", box);
+  form.reset();
+  form.vms.value = name;
+  openBox(box, name ? query(".main", box) : form.vms);
 }
 
 function openRestoreVm(name, generation = "") {
@@ -121,7 +129,7 @@ function openProtect(name, generation, is) {
   form.why.required = !is;
   query("h2", box).textContent = is ? "Lift the protection of an image" : "Protect an image";
   query(".main", box).textContent = is ? "Lift it" : "Protect";
-  query(".about", box).textContent = is ? `${name} ${generation} is protected by ${is.who}: ${is.why}` : `${name} ${generation} is kept, whatever the rules of retention are, until somebody lifts that.`;
+  query(".about", box).textContent = is ? `${name} ${generation} is protected by ${is.who}: ${is.why}` : `${name} ${generation} is kept, whatever the retention rules, until somebody lifts the protection.`;
   openBox(box, is ? query(".main", box) : form.why);
 }
 
@@ -129,6 +137,16 @@ function protect(form) {
   const conf = { vm: form.vm.value, generation: form.generation.value, lift: Boolean(form.lift.value) };
   if (!conf.lift) conf.why = form.why.value.trim();
   return startRun("vm_protect", conf);
+}
+
+const patterns = (form) => form.vms.value.split("\n").map((line) => line.trim()).filter(Boolean);
+
+function previewBackUpVms(form, text) {
+  const names = patterns(form);
+  form.vms.setCustomValidity(form.vms.value && !names.length ? "Write a VM's name, or a pattern such as web*." : "");
+  if (!names.length) { text.replaceChildren(); return; }
+  const sentence = `vm_weekly backs up ${names.join(", ")} now: each VM that runs is stopped for some seconds, one after the other, and imaged while it runs again.`;
+  text.replaceChildren(form.dry_run.checked ? `Dry run. ${sentence} No VM is touched.` : sentence, make("b", { class: "warn" }, pausedText("vm_weekly")));
 }
 
 function previewRestoreVm(form, text) {
@@ -163,6 +181,7 @@ function restoreVm(form) {
   return startRun("vm_restore", conf);
 }
 
+forms["back-up-vms"] = { dag: "vm_weekly", start: (form) => startRun("vm_weekly", { vms: patterns(form), dry_run: form.dry_run.checked }), preview: previewBackUpVms };
 forms["restore-vm"] = { dag: "vm_restore", start: restoreVm, preview: previewRestoreVm };
 forms.protect = { dag: "vm_protect", start: protect, preview: (_, text) => text.replaceChildren(make("b", { class: "warn" }, pausedText("vm_protect"))) };
 forms["boot-test"] = { dag: "vm_boot_test", start: (form) => startRun("vm_boot_test", { vm: form.vm.value, dry_run: form.dry_run.checked }), preview: previewBootTest };

@@ -196,7 +196,7 @@ def test_a_guest_that_cant_be_thawed_can_be_left_as_it_is(host: KvmHost, agent: 
     frozen_with_its_agent_away(host, agent, away_s=60)
     left = agent.end_backup("maq1", "--as-it-is")
     assert left.status == 0, left
-    assert "isn't seen to be thawed" in left.output["repaired"][1]
+    assert "may still be frozen" in left.output["repaired"][1]
     wait_until(lambda: not agent.left_behind(), "its watchdog ends, too")
     assert agent.begin_backup("maq2").status == 0
 

@@ -106,7 +106,7 @@ def test_the_backup_of_a_guest_that_may_be_frozen_stays_open(state: StateFolder,
     folder.journal.write("fsfreeze")
     process = Watchdog(state, folder, VIRSH, 600)
     for _ in range(2):
-        with pytest.raises(LibvirtError, match="isn't seen to be thawed, so its writes may hang"):
+        with pytest.raises(LibvirtError, match="may still be frozen, so its writes may hang"):
             process.check()
     assert folder.journal.open
     assert not folder.is_busy()

@@ -157,8 +157,9 @@ def test_a_mail_has_three_maps_and_names_the_others(server: MailServer, tmp_path
     for kind in ("plain", "html"):
         text = "".join(body(mail, kind).split())
         assert all(f"TECof{name}." in text for name in names)
-        assert f"Map:{archive}/2026-267.png" in text
-    assert f"Map: {archive}/2026-268.png" not in body(mail, "html")
+        assert "besidetheday:2026-267.png." in text
+        assert f"{archive}/2026-267.png" not in text
+    assert "2026-268.png" not in body(mail, "html")
 
 
 def test_a_mail_links_to_the_page_beside_its_run(server: MailServer) -> None:

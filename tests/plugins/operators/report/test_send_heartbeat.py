@@ -155,7 +155,7 @@ def test_a_heartbeat_that_isnt_taken_is_a_warning(
         monkeypatch.setenv("AIRFLOW_CONN_CHECK", json.dumps({"host": f"ftp://x/{CHECK}"}))
     send("send_result")
     log = capsys.readouterr().out
-    assert "The heartbeat of check wasn't taken: it" in log
+    assert "The monitor didn't accept the heartbeat of check: it" in log
     assert CHECK not in log
 
 

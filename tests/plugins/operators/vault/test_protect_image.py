@@ -1,5 +1,6 @@
 """An image is protected, and its protection lifted, from Airflow, in the name of the user."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,13 +17,17 @@ from include.vms.archive import PublishedVm
 from inpe_backup import choices
 from inpe_backup.operators.vault.protect_image import ProtectImageOperator
 from inpe_backup.operators.vault.refresh_status import RefreshStatusOperator
+from inpe_backup.run_note import NOTE
 from tests.include.vms.sample_vms import lay
 from tests.plugins.operators import FakeTask
+from tests.site.smtp import MailServer
 
 SITE = {
-    "mail": {"to": "backup@institute.example"},
+    "mail": {"to": "backup@institute.example", "users": {"ana": "ana@institute.example"}},
     "datasets": {"supim": {"source": {"root": "/data/supim"}}},
 }
+NOTES: dict[str, Any] = {}
+"""What the last run left in XCom."""
 
 
 @pytest.fixture
@@ -42,13 +47,15 @@ def run(image: PublishedVm, *, user: str | None = "ana", try_number: int = 1, **
     published: list[dict[str, Any]] = []
     events = SimpleNamespace(add=lambda _asset, extra: published.append(extra))
     operator = ProtectImageOperator(task_id="protect_image", parts=["vms"], report_task=None)
-    context = FakeTask(
-        **{"vm": "maq1", "generation": image.name, "why": None, "lift": False, **form}
-    ).context(
+    task = FakeTask(**{"vm": "maq1", "generation": image.name, "why": None, "lift": False, **form})
+    NOTES.clear()
+    task.left = NOTES
+    context = task.context(
         dag_run=SimpleNamespace(run_id="by-hand", run_type="manual", triggering_user_name=user),
         outlet_events=dict.fromkeys(operator.outlets, events),
     )
     context["ti"].try_number = try_number
+    context["ti"].log_url = "http://airflow/dags/vm_protect/runs/by-hand/tasks/protect_image"
     operator.work(context)
     [part] = [PublishedPart.model_validate(extra).part for extra in published]
     assert isinstance(part, VmsPart)
@@ -61,6 +68,7 @@ def test_an_image_is_protected_in_the_name_of_the_user_and_the_page_shows_it(ima
         [generation] = run(image, why="before the upgrade", try_number=try_number).vms[0].generations
         assert generation.protection
         assert (generation.protection.who, generation.protection.why) == ("ana", "before the upgrade")
+        assert NOTES[NOTE].startswith(f"maq1 {image.name} is protected by ana")
     for try_number in (1, 2):
         [generation] = run(image, lift=True, try_number=try_number).vms[0].generations
         assert (generation.protection, image.protection) == (None, None)
@@ -108,3 +116,21 @@ def test_somebody_elses_protection_stays(image: PublishedVm) -> None:
     run(image, why="before the upgrade")
     with pytest.raises(BackupError, match="Lift that first"):
         run(image, user="rui", why="another reason")
+
+
+def test_who_triggered_a_refused_request_gets_its_reason_by_mail_and_in_the_runs_note(
+    image: PublishedVm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And nobody else does; without an address of the user, only the note has it."""
+    with MailServer(tmp_path / "mail") as server:
+        monkeypatch.setenv("AIRFLOW_CONN_SMTP_DEFAULT", json.dumps(server.connection))
+        for user in ("ana", "rui"):
+            with pytest.raises(BackupError, match="The vault has no generation"):
+                run(image, user=user, why="again", generation="2020-01-01T00-00-00Z")
+            assert NOTES[NOTE].startswith("PROTECT maq1 FAILED · The vault has no generation")
+        [mail] = server.mails()
+    assert mail["To"] == "ana@institute.example"
+    assert mail["Subject"] == "[INPE backup] PROTECT maq1 FAILED · request refused"
+    body = mail.get_body(("plain",))
+    assert body
+    assert "http://airflow/dags/vm_protect/runs/by-hand" in body.get_content()
