@@ -3,7 +3,8 @@
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 
 from bench.disks import change, fill
@@ -11,12 +12,15 @@ from bench.others import Others
 from bench.row import Row, in_turn, timed
 from bench.vm import BenchVm, kvm_host, reached
 from include.remote.ssh import connected
+from include.vms.backup import VmBackup
 from include.vms.models import BegunBackup
 from tests.include.tcp_proxy import Wire
+from tests.site.systemctl import systemctl
 
 DISK_BYTES = 4 << 30
 DATA_BYTES = 2 << 30
 LAST_WEEK, THIS_WEEK = "last week", "this week"
+USUAL, ALMOST_NONE = 8, 1000  # one in so many unchanged chunks is read again
 
 
 def rows(scratch: Path, rounds: int) -> Iterator[Row]:
@@ -34,7 +38,7 @@ def rows(scratch: Path, rounds: int) -> Iterator[Row]:
         _image(vm, vault)
         changed = change(disk, DATA_BYTES)
         begun = vm.begin_backup(THIS_WEEK)
-        took = _measured(vm, vault, others, begun, rounds)
+        took = _measured({"ours": vm.backup(vault, THIS_WEEK)}, vm, others, begun, rounds)
         carried = _carried(vm, vault, begun)
     name = "4 GiB, half holes, 2 % changed: imaged, checked"
     yield Row(name, took["ours"], "rsync --inplace", took["rsync"], 0.25)
@@ -42,6 +46,33 @@ def rows(scratch: Path, rounds: int) -> Iterator[Row]:
     yield Row(name, took["ours"], "restic backup, on the host itself", took["restic"], 0.25)
     yield Row(name, took["ours"], "scp, all of it again", took["scp"], 0.25)
     yield Row(f"{name}: carried", carried / 1e6, "the chunks that changed", changed / 1e6, 1.5, "MB")
+    yield from _on_xfs(scratch, rounds)
+
+
+def _on_xfs(scratch: Path, rounds: int) -> Iterator[Row]:
+    """The same where the file systems of host and vault share blocks, and last week's clones are there."""
+    with (
+        kvm_host(scratch / "kvm_xfs") as kvm,
+        systemctl(kvm),
+        reached(kvm.connection) as transport,
+        connected(transport.endpoint) as config,
+    ):
+        kvm.mount_disks("xfs", 6 * DATA_BYTES)
+        vm, vault = BenchVm(kvm, transport, "maq1"), kvm.seen(kvm.disks) / "vault"
+        kvm.define("maq1", {"vda": "raw"})
+        disk = kvm.seen(vm.disk("vda"))
+        fill(disk, DISK_BYTES, DATA_BYTES)
+        others = _LastWeek(Others(config, vm.disk("vda"), scratch / "others_xfs", here=disk))
+        _image(vm, vault)
+        change(disk, DATA_BYTES)
+        backups = {f"1/{share}": vm.backup(vault, THIS_WEEK, share) for share in (ALMOST_NONE, USUAL)}
+        took = _measured(backups, vm, others, vm.begin_backup(THIS_WEEK), rounds)
+    name = "4 GiB on XFS, half holes, 2 % changed"
+    ours, usual = took[f"1/{ALMOST_NONE}"], took[f"1/{USUAL}"]
+    yield Row(f"{name}: not read again", ours, "rsync --inplace", took["rsync"], 0.2)
+    yield Row(f"{name}: not read again", ours, "borg create, on the host itself", took["borg"], 0.4)
+    yield Row(f"{name}: not read again", ours, "restic backup, on the host itself", took["restic"], 0.1)
+    yield Row(f"{name}: 1/{USUAL} read again", usual, "rsync --inplace", took["rsync"], None)
 
 
 def _image(vm: BenchVm, vault: Path) -> None:
@@ -49,21 +80,19 @@ def _image(vm: BenchVm, vault: Path) -> None:
     begun = backup.begin_backup(vm.request(LAST_WEEK))
     backup.transfer(begun)
     backup.verify(begun)
-    backup.end_backup()
     backup.publish(begun)
+    backup.end_backup()
 
 
 def _measured(
-    vm: BenchVm, vault: Path, others: "_LastWeek", begun: BegunBackup, rounds: int
+    backups: Mapping[str, VmBackup], vm: BenchVm, others: "_LastWeek", begun: BegunBackup, rounds: int
 ) -> dict[str, float]:
-    backup = vm.backup(vault, THIS_WEEK)
-
     def before() -> None:
-        vm.clear_staging(vault)
+        vm.clear_staging(next(iter(backups.values())).vault.root)
         os.sync()
 
-    measurements = {
-        "ours": timed(lambda: backup.transfer(begun), before),
+    measurements = {name: timed(partial(backup.transfer, begun), before) for name, backup in backups.items()}
+    measurements |= {
         "rsync": timed(lambda: others.tools.rsync("--inplace"), lambda: others.restore("rsync")),
         "borg": timed(lambda: others.tools.borg(THIS_WEEK), lambda: others.restore("borg")),
         "restic": timed(others.tools.restic, lambda: others.restore("restic")),
