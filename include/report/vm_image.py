@@ -40,7 +40,7 @@ def how_read(record: VmRecord) -> str:
     first = f"Read: {size(read)}"
     first += f", {size(reread)} of it to verify what hadn't changed" if reread else ""
     first += f"; unread, as unchanged since {record.base}: {size(carried)}" if carried else ""
-    sentences = [first]
+    sentences = [first] if read or carried else []
     if kept := sum(disk.exclusive_bytes for disk in record.disks):
         sentences.append(f"The clones kept for that took {size(kept)} on the host")
     sentences += [f"{disk.name} was read whole: {disk.doubt}" for disk in record.disks if disk.doubt]

@@ -176,7 +176,7 @@ class VmCase:
     def _imaged_item(self, record: VmRecord) -> Item:
         return self._item(
             Outcome.IMAGED,
-            f"{how_imaged(record)} {record.health_check} {how_read(record)}",
+            " ".join(filter(None, [how_imaged(record), record.health_check, how_read(record)])),
             State.PASSED,
             downtime=self._downtime,
             warnings=self._warnings(),

@@ -69,6 +69,8 @@ def keep(state: StateFolder, virsh: Virsh, uuid: str, request: dict[str, Any]) -
     with locked(state.references_lock, timeout_s=_LOCK_S), locked(folder.lock, timeout_s=_LOCK_S) as is_mine:
         reason = "it is being backed up" if not is_mine else _refusal(state, virsh, folder)
         reason = reason or references.keep(folder, request)
+        if reason and is_mine:
+            references.note_refusal(folder, reason)
     return {"kept": not reason, "reason": reason}
 
 

@@ -13,7 +13,7 @@ import os
 import stat
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -200,6 +200,13 @@ def drop(folder: VmFolder, why: str) -> bool:
     except OSError:  # the disk is full, and what was removed isn't free yet
         folder.reference.unlink(missing_ok=True)
     return True
+
+
+def note_refusal(folder: VmFolder, why: str) -> None:
+    """Note why the clones of a published generation don't stay; the reference before it is of no use then."""
+    if not drop(folder, why):
+        with suppress(OSError):
+            write_json(folder.reference, {"dropped": f"the host kept no reference: {why}"})
 
 
 def drop_locked(folder: VmFolder, why: str) -> bool:

@@ -137,6 +137,7 @@ def test_below_the_mark_it_is_removed_and_guests_are_resumed(
 ) -> None:
     """Again, if the space wasn't free yet. A VM that is paused for another reason stays so."""
     assert systemd
+    monkeypatch.setattr("time.sleep", lambda _: None)
     monkeypatch.setattr(reference_timer, "MARK_PART", 1)
     monkeypatch.setattr(reference_timer, "MARK_BYTES", 1 << 60)
     virsh = FakeVirsh(UUID, "another", paused=2)
@@ -170,6 +171,7 @@ def test_the_timer_runs_as_long_as_there_is_a_reference(
     monkeypatch.setattr(reference_timer, "_SYSTEMD", systemd / "nowhere")
     refused = reference_timer.keep(state, virsh, UUID, request)
     assert refused["reason"].startswith("without systemd, nothing on the host would remove it")
+    assert read_json(kept.reference) == {"dropped": f"the host kept no reference: {refused['reason']}"}
 
 
 def test_systemd_accepts_the_units(systemd: Path, kept: VmFolder, monkeypatch: pytest.MonkeyPatch) -> None:
