@@ -39,11 +39,11 @@ class DiskRecord(Model):
     qcow2: Qcow2Options | None = None
     sha256: str
     sent_bytes: int
-    read_bytes: NonNegativeInt = 0
-    carried_bytes: NonNegativeInt = 0
-    reread_bytes: NonNegativeInt = 0
-    doubt: str = ""
-    exclusive_bytes: NonNegativeInt = 0
+    read_bytes: NonNegativeInt
+    carried_bytes: NonNegativeInt
+    reread_bytes: NonNegativeInt
+    doubt: str
+    exclusive_bytes: NonNegativeInt
     filesystems: tuple[FileSystem, ...]
 
     @property
@@ -98,7 +98,7 @@ class VmRecord(Model):
     sizes: dict[str, NonNegativeInt]
     left_out: tuple[LeftOut, ...]
     base: str | None
-    reread_turn: NonNegativeInt = 0
+    reread_turn: NonNegativeInt
     bytes: int
     run: str
     transfer_seconds: float

@@ -118,7 +118,8 @@ class RandomWeeks:
 
     def dedupe_reference(self) -> None:
         """Have the reference share blocks with the disk again."""
-        if not (reference := self.weeks.reference):
+        reference = self.weeks.reference
+        if not (reference and reference.exists()):
             return
         start, length = self._place(BLOCK)
         with self.disk.open("r+b") as file, reference.open("rb") as kept:

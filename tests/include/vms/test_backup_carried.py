@@ -156,7 +156,7 @@ def carried(short: Path, kind: str, seed: int, steps: int) -> int:
 
 def test_random_weeks_of_a_disk(short: Path) -> None:
     """Whatever happens to disk and reference, and whichever backups fail: each image is the disk."""
-    carried(short, "xfs", 1, 10)
+    carried(short, "xfs", 1, 8)
 
 
 @pytest.mark.slow
