@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from include.remote.ssh import HOST
 from tests.include.agent.agent_on_host import wait_until
 
 _CLIENT = ("ssh", "-F")
@@ -17,7 +18,7 @@ class Others:
     """Copies of a disk by other tools.
 
     Args:
-        config: OpenSSH's configuration, the same as ours, in which the disk's host is ``source``.
+        config: OpenSSH's configuration, the same as ours, in which the disk's host is ``HOST``.
         disk: the path of a raw disk, on the host and here.
         folder: where the copies are made.
         here: the disk's path here, if it's another one than on the host.
@@ -38,25 +39,25 @@ class Others:
 
     def ssh_cat(self, file: Path) -> None:
         """Send a file over SSH, and discard it."""
-        command = [*_CLIENT, self._config, "source", f"cat {shlex.quote(str(file))}"]
+        command = [*_CLIENT, self._config, HOST, f"cat {shlex.quote(str(file))}"]
         subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
 
     def rsync(self, *options: str) -> None:
         """Copy over SSH; where there is a copy, only what changed."""
         shell = f"ssh -F {self._config}"
         subprocess.run(
-            ["rsync", *options, "-e", shell, f"source:{self._disk}", self._into("rsync")], check=True
+            ["rsync", *options, "-e", shell, f"{HOST}:{self._disk}", self._into("rsync")], check=True
         )
 
     def scp(self) -> None:
         """Copy as the old scripts did."""
-        command = ["scp", "-q", "-F", self._config, f"source:{self._disk}", self._into("scp")]
+        command = ["scp", "-q", "-F", self._config, f"{HOST}:{self._disk}", self._into("scp")]
         subprocess.run(command, check=True)
 
     def scp_verified(self) -> None:
         """Copy as the old scripts did, and compare the SHA-256 of both ends."""
         self.scp()
-        there = [*_CLIENT, self._config, "source", f"sha256sum <{shlex.quote(str(self._disk))}"]
+        there = [*_CLIENT, self._config, HOST, f"sha256sum <{shlex.quote(str(self._disk))}"]
         here = ["sha256sum", self._into("scp")]
         hashes = {subprocess.run(end, check=True, capture_output=True).stdout[:64] for end in (there, here)}
         if len(hashes) != 1:
@@ -70,7 +71,7 @@ class Others:
     def tunnel(self, socket: str) -> Iterator[Path]:
         """Forward a socket of the host for the time of a block, and yield its path here."""
         here = self.folder.with_name("nbd.sock")
-        command = [*_CLIENT, self._config, "-N", "-S", "none", "-L", f"{here}:{socket}", "source"]
+        command = [*_CLIENT, self._config, "-N", "-S", "none", "-L", f"{here}:{socket}", HOST]
         with subprocess.Popen(command) as client:
             wait_until(here.exists, "a tunnel to the host")
             yield here

@@ -137,7 +137,8 @@ class RandomWeeks:
                 reference.unlink,
                 lambda: os.utime(reference),
                 lambda: self._overwrite(reference, start, self.dice.randbytes(length)),
-                lambda: self._call("cp", "--reflink=always", str(self.disk), str(reference)),
+                lambda: self._copy_over(reference),
+                lambda: self._copy_over(reference),
                 lambda: self._call("cp", "--remove-destination", str(self.disk), str(reference)),
             ]
             with suppress(OSError):
@@ -174,6 +175,11 @@ class RandomWeeks:
             [BLOCK, 3 * BLOCK, CHUNK_BYTES // 2, 2 * CHUNK_BYTES, self.dice.randrange(1, BLOCK)]
         )
         return start, max(min(length, size - start) // unit * unit, 1)
+
+    def _copy_over(self, reference: Path) -> None:
+        """Have the reference share all blocks with the disk as it is now, which isn't what was published."""
+        self.write()
+        self._call("cp", "--reflink=always", str(self.disk), str(reference))
 
     @staticmethod
     def _overwrite(path: Path, start: int, data: bytes) -> None:
