@@ -21,11 +21,13 @@ class Others:
         config: OpenSSH's configuration, the same as ours, in which the disk's host is ``HOST``.
         disk: the path of a raw disk, on the host and here.
         folder: where the copies are made.
+        here: the disk's path here, if it's another one than on the host.
     """
 
-    def __init__(self, config: Path, disk: Path, folder: Path) -> None:
+    def __init__(self, config: Path, disk: Path, folder: Path, here: Path | None = None) -> None:
         self._config = str(config)
         self._disk = disk
+        self._here = str(here or disk)
         self.folder = folder
 
     def fresh(self) -> None:
@@ -81,13 +83,13 @@ class Others:
         if not repository.exists():
             self._borg("init", "--encryption=none", str(repository))
         options = ["--compression=none", "--chunker-params=fixed,4194304", "--sparse"]
-        self._borg("create", *options, f"{repository}::{archive}", str(self._disk))
+        self._borg("create", *options, f"{repository}::{archive}", self._here)
 
     def restic(self) -> None:
         """Back the disk up to a repository on the same machine, without a network; create it if needed."""
         if not (self.folder / "restic" / "repository").exists():
             self._restic("init")
-        self._restic("backup", "--compression=off", str(self._disk))
+        self._restic("backup", "--compression=off", self._here)
 
     def _into(self, tool: str) -> str:
         return str(self.folder / tool / self._disk.name)

@@ -88,10 +88,12 @@ class BenchVm:
         """Begin its backup."""
         return self.host.begin_backup(self.uuid, self.request(run))
 
-    def backup(self, vault: Path, run: str) -> VmBackup:
+    def backup(self, vault: Path, run: str, reread_share: int = 8) -> VmBackup:
         """Return its backup into a vault, which is created if needed."""
         opened = Vault(vault) if vault.exists() else Vault.create(vault)
-        return VmBackup(opened, self.host, self.name, self.uuid, run, 0, lambda _line: None)
+        return VmBackup(
+            opened, self.host, self.name, self.uuid, run, 0, lambda _line: None, reread_share=reread_share
+        )
 
     def clear_staging(self, vault: Path) -> None:
         """Remove its staging folder."""

@@ -25,6 +25,7 @@ BackupError                      a message for people: what happened, how much, 
 │   ├── VmNotStoppedError        it ignored the shutdown and was left running
 │   ├── VmNotImagedError         there is no verified image; the VM is in the state it was in before
 │   ├── VmDisksChangedError      it was off, and was started or written to while its disks were read
+│   ├── VmRereadError            what its host's file system had as unchanged has changed
 │   ├── ImageGoneError           the host has no open backup of it any more
 │   ├── VmNotRestoredError       the restore failed; the message lists what each disk holds
 │   └── VmNotBackError           it isn't seen to run; somebody must look now
@@ -150,6 +151,10 @@ class VmNotImagedError(VmError):
 
 class VmDisksChangedError(VmError):
     """The VM was off, and was started, or a disk written to, while its disks were read: there is no image."""
+
+
+class VmRereadError(VmError):
+    """What counted as unchanged by the evidence of the host's file system has changed: nothing is carried."""
 
 
 class ImageGoneError(VmError):

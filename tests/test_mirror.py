@@ -113,7 +113,7 @@ ELSEWHERE = {
         (
             "operators/vms/agent_command "
             "operators/vms/end_backup "
-            "operators/vms/transfer_image operators/vms/verify_image operators/vms/vm_operator"
+            "operators/vms/verify_image operators/vms/vm_operator"
         ),
     ),
     "tests/dags/test_vm_boot_test.py": ("its DAG", "operators/vms/boot_vm operators/vms/plan_boot_tests"),

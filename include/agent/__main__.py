@@ -11,7 +11,7 @@ from contextlib import nullcontext
 from typing import Any
 
 from include.agent import help_texts
-from include.agent.backup import job, offline
+from include.agent.backup import job, offline, reference_timer, references
 from include.agent.backup.end import end_backup
 from include.agent.backup.send import DiskExport, OpenExports, send
 from include.agent.backup.watchdog_process import watch
@@ -29,7 +29,15 @@ from include.agent.watched_input import WatchedInput
 
 STATE = "/var/lib/inpe-backup"
 _LOCK_S = 2.0
-_WITH_HEARTBEAT = ("survey", "begin-backup", "end-backup", "boot-test", "check-restore", "swap")
+_WITH_HEARTBEAT = (
+    "survey",
+    "begin-backup",
+    "end-backup",
+    "boot-test",
+    "check-restore",
+    "swap",
+    "keep-reference",
+)
 _SCRATCH_FULL = """\
 The guest wrote so much during the backup that the host's scratch space was full (of clones: the disks' \
 file system). It was ended, so that the guest isn't paused. Free space, or name another scratch folder."""
@@ -74,7 +82,15 @@ def _send(state: StateFolder, virsh: Virsh, given: argparse.Namespace) -> int:
         offline.require_unchanged(virsh, folder, ready)
 
     disks = [DiskExport(export["disk"], export["socket"], export["export"]) for export in ready["exports"]]
-    backup = OpenExports(began["run"], began["vm"], folder.uuid, str(folder.files), disks, require_open)
+    backup = OpenExports(
+        began["run"],
+        began["vm"],
+        folder.uuid,
+        str(folder.files),
+        disks,
+        require_open,
+        lambda base: references.unchanged(folder, ready.get("clones", []), base),
+    )
     with locked(folder.send_lock, timeout_s=_LOCK_S, shared=True):
         return send(backup, WatchedInput(sys.stdin.fileno()), sys.stdout.fileno())
 
@@ -86,7 +102,24 @@ def _boot_test(state: StateFolder, virsh: Virsh, _given: argparse.Namespace) -> 
 
 def _end_backup(state: StateFolder, virsh: Virsh, given: argparse.Namespace) -> int:
     options: dict[str, Any] = {"back_s": None} if given.as_it_is else {}
-    _print(end_backup(state, virsh, given.uuid, given.run, **options))
+    ended = end_backup(state, virsh, given.uuid, given.run, **options)
+    if given.run is None:  # by hand, when in doubt: nothing stays
+        references.drop_locked(state.of(given.uuid), "its backup was ended by hand")
+    _print(ended)
+    return 0
+
+
+def _keep_reference(state: StateFolder, virsh: Virsh, given: argparse.Namespace) -> int:
+    request = _request()
+    if not ({"run", "generation", "chunks"} <= request.keys() and isinstance(request["chunks"], dict)):
+        raise UsageError("The request lacks run, generation or chunks.")
+    _print(reference_timer.keep(state, virsh, given.uuid, request))
+    return 0
+
+
+def _drop_reference(state: StateFolder, _virsh: Virsh, given: argparse.Namespace) -> int:
+    dropped = references.drop_locked(state.of(given.uuid), given.why)
+    _print({"kept": False, "reason": given.why if dropped else ""})
     return 0
 
 
@@ -141,6 +174,11 @@ def _watch(state: StateFolder, virsh: Virsh, given: argparse.Namespace) -> int:
     return 0
 
 
+def _watch_references(state: StateFolder, virsh: Virsh, _given: argparse.Namespace) -> int:
+    reference_timer.check(state, virsh)
+    return 0
+
+
 def _watch_boot_test(state: StateFolder, virsh: Virsh, given: argparse.Namespace) -> int:
     cleanup.watch(state, virsh, given.domain)
     return 0
@@ -173,7 +211,14 @@ def _add_commands(commands: Any) -> None:
     )
     ending.add_argument("--run", help="end only a backup of this run (default: of any run)")
     ending.add_argument("--as-it-is", action="store_true", help="leave the VM as it is: don't start it")
-    for parser in (beginning, sending, ending):
+    keeping = _command(
+        commands, _keep_reference, "keep an open backup's clones (for programs)", help_texts.KEEP_REFERENCE
+    )
+    dropping = _command(
+        commands, _drop_reference, "remove the clones that were kept of a VM", help_texts.DROP_REFERENCE
+    )
+    dropping.add_argument("--why", default="it was asked for", help="a phrase for the next report")
+    for parser in (beginning, sending, ending, keeping, dropping):
         parser.add_argument("uuid", metavar="UUID", help="the VM's UUID, as virsh domuuid prints it")
     _command(
         commands, _boot_test, "boot a VM from its image in the vault (for programs)", help_texts.BOOT_TEST
@@ -192,6 +237,7 @@ def _add_hidden_commands(commands: Any) -> None:
         parser.add_argument("uuid")
         parser.add_argument("token")
     _command(commands, _watch_boot_test).add_argument("domain")
+    _command(commands, _watch_references)
 
 
 def _command(commands: Any, run: Any, summary: str = "", about: str = "") -> argparse.ArgumentParser:

@@ -26,6 +26,7 @@ exit status:
 examples:
   agent survey                       which VMs are there, and can they be backed up?
   agent status                       is a backup or a restore open on this host?
+  agent drop-reference UUID          remove the clones that wait for the VM's next backup
   agent end-backup UUID              clean up whatever a backup left, and have the VM as it was before
   agent end-backup --as-it-is UUID   clean up, but don't start the VM
 """
@@ -69,7 +70,15 @@ END_BACKUP = """\
 End a VM's backup: close the exported disks, remove scratch files, and put the VM in the state it was in
 before: running if it was running, off if it was off.
 
-This is the command to run when in doubt. It may be run at any time, and repeatedly.
+This is the command to run when in doubt. It may be run at any time, and repeatedly. Without --run, it also
+removes the VM's reference: the clones that its last backup left for the next one.
+"""
+KEEP_REFERENCE = """\
+Keep the clones of an open backup that was published as the VM's reference, in place of the one before (for
+programs). What hasn't changed since then isn't read by the next backup.
+"""
+DROP_REFERENCE = """\
+Remove a VM's reference: the clones that its last backup left for the next one, which then reads all of it.
 """
 STATUS = """\
 List the open backups and restores of this host: since when, their last step, whether a process works on them

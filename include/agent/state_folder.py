@@ -1,10 +1,12 @@
 """The agent's state folder on the host, and its locks.
 
     <state>/host.lock                locked briefly while it is decided which VM may be backed up
+    <state>/references.lock          locked while a reference is kept, or its timer works
     <state>/vms/<uuid>/lock          locked while the VM's backup is begun or ended
                        watchdog.lock locked by the watchdog's process
                        send.lock     locked, shared, while the disks are sent
                        watchdog.json the restart watchdog (backup/watchdog.py)
+                       reference.json the clones that stay for the next backup (backup/references.py)
                        not-back.json the run in which the VM didn't come back, and what must be seen of it
                        journal.jsonl, request.json, result.json
                        files/        the definition, NVRAM and TPM state of the open backup
@@ -48,6 +50,7 @@ class StateFolder:
 
     def __init__(self, root: str) -> None:
         self.root = Path(root)
+        self.references_lock = self.root / "references.lock"
 
     def make(self) -> None:
         """Make the folder if it doesn't exist."""
@@ -98,6 +101,7 @@ class VmFolder:
         self.send_lock = path / "send.lock"
         self.watchdog = path / "watchdog.json"
         self.not_back = path / "not-back.json"
+        self.reference = path / "reference.json"
         self.request = path / "request.json"
         self.result = path / "result.json"
         self.files = path / "files"

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from include.agent import firmware
+from include.agent.backup import references
 from include.agent.backup.scratch import usable_bytes
 from include.agent.boot_test import cleanup
 from include.agent.disks import clones, exports
@@ -51,6 +52,7 @@ def survey(virsh: Virsh, scratch: str | None, state_root: str) -> dict[str, Any]
             "autostart": vm["uuid"] in autostarting,
             "persistent": vm["uuid"] in persistent,
             "open_backup": _open_backup(state, vm["uuid"]),
+            "has_reference": bool(references.folders(state.of(vm["uuid"]))),
         }
         for vm in surveyed
         if vm

@@ -6,10 +6,18 @@ The worker speaks first, with a line of JSON, and gets one back:
     {"vm": "maq1", "uuid": "...", "disks": [{"name": "vda", "bytes": 4294967296}],
      "files": {"domain.xml": "<base64>"}}
 
+If its line has a ``base``, the generation that it has already and the SHA-256 of that one's ``.chunks``, the
+answer has the ranges of bytes that haven't changed since then, or why that isn't known:
+
+    {"run": "a run", "base": {"generation": "2026-11-22T05-00-03Z", "chunks": {"vda": "..."}}}
+    {..., "unchanged": {"vda": {"ranges": [[0, 1073741824]], "doubt": "", "exclusive_bytes": 65536}}}
+
 Then it requests ranges of chunks, any number of times: ``count`` chunks from chunk ``from`` on. ``have`` is
 how many hashes follow the line: the SHA-256 of the vault's own chunks from ``from`` on (32 zero bytes: none):
 
-    {"disk": "vda", "chunk_bytes": 1048576, "from": 0, "count": 4096, "have": 4096}
+    {"disk": "vda", "chunk_bytes": 1048576, "from": 0, "count": 4096, "have": 4096, "skip": [[2, 900]]}
+
+Chunks in ``skip`` (optional; from the first up to, but without, the second) are neither read nor answered.
 
 The agent answers each request with frames: a kind, two numbers, a hash (``FRAME``), and maybe a body:
 

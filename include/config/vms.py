@@ -68,6 +68,17 @@ class VmSettings(Section):
     downtime_budget_s: float = Field(
         default=60, gt=0, description="Seconds of downtime above which the report warns."
     )
+    carry_unchanged: bool = Field(
+        default=True,
+        description="Whether clones of its disks stay on a host with XFS or Btrfs and systemd, so that what "
+        "hasn't changed isn't read by the next backup; they take the space of what the guest overwrites.",
+    )
+    reread_share: int = Field(
+        default=8,
+        ge=1,
+        le=1000,
+        description="One in so many chunks that haven't changed is read all the same, others each time.",
+    )
     health_check: HealthChecks = Field(
         default=HealthChecks(), description="What must pass before the VM counts as running again."
     )

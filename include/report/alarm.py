@@ -157,6 +157,21 @@ def damaged(backup: str, how: str) -> Alarm:
     )
 
 
+def reread_differs(vm: str, how: str, run: str) -> Alarm:
+    """Return the alarm about a VM of which something had changed that counted as unchanged."""
+    return Alarm(
+        key=f"reread {vm}",
+        occasion=run,
+        title=f"SUSPECT IMAGES · {vm} had changed where its host's file system showed no change",
+        over=f"{vm} is backed up without reading what hasn't changed again",
+        sentences=(
+            f"{vm}: {how}",
+            "Its disks are read whole until you remove read-whole.json from its folder in the vault.",
+            "Find out who writes to its disks or clones on the host, and whether its hardware is failing.",
+        ),
+    )
+
+
 def new_ones(alarms: Sequence[Alarm], remembered: Remembered) -> list[Alarm]:
     """Return the alarms that weren't mailed yet, without doubles."""
     new = {

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import tzinfo
 from typing import Any
 
-from include.text import duration, zoned
+from include.text import duration, size, zoned
 from include.vms.left_out import LeftOut
 from include.vms.record import VmRecord
 
@@ -29,6 +29,22 @@ def how_imaged(record: VmRecord) -> str:
     """Return how a VM was imaged, and for how long it was stopped, as a sentence."""
     sentences = _CLONED if record.cloned else _IMAGED
     return sentences[record.method].format(down=duration(record.downtime_s))
+
+
+def how_read(record: VmRecord) -> str:
+    """Return how much of a VM's disks was read, carried over and read again, in sentences."""
+    read, carried, reread = (
+        sum(getattr(disk, what) for disk in record.disks)
+        for what in ("read_bytes", "carried_bytes", "reread_bytes")
+    )
+    first = f"Read: {size(read)}"
+    first += f", {size(reread)} of it to verify what hadn't changed" if reread else ""
+    first += f"; unread, as unchanged since {record.base}: {size(carried)}" if carried else ""
+    sentences = [first] if read or carried else []
+    if kept := sum(disk.exclusive_bytes for disk in record.disks):
+        sentences.append(f"The clones kept for that took {size(kept)} on the host")
+    sentences += [f"{disk.name} was read whole: {disk.doubt}" for disk in record.disks if disk.doubt]
+    return " ".join(f"{sentence}." for sentence in sentences)
 
 
 def image_fields(record: VmRecord, zone: tzinfo) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from include.errors import (
 )
 from include.report import causes
 from include.report.alarm import how_to_thaw, what_to_do
-from include.report.vm_image import descriptions, how_imaged, image_fields
+from include.report.vm_image import descriptions, how_imaged, how_read, image_fields
 from include.report.vm_result import (
     NOT_BACK,
     RUNNING,
@@ -176,7 +176,7 @@ class VmCase:
     def _imaged_item(self, record: VmRecord) -> Item:
         return self._item(
             Outcome.IMAGED,
-            f"{how_imaged(record)} {record.health_check}",
+            " ".join(filter(None, [how_imaged(record), record.health_check, how_read(record)])),
             State.PASSED,
             downtime=self._downtime,
             warnings=self._warnings(),

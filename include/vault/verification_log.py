@@ -33,10 +33,11 @@ class Verification(Model):
 
 
 class LogEntry(Model):
-    """One scrub or boot test of a backup.
+    """One scrub or boot test of a backup, or what a later backup found of it.
 
     Args:
-        what: ``scrub``: every byte was read; ``boot_test``: a VM was booted from it.
+        what: ``scrub``: every byte was read; ``boot_test``: a VM was booted from it; ``reread``: what it
+            carried unread, or might have, was read by a later backup.
         when: the instant, with its zone.
         result: ``passed``, ``failed``, or ``not checked`` if it wasn't possible.
         how: the details, as a sentence.
@@ -44,7 +45,7 @@ class LogEntry(Model):
         run: the Airflow run.
     """
 
-    what: Literal["scrub", "boot_test"]
+    what: Literal["scrub", "boot_test", "reread"]
     when: datetime
     result: Literal["passed", "failed", "not checked"]
     how: str
@@ -130,14 +131,16 @@ class VerificationLog:
 
     @property
     def damaged(self) -> LogEntry | None:
-        """The last scrub if it failed, else None."""
-        last = self.last("scrub")
-        return last if last and last.result == "failed" else None
+        """What found it damaged: a re-read, which no scrub refutes, or the last scrub; else None."""
+        found = filter(None, (self.last("reread"), self.last("scrub")))
+        return next((last for last in found if last.result == "failed"), None)
 
     @property
     def damage(self) -> str | None:
-        """The damage that the last scrub found, as a sentence; None if it found none."""
-        return f"A scrub found it damaged: {self.damaged.how}" if self.damaged else None
+        """The damage that was found, as a sentence; None if none was."""
+        if not (found := self.damaged):
+            return None
+        return f"{'A scrub found it damaged' if found.what == 'scrub' else 'It is suspect'}: {found.how}"
 
 
 def _never_waiting(path: str, flags: int) -> int:

@@ -8,6 +8,8 @@ left_out         what a VM has and its image hasn't
 models           the host's answers; ``restore_models`` those about restores
 transfer         the disks of an open backup, into staging
 image_stream     the connection over which the host sends them, disk by disk: ``incoming_disk``, ``progress``
+received_notes   what was received of a disk, chunk by chunk, so that a broken transfer resumes
+carried          which chunks haven't changed on the host, and aren't read; ``distrust``: if one has
 chunks           the digests of an image's chunks, by which only what changed is sent
 image            reads an image back from the disk and compares
 read_back        has what differs transferred again, while the host has it

@@ -8,9 +8,11 @@
         SHA256SUMS    `sha256sum -c SHA256SUMS` verifies all files
     <vault>/vm/<vm>/2026-11-22T05-00-03Z.verifications   results of later checks (vault/verification_log.py)
     <vault>/vm/<vm>/2026-11-22T05-00-03Z.protected       who protects it from removal, and why (protection.py)
+    <vault>/vm/<vm>/read-whole.json   why its disks are read whole (distrust.py)
     <vault>/.staging/vm/<vm>/
         data/              the same files, incomplete
         vda.received       SHA-256 of the chunks received so far
+        vda.kinds          how each of them was received
         begun.json         which backup staging is of; that of another backup is removed, never resumed
         transferred.json   what was transferred; written when the transfer is complete
         draft.json         the record; written when all images are verified
@@ -84,6 +86,10 @@ class StagedVm(GenerationFiles):
     def received(self, disk: str) -> Path:
         """The SHA-256 of each chunk received so far, in order; the transfer resumes after the last."""
         return self.folder / f"{folder_name(disk)}.received"
+
+    def kinds(self, disk: str) -> Path:
+        """How each chunk was received, a letter each: the kind of its frame."""
+        return self.folder / f"{folder_name(disk)}.kinds"
 
     @property
     def begun(self) -> Path:
@@ -256,6 +262,10 @@ class VmArchive:
         staged = self.staged(vm)
         with self.vault.lock_staging(staged.data, vm):
             yield staged
+
+    def folder_of(self, vm: str) -> Path:
+        """Return the folder of a VM's generations; it need not exist."""
+        return self._folder / folder_name(vm)
 
     def _require_inside(self, vm: str) -> None:
         published = self._folder / folder_name(vm)

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 from include.agent.bitmap import Bitmap
 from include.agent.durable_files import write_json
-from include.errors import BackupError, VaultError, VmNotImagedError
+from include.errors import BackupError, VaultError, VmNotImagedError, VmRereadError
 from include.remote.ssh import connected
 from include.results.task_labels import task_label
 from include.text import counted
@@ -23,11 +23,13 @@ from include.vault.vault import Vault
 from include.vault.verification_log import Verification
 from include.vms import publication
 from include.vms.archive import PublishedVm, StagedVm, VmArchive
+from include.vms.carried import CarryRules, chunk_sums
 from include.vms.chunks import Chunks
+from include.vms.distrust import distrust, distrust_file, distrust_warning
 from include.vms.draft import VerifiedImages
 from include.vms.host import Host
 from include.vms.image_stream import ImageSource
-from include.vms.models import BackupRequest, BegunBackup, EndedBackup
+from include.vms.models import BackupRequest, BegunBackup, EndedBackup, KeptReference, ReferenceLabel
 from include.vms.plan import FILES
 from include.vms.read_back import ReadBack, not_the_hosts
 from include.vms.record import VmRecord
@@ -48,6 +50,8 @@ class VmBackup:
         run: the run that makes the backup, for the host's journal and the record.
         reserve_bytes: space that must stay free in the vault.
         log: is called with each line of progress.
+        carry: whether what its host's file system knows to be unchanged is carried over unread.
+        reread_share: one in so many of these chunks is read all the same.
     """
 
     vault: Vault
@@ -57,6 +61,8 @@ class VmBackup:
     run: str
     reserve_bytes: int
     log: Callable[[str], None]
+    carry: bool = True
+    reread_share: int = 8
 
     def begin_backup(self, request: BackupRequest, need_bytes: int = 0) -> BegunBackup:
         """Begin the backup on the host: afterwards the VM is in the same state as before.
@@ -143,7 +149,25 @@ class VmBackup:
             if staged.run in (self.run, None):
                 staged.clear()
             published.seal()
-            return published.record
+        if begun.cloned:
+            self._keep_reference(published, begun)
+        return published.record
+
+    def _keep_reference(self, published: PublishedVm, begun: BegunBackup) -> None:
+        """Have the host keep the clones of a published generation, so that the next backup reads less."""
+        try:
+            if not self.carry or distrust_file(self._generations, self.vm).exists():
+                self.host.drop_reference(self.uuid, "the vault has its disks read whole")
+                return
+            names = [disk.name for disk in begun.disks]
+            label = ReferenceLabel(
+                run=self.run, generation=published.name, chunks=chunk_sums(published, names)
+            )
+            kept = self.host.keep_reference(self.uuid, label)
+        except BackupError as error:
+            kept = KeptReference(kept=False, reason=str(error))
+        if not kept.kept:
+            self.log(f"{self.vm}: the next backup reads its disks whole: {kept.reason}.")
 
     @property
     def _generations(self) -> VmArchive:
@@ -182,11 +206,21 @@ class VmBackup:
         if staged.is_of(self.run, begun.instant):
             with suppress(OSError, ValueError):  # incomplete, or the file is damaged
                 return Transferred.model_validate_json(staged.transferred.read_bytes())
-        with self._image_source(begun) as source:
-            transferred = transfer(source, staged, self._base(), self.log)
+        try:
+            transferred = self._receive(staged, begun)
+        except VmRereadError as found:
+            how = distrust(self._generations, self.vm, self.run, str(found))
+            self.log(f"{self.vm}: {how}")
+            staged.clear()
+            transferred = self._receive(staged, begun).model_copy(update={"mismatch": how})
         sync(staged.folder)
         self._note(staged, transferred)
         return transferred
+
+    def _receive(self, staged: StagedVm, begun: BegunBackup) -> Transferred:
+        base = self._base()
+        with self._image_source(begun, base) as source:
+            return transfer(source, staged, base, self.log)
 
     def _base(self) -> PublishedVm | None:
         # A damaged one would do, as each chunk is verified; but the new image would share its bad blocks.
@@ -201,7 +235,8 @@ class VmBackup:
         verification = Verification(
             when=datetime.now(UTC), how=how, seconds=round(time.monotonic() - started, 3)
         )
-        images = VerifiedImages(staged, begun, transferred, sha256, verification, self._base())
+        warnings = tuple(filter(None, [distrust_warning(self._generations, self.vm)]))
+        images = VerifiedImages(staged, begun, transferred, sha256, verification, self._base(), warnings)
         draft = images.draft(uuid=self.uuid, host=self.host.transport.ssh_conn_id, run=self.run)
         write_json(staged.draft, draft.model_dump(mode="json"))
         self.log(f"{self.vm}: {how}.")
@@ -240,10 +275,13 @@ class VmBackup:
         return ReadBack(staged, tuple(disk.name for disk in begun.disks), again, self.log)
 
     @contextmanager
-    def _image_source(self, begun: BegunBackup) -> Iterator[ImageSource]:
+    def _image_source(self, begun: BegunBackup, base: PublishedVm | None = None) -> Iterator[ImageSource]:
         command = self.host.install_agent().command("send", self.uuid)
+        trusted = self.carry and begun.cloned and not distrust_file(self._generations, self.vm).exists()
+        names = [disk.name for disk in begun.disks]
+        rules = CarryRules.of(base, names, self.reread_share) if base and trusted else None
         with connected(self.host.transport.endpoint) as config:
-            yield ImageSource(config, command, begun)
+            yield ImageSource(config, command, begun, rules)
 
 
 def drop_unverified(vault: Vault, vm: str, run: str) -> None:

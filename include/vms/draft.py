@@ -13,6 +13,7 @@ from include.vms.publication import DraftRecord
 from include.vms.record import DiskRecord, VmRecord
 from include.vms.transfer import Transferred
 
+_COUNTED = {"sent_bytes", "read_bytes", "carried_bytes", "reread_bytes", "doubt", "exclusive_bytes"}
 _LATER = {"record.json", "SHA256SUMS"}  # written on publication
 
 
@@ -27,6 +28,7 @@ class VerifiedImages:
         sha256: of each disk's whole image, by the disk's name.
         verification: how they were verified.
         base: the generation that unchanged chunks were copied from, if any.
+        warnings: more sentences for the report.
     """
 
     staged: StagedVm
@@ -35,6 +37,7 @@ class VerifiedImages:
     sha256: Mapping[str, str]
     verification: Verification
     base: PublishedVm | None
+    warnings: tuple[str, ...] = ()
 
     def draft(self, *, uuid: str, host: str, run: str) -> DraftRecord:
         """Return the draft record of the images.
@@ -72,15 +75,22 @@ class VerifiedImages:
             sizes=self.staged.sizes,
             left_out=begun.left_out,
             base=base.name if base else None,
+            reread_turn=self.transferred.reread_turn,
             bytes=self.staged.used_bytes,
             run=run,
             transfer_seconds=self.transferred.seconds,
-            warnings=(*begun.warnings, *self.transferred.warnings, *unclean, *self._other_vm(uuid)),
+            warnings=(
+                *begun.warnings,
+                *self.transferred.warnings,
+                *unclean,
+                *self._other_vm(uuid),
+                *self.warnings,
+            ),
             verifications=(self.verification,),
         )
 
     def _disks(self) -> Iterator[DiskRecord]:
-        sent = {disk.name: disk.sent_bytes for disk in self.transferred.disks}
+        received = {disk.name: disk for disk in self.transferred.disks}
         for disk in self.begun.disks:
             yield DiskRecord(
                 name=disk.name,
@@ -89,7 +99,7 @@ class VerifiedImages:
                 source_path=disk.path,
                 qcow2=disk.qcow2,
                 sha256=self.sha256[disk.name],
-                sent_bytes=sent[disk.name],
+                **received[disk.name].model_dump(include=_COUNTED),
                 filesystems=tuple(filesystems.inspect(self.staged.image(disk.name))),
             )
 

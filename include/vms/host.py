@@ -31,7 +31,15 @@ from include.remote.failures import killing_signal
 from include.remote.program import parsed
 from include.remote.transport import CommandResult, Transport
 from include.shapes import ShapeError, brief, field_of, mismatch
-from include.vms.models import BackupRequest, BegunBackup, BegunOnHost, EndedBackup, HostSurvey
+from include.vms.models import (
+    BackupRequest,
+    BegunBackup,
+    BegunOnHost,
+    EndedBackup,
+    HostSurvey,
+    KeptReference,
+    ReferenceLabel,
+)
 from include.vms.restore_models import RestoreCheck, SwapResult, VmRestoreOrder
 
 _NO_SUCH_COMMAND = 127  # a POSIX shell's exit status for a command it can't find
@@ -106,6 +114,18 @@ class Host:
             VmNotBackError: the VM can't be made to run again.
         """
         return self._call(EndedBackup, "end-backup", f"--run={run}", "--", uuid)
+
+    def keep_reference(self, uuid: str, label: ReferenceLabel) -> KeptReference:
+        """Keep the clones of an open backup for the VM's next one, in place of those before.
+
+        Raises:
+            BackupError: the host can't be reached, or refuses.
+        """
+        return self._call(KeptReference, "keep-reference", uuid, request=label.model_dump(mode="json"))
+
+    def drop_reference(self, uuid: str, why: str) -> KeptReference:
+        """Remove the clones that wait for a VM's next backup, if there are any; ``why`` is a phrase."""
+        return self._call(KeptReference, "drop-reference", f"--why={why}", "--", uuid)
 
     def check_restore(self, request: VmRestoreOrder) -> RestoreCheck:
         """Check whether a restore is possible, and how far it got in an earlier try; changes nothing.

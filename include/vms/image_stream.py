@@ -5,7 +5,7 @@ The other end is ``agent/backup/send.py``; the protocol is described in ``agent/
 
 import base64
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
@@ -21,6 +21,7 @@ from include.remote.program import parsed
 from include.remote.stream import LONGEST_LINE, Stream
 from include.results.task_labels import task_label
 from include.shapes import mismatch
+from include.vms.carried import CarryRules, UnchangedRanges
 from include.vms.chunks import CHUNK_BYTES
 from include.vms.host import refusal
 from include.vms.models import BegunBackup
@@ -37,18 +38,20 @@ class ImageSource(NamedTuple):
         config: OpenSSH's configuration, of :func:`include.remote.ssh.connected`.
         command: the command that sends them, on the host.
         begun: the backup that they must be of.
+        rules: what may be carried over from the base without being read; None: nothing.
     """
 
     config: Path
     command: str
     begun: BegunBackup
+    rules: CarryRules | None = None
 
 
 class Frame(NamedTuple):
     """One chunk, or a run of chunks of the same kind, from the host.
 
     Args:
-        kind: ``D`` data, ``S`` the same as in the base, ``Z`` zeros.
+        kind: ``D`` data, ``S`` the same as in the base, ``Z`` zeros; ``C`` carried: the host didn't read it.
         first: the first chunk's index.
         chunks: how many.
         digest: SHA-256 of the data.
@@ -81,12 +84,14 @@ class ImageHeader(Model):
         uuid: the VM's UUID.
         disks: the disks of the open backup.
         files: the other files of the backup, such as ``domain.xml``.
+        unchanged: what hasn't changed since the base, by disk; empty unless it was asked for.
     """
 
     vm: str
     uuid: str
     disks: tuple[ExportedDisk, ...]
     files: dict[str, Annotated[bytes, BeforeValidator(_decoded)]]
+    unchanged: dict[str, UnchangedRanges] = Field(default={})
 
 
 @contextmanager
@@ -99,7 +104,7 @@ def open_stream(source: ImageSource) -> Iterator["ImageStream"]:
         SourceUnreachableError: the connection broke, or nothing was received for ``stream.SILENCE_S``.
     """
     with stream.opened(source.config, source.command) as opened:
-        yield ImageStream(opened, source.begun)
+        yield ImageStream(opened, source.begun, source.rules)
 
 
 class ImageStream:
@@ -108,18 +113,26 @@ class ImageStream:
     Args:
         opened: the connection to the host.
         begun: the backup that the disks must be of.
+        rules: see :class:`ImageSource`.
     """
 
-    def __init__(self, opened: Stream, begun: BegunBackup) -> None:
+    def __init__(self, opened: Stream, begun: BegunBackup, rules: CarryRules | None = None) -> None:
         self._stream = opened
         self._buffers = deque(bytearray(CHUNK_BYTES) for _ in range(AHEAD + 2))
-        opened.send_line({"run": begun.run})
+        opened.send_line({"run": begun.run, **({"base": rules.base} if rules else {})})
         answer = opened.read_line()
         if "error" in answer:
             raise refusal(answer)
         self.header = _header(answer, begun)
 
-    def request(self, disk: str, first: int, count: int, base: bytes | memoryview = b"") -> None:
+    def request(
+        self,
+        disk: str,
+        first: int,
+        count: int,
+        base: bytes | memoryview = b"",
+        skip: Sequence[range] = (),
+    ) -> None:
         """Request a part of a disk.
 
         Args:
@@ -127,9 +140,11 @@ class ImageStream:
             first: the first chunk.
             count: how many chunks, ``LONGEST_REQUEST`` at most.
             base: SHA-256 of the base's chunks from ``first`` on.
+            skip: which of them aren't requested.
         """
-        known = len(base) // DIGEST_BYTES
+        known, left_out = len(base) // DIGEST_BYTES, [(run.start, run.stop) for run in skip]
         part = {"disk": disk, "chunk_bytes": CHUNK_BYTES, "from": first, "count": count, "have": known}
+        part |= {"skip": left_out} if left_out else {}
         self._stream.send_line_meanwhile(part, [base])
 
     def frames(self) -> Iterator[Frame]:

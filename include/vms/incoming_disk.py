@@ -11,40 +11,28 @@ import stat
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from itertools import groupby
 from pathlib import Path
 
-from pydantic import NonNegativeInt
-
-from include.agent.wire import LONGEST_REQUEST
-from include.errors import BackupError, SourceUnreachableError, VaultError
-from include.models import Model
+from include.agent.bitmap import Bitmap
+from include.agent.wire import LONGEST_REQUEST, LONGEST_SAME_RUN
+from include.errors import (
+    BackupError,
+    SourceUnreachableError,
+    UnexpectedAnswerError,
+    VaultError,
+    VmRereadError,
+)
 from include.text import counted, size
 from include.vms.archive import PublishedVm, StagedVm
-from include.vms.chunks import CHUNK_BYTES, DIGEST_BYTES, UNKNOWN, Chunks, StoredDigests
+from include.vms.carried import CarriedChunks, CarryRules, UnchangedRanges
+from include.vms.chunks import CHUNK_BYTES, DIGEST_BYTES, UNKNOWN, Chunks
 from include.vms.image import UNREADABLE
-from include.vms.image_stream import AHEAD, Frame, ImageStream
+from include.vms.image_stream import AHEAD, Frame, ImageHeader, ImageStream
 from include.vms.progress import Progress
+from include.vms.received_notes import OpenNotes, ReceivedDisk, ReceivedNotes, opened, write
 
 THREADS = 2  # check and write; SSH keeps a third core busy
-
-
-class ReceivedDisk(Model):
-    """How one disk was received; the last three count the try that completed it.
-
-    Args:
-        name: the disk's name.
-        bytes: its size as the guest sees it.
-        sent_bytes: what the host sent.
-        same_bytes: what was copied from the base.
-        zero_bytes: what contains only zeros.
-    """
-
-    name: str
-    bytes: NonNegativeInt
-    sent_bytes: NonNegativeInt
-    same_bytes: NonNegativeInt
-    zero_bytes: NonNegativeInt
 
 
 class IncomingDisk:
@@ -60,12 +48,26 @@ class IncomingDisk:
     def __init__(self, name: str, disk_bytes: int, into: StagedVm, base: PublishedVm | None) -> None:
         self._name = name
         self._into = into
-        notes = StoredDigests(into.received(name), 0, DIGEST_BYTES * -(-disk_bytes // CHUNK_BYTES))
-        self._chunks = Chunks(disk_bytes, digests=notes)
+        self._notes = ReceivedNotes(into, name, disk_bytes)
+        self._chunks = self._notes.chunks
         self._old, self._old_image = _base(base, name)
-        self._done = _noted(into.received(name), self._chunks.count)
-        self._bytes = {b"D": 0, b"S": 0, b"Z": 0}
+        self._done = self._notes.count()
+        self._bytes = {b"D": 0, b"S": 0, b"Z": 0, b"C": 0}
+        self._carried, self._unchanged = CarriedChunks(Bitmap(0)), UnchangedRanges()
         self._zeros = {length: hashlib.sha256(bytes(length)).digest() for length in self._chunks.lengths}
+
+    def carry(self, header: ImageHeader, rules: CarryRules | None) -> None:
+        """Carry over what the host lists as unchanged, as far as the rules allow it."""
+        if not rules or not (found := header.unchanged.get(self._name)):
+            return
+        self._unchanged = found
+        if self._name in rules.chunks and (self._old.bytes, self._old.count) == (
+            self._chunks.bytes, self._chunks.count
+        ):  # fmt: skip
+            try:
+                self._carried = CarriedChunks.of(self._old, found, rules)
+            except UnexpectedAnswerError as wrong:
+                self._unchanged = UnchangedRanges(doubt=str(wrong))
 
     def receive(self, stream: ImageStream, log: Callable[[str], None]) -> ReceivedDisk:
         """Receive the missing chunks, and write all digests; see :func:`include.vms.transfer.transfer`."""
@@ -80,16 +82,26 @@ class IncomingDisk:
                 self._receive(stream, image, progress)
         self._chunks.write(self._into.chunks(self._name))
         sent, same, zeros = (self._bytes[kind] for kind in (b"D", b"S", b"Z"))
-        return ReceivedDisk(name=self._name, bytes=total, sent_bytes=sent, same_bytes=same, zero_bytes=zeros)
+        return ReceivedDisk(
+            name=self._name,
+            bytes=total,
+            sent_bytes=sent,
+            same_bytes=same,
+            zero_bytes=zeros,
+            read_bytes=self._notes.bytes_of(b"DSV"),
+            carried_bytes=self._notes.bytes_of(b"C"),
+            reread_bytes=self._notes.bytes_of(b"V"),
+            doubt=self._unchanged.doubt,
+            exclusive_bytes=self._unchanged.exclusive_bytes,
+        )
 
     def _receive(self, stream: ImageStream, image: int, progress: Progress) -> None:
         ahead = deque[tuple[Frame, Future[bytes]]]()
         with (
-            opened(self._into.received(self._name), os.O_WRONLY | os.O_CREAT) as notes,
+            self._notes.opened(self._done) as notes,
             opened(self._old_image, os.O_RDONLY) as old_image,
             ThreadPoolExecutor(THREADS) as threads,
         ):
-            os.ftruncate(notes, self._done * DIGEST_BYTES)
             try:
                 for frame in self._in_order(stream):
                     ahead.append((frame, threads.submit(self._written, image, old_image, frame)))
@@ -107,28 +119,72 @@ class IncomingDisk:
 
     def _part(self, stream: ImageStream, due: int, end: int) -> Iterator[Frame]:
         base = bytes(self._old.digests[due * DIGEST_BYTES : end * DIGEST_BYTES])
-        stream.request(self._name, due, end - due, base)
-        for frame in stream.frames():
-            if frame.first != due or due + frame.chunks > end:
-                raise BackupError(
-                    f"The host sent {counted(frame.chunks, 'chunk')} of {self._name} from {frame.first:,} "
-                    f"on; expected was chunk {due:,} of {self._chunks.count:,}."
-                )
-            due += frame.chunks
-            yield frame
+        carried = deque(self._carried.runs(due, end))
+        stream.request(self._name, due, end - due, base, carried)
+        frames = stream.frames()
+        while True:
+            if carried and carried[0].start == due:
+                yield from self._carry_over(carried[0])
+                due = carried.popleft().stop
+            elif frame := next(frames, None):
+                self._require_in_order(frame, due, carried[0].start if carried else end)
+                due += frame.chunks
+                yield frame
+            else:
+                break
         if due < end:
             raise BackupError(f"The host ended {self._name} after {due:,} of {self._chunks.count:,} chunks.")
 
+    def _carry_over(self, run: range) -> Iterator[Frame]:
+        """Yield frames of chunks that the host doesn't send, as they haven't changed since the base."""
+        for zeros, indexes in groupby(run, self._was_zeros):
+            found = list(indexes)
+            kind, longest = (b"Z", len(found)) if zeros else (b"C", LONGEST_SAME_RUN)
+            for first in range(found[0], found[-1] + 1, longest):
+                count = min(longest, found[-1] + 1 - first)
+                yield Frame(kind, first, count, UNKNOWN, memoryview(b""))
+
+    def _require_in_order(self, frame: Frame, due: int, end: int) -> None:
+        if frame.first != due or due + frame.chunks > end:
+            raise BackupError(
+                f"The host sent {counted(frame.chunks, 'chunk')} of {self._name} from {frame.first:,} "
+                f"on; expected was chunk {due:,} of {self._chunks.count:,}."
+            )
+        self._require_unchanged(frame)
+
+    def _require_unchanged(self, frame: Frame) -> None:
+        """Check that chunks that count as unchanged, and were read again, are the same as in the base."""
+        if frame.kind == b"S":
+            return
+        for index in range(frame.first, frame.first + frame.chunks):
+            if index not in self._carried or (frame.kind == b"Z" and self._was_zeros(index)):
+                continue
+            if frame.kind == b"D" and not (frame.digest != self._old.digest(index) and _is_intact(frame)):
+                continue
+            raise VmRereadError(
+                f"Chunk {index:,} of {self._name} counted as unchanged, by where it lies on its host's file "
+                f"system, and differs from {self._old_image.parent.name}. It is read whole instead."
+            )
+
+    def _was_zeros(self, index: int) -> bool:
+        return self._old.digest(index) == self._zeros[self._chunks.length(index)]
+
     def _note(
-        self, ahead: deque[tuple[Frame, Future[bytes]]], leave: int, notes: int, progress: Progress
+        self, ahead: deque[tuple[Frame, Future[bytes]]], leave: int, notes: OpenNotes, progress: Progress
     ) -> None:
         """Note the written chunks in order; wait until no more than ``leave`` frames are pending."""
         while ahead and (len(ahead) > leave or ahead[0][1].done()):
             frame, written = ahead.popleft()
-            digests, first = written.result(), frame.first * DIGEST_BYTES
-            write(notes, memoryview(digests), first)
+            notes.write(frame.first, written.result(), self._kinds(frame))
             self._bytes[frame.kind] += self._size(frame)
             progress.report(min((frame.first + frame.chunks) * CHUNK_BYTES, self._chunks.bytes))
+
+    def _kinds(self, frame: Frame) -> bytes:
+        """Return a letter for each chunk of a frame; V for what was read again, and is the same."""
+        if frame.kind != b"S":
+            return frame.kind * frame.chunks
+        indexes = range(frame.first, frame.first + frame.chunks)
+        return b"".join(b"V" if index in self._carried else b"S" for index in indexes)
 
     def _written(self, image: int, old_image: int, frame: Frame) -> bytes:
         """Check and write a frame; return the SHA-256 of each of its chunks."""
@@ -136,9 +192,9 @@ class IncomingDisk:
             return b"".join(
                 self._zeros[self._chunks.length(frame.first + more)] for more in range(frame.chunks)
             )
-        if frame.kind == b"S":
+        if frame.kind in (b"S", b"C"):
             return self._copied(image, old_image, frame)
-        if len(frame.data) != self._size(frame) or hashlib.sha256(frame.data).digest() != frame.digest:
+        if len(frame.data) != self._size(frame) or not _is_intact(frame):
             raise SourceUnreachableError(
                 f"Chunk {frame.first:,} of {self._name}: checksum mismatch after the transfer. "
                 "What was copied before is kept."
@@ -160,21 +216,8 @@ class IncomingDisk:
         return min(start + frame.chunks * CHUNK_BYTES, self._chunks.bytes) - start
 
 
-@contextmanager
-def opened(path: Path, flags: int) -> Iterator[int]:
-    """Open a file of the vault for the time of a block; refuse a symbolic link."""
-    file = os.open(path, flags | os.O_NOFOLLOW, 0o600)
-    try:
-        yield file
-    finally:
-        os.close(file)
-
-
-def write(file: int, data: memoryview, at: int) -> None:
-    """Write all data at an offset."""
-    while data:
-        written = os.pwrite(file, data, at)
-        data, at = data[written:], at + written
+def _is_intact(frame: Frame) -> bool:
+    return hashlib.sha256(frame.data).digest() == frame.digest
 
 
 def _base(base: PublishedVm | None, disk: str) -> tuple[Chunks, Path]:
@@ -189,13 +232,6 @@ def _base(base: PublishedVm | None, disk: str) -> tuple[Chunks, Path]:
         return nothing
     usable = stat.S_ISREG(image.st_mode) and image.st_size == found.bytes
     return (found, base.image(disk)) if usable and found.chunk_bytes == CHUNK_BYTES else nothing
-
-
-def _noted(notes: Path, most: int) -> int:
-    """Return how many digests an earlier try noted, up to the first that a power failure zeroed."""
-    count = min(notes.stat().st_size // DIGEST_BYTES, most) if notes.exists() else 0
-    noted = Chunks(count * CHUNK_BYTES, digests=StoredDigests(notes, 0, count * DIGEST_BYTES))
-    return next((index for index in range(count) if noted.digest(index) == UNKNOWN), count)
 
 
 def _lengthen(image: int, length: int) -> None:

@@ -87,6 +87,7 @@ class Vm(Model):
         restart_changes: what a restart would change, as phrases; empty where its running definition is as its
             persistent one.
         open_backup: a backup that an earlier run left open, if any.
+        has_reference: whether clones of its last backup wait there for the next one.
     """
 
     name: str
@@ -105,6 +106,7 @@ class Vm(Model):
     problems: tuple[str, ...] = ()
     restart_changes: tuple[str, ...] = ()
     open_backup: OpenBackup | None = None
+    has_reference: bool = False
 
 
 class ScratchSpace(Model):
@@ -247,6 +249,27 @@ def clock_warnings(ahead: timedelta) -> list[str]:
     by = span(abs(ahead).days) if abs(ahead) > timedelta(days=2) else duration(abs(ahead).total_seconds())
     direction = "ahead of" if ahead > timedelta() else "behind"
     return [f"Its host's clock is {by} {direction} the vault's, by which its image is named. Set the clocks."]
+
+
+class ReferenceLabel(Model):
+    """What clones are that stay on a host for the next backup.
+
+    Args:
+        run: the run whose backup they are of.
+        generation: the name under which it was published.
+        chunks: the SHA-256 of its ``.chunks``, by disk.
+    """
+
+    run: str
+    generation: str
+    chunks: dict[str, str]
+
+
+class KeptReference(Model):
+    """Whether the clones stay on their host; if they don't, why, as a phrase."""
+
+    kept: bool
+    reason: str
 
 
 class EndedBackup(Model):

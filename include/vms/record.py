@@ -23,6 +23,12 @@ class DiskRecord(Model):
         qcow2: the options that it was made with on the host; None if it wasn't QCOW2.
         sha256: of the whole raw image.
         sent_bytes: how much of it was sent over the network.
+        read_bytes: how much of it its host read, without zeros.
+        carried_bytes: how much of it was carried over from the base unread, as its host's file system shows
+            that it hadn't changed.
+        reread_bytes: how much was read although it counted as unchanged, and was; in ``read_bytes``, too.
+        doubt: why nothing of it could be carried, as a phrase; empty if it could, or wasn't to.
+        exclusive_bytes: what its reference took on its host, beside what it shared with the disk.
         filesystems: the file systems found in it.
     """
 
@@ -33,6 +39,11 @@ class DiskRecord(Model):
     qcow2: Qcow2Options | None = None
     sha256: str
     sent_bytes: int
+    read_bytes: NonNegativeInt
+    carried_bytes: NonNegativeInt
+    reread_bytes: NonNegativeInt
+    doubt: str
+    exclusive_bytes: NonNegativeInt
     filesystems: tuple[FileSystem, ...]
 
     @property
@@ -62,6 +73,7 @@ class VmRecord(Model):
         sizes: the size of each file but the record and SHA256SUMS, in bytes.
         left_out: what the VM had and the generation hasn't.
         base: the name of the generation whose chunks weren't sent again, if any.
+        reread_turn: which share of what counts as unchanged was read again.
         bytes: what the generation occupies on the vault's disk, shared blocks included.
         run: the Airflow run that made it.
         transfer_seconds: how long the transfer took.
@@ -86,6 +98,7 @@ class VmRecord(Model):
     sizes: dict[str, NonNegativeInt]
     left_out: tuple[LeftOut, ...]
     base: str | None
+    reread_turn: NonNegativeInt
     bytes: int
     run: str
     transfer_seconds: float

@@ -18,7 +18,8 @@ from include.results.task_labels import task_label
 from include.vms.archive import PublishedVm, StagedVm
 from include.vms.chunks import CHUNK_BYTES, Chunks
 from include.vms.image_stream import Frame, ImageSource, open_stream
-from include.vms.incoming_disk import IncomingDisk, ReceivedDisk, opened, write
+from include.vms.incoming_disk import IncomingDisk
+from include.vms.received_notes import ReceivedDisk, opened, write
 
 
 class Transferred(Model):
@@ -30,6 +31,8 @@ class Transferred(Model):
         seconds: how long the try that completed it took.
         ended: whether the backup on the host has been ended since; nothing can be transferred again then.
         warnings: what was repaired on the host when it was ended, as sentences.
+        reread_turn: which share of what counts as unchanged was read again.
+        mismatch: what was found to differ in what counted as unchanged, as sentences; else empty.
     """
 
     disks: tuple[ReceivedDisk, ...]
@@ -37,6 +40,8 @@ class Transferred(Model):
     seconds: NonNegativeFloat
     ended: bool = False
     warnings: tuple[str, ...] = ()
+    reread_turn: int = 0
+    mismatch: str = ""
 
 
 def transfer(
@@ -55,6 +60,7 @@ def transfer(
         VmDisksChangedError: the VM was off, and was started meanwhile; what was received can't be used.
         VmNotImagedError: the host can't read the disks, or sends others than when the backup began.
         SourceUnreachableError: the connection broke, or a chunk arrived damaged; a retry resumes there.
+        VmRereadError: what counted as unchanged has changed; what was received can't be used.
         VaultError: the vault's file system doesn't allow such a large file.
     """
     began = time.monotonic()
@@ -62,8 +68,11 @@ def transfer(
         into.begin(source.begun.run, source.begun.instant)
         files = _write_files(stream.header.files, into)
         incoming = [IncomingDisk(disk.name, disk.bytes, into, base) for disk in stream.header.disks]
+        for disk in incoming:
+            disk.carry(stream.header, source.rules)
         disks = [disk.receive(stream, log) for disk in incoming]
-    return Transferred(disks=tuple(disks), files=files, seconds=round(time.monotonic() - began, 3))
+    seconds, turn = round(time.monotonic() - began, 3), source.rules.turn if source.rules else 0
+    return Transferred(disks=tuple(disks), files=files, seconds=seconds, reread_turn=turn)
 
 
 def transfer_again(source: ImageSource, into: StagedVm, bad: Mapping[str, Iterable[int]]) -> None:

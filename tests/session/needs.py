@@ -38,6 +38,8 @@ PACKAGES = {
     "sfdisk": "fdisk",
     "sha256sum": "coreutils",
     "ssh": "openssh-client",
+    "systemctl": "systemd",
+    "systemd-analyze": "systemd",
     "sshd": "openssh-server",
     "strace": "strace",
     "unshare": "util-linux",

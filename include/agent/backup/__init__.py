@@ -4,6 +4,8 @@ job               runs the beginning of a backup as a process of its own, which 
 preflight         checks, before anything is touched, that the backup is possible
 begin             begins the backup: cold, live, copy or offline
 cloned_disks      the snapshot that the host's file system makes: clones of all disks
+references        the clones that stay for the next backup, and what hasn't changed since
+reference_timer   removes them before they fill the host's disks
 offline           the disks of a VM that is off: a start ends their export
 shutdown          shuts a guest down
 steps             its steps, timed

@@ -65,9 +65,10 @@ class BeginBackup:
         self._instant = ""
         self._health_check: HealthCheck | None = None
         self._fingerprints: list[dict[str, Any]] = []  # of the disks of a VM that is off
+        self._clones: list[dict[str, Any]] = []  # their labels
         late = watchdog.awaits_late_shutdown(self._folder)  # shut down by an earlier run, it should run
         self._was = "running" if late or vm["state"] == "running" else vm["state"]
-        self._cloned = cloned_disks.are_possible(vm, self._was, request["method"])
+        self._cloned = cloned_disks.are_possible(self._folder, vm, self._was, request["method"])
         self._method = self._choose_method(request["method"])
 
     def run(self) -> dict[str, Any]:
@@ -124,10 +125,9 @@ class BeginBackup:
         if self._method == "live":  # the other methods save it while the VM is off
             save_firmware(self._folder.files, self._vm)
         exported = exports.with_sizes(self._export(self._health_check))
-        ready = {"method": self._method, "cloned": self._cloned, "exports": exported}
+        ready = {"method": self._method, "cloned": self._cloned, "clones": self._clones, "exports": exported}
         fsync_all(self._folder.files)
-        work_folder = str(self._work_folder)
-        self._step("ready", work_folder=work_folder, fingerprints=self._fingerprints, **ready)
+        self._step("ready", work_folder=str(self._work_folder), fingerprints=self._fingerprints, **ready)
         return self._answer(exported)
 
     def _export(self, check: HealthCheck | None) -> list[dict[str, Any]]:
@@ -200,6 +200,7 @@ class BeginBackup:
             self._virsh.run("start", f"--domain={self._uuid}")
             self._check_health(check)
         self._step("sync")
+        self._clones = cloned.sync()
         return cloned.export(self._work_folder)
 
     def _offline(self) -> list[dict[str, Any]]:
@@ -216,8 +217,8 @@ class BeginBackup:
 
     def _arm(self) -> None:
         self._step("watchdog")
-        run, watchdog_s = self._request["run"], self._request["watchdog_s"]
-        watchdog.arm(self._state, self._folder, self._virsh, run, watchdog_s)
+        request = self._request
+        watchdog.arm(self._state, self._folder, self._virsh, request["run"], request["watchdog_s"])
         if self._was == "running":
             self._step("autostart")  # so that the VM runs again if the host reboots; end-backup undoes it
             self._virsh.set_autostart(self._uuid, on=True)

@@ -6,10 +6,11 @@ The clones lie in folders beside the disks, which the journal names before they 
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from include.agent.backup import offline
+from include.agent.backup import offline, references
 from include.agent.backup.scratch import usable_bytes
 from include.agent.backup.steps import Steps
 from include.agent.disks import clones, exports
@@ -62,26 +63,44 @@ class ClonedDisks:
             raise BackupNotBegunError("The file system of its disks is nearly full. Free some space there.")
         return not virsh.is_active(uuid) and offline.fingerprints(self._disks) == before
 
+    def sync(self) -> list[dict[str, Any]]:
+        """Flush the clones to the disk, and return their labels."""
+        clones.sync(list(self._folders.values()))
+        return references.labels(self._clones, self._disks)
+
     def export(self, work_folder: Path) -> list[dict[str, Any]]:
-        """Flush the clones to the disk, then export them.
+        """Export the clones, which are on the disk.
 
         Raises:
             BackupNotBegunError: one can't be opened.
         """
-        clones.sync(list(self._folders.values()))
         return exports.start_nbd_servers(self._clones, work_folder)
 
 
-def are_possible(vm: dict[str, Any], was: str, method: str) -> bool:
+def are_possible(folder: VmFolder, vm: dict[str, Any], was: str, method: str) -> bool:
     """Return whether all disks of a VM can be cloned while it is off: it is already, or the method stops it.
 
+    Its reference is dropped if they lack its space.
+
     Args:
+        folder: the VM's folder.
         vm: the VM, as :func:`survey.vm_of` returns it.
         was: its state: ``running``, ``off``, or something else.
         method: the one that was requested.
     """
     stops = was == "off" or (was == "running" and method == "cold")
+    if stops:
+        _make_room(folder, vm)
     return stops and not (vm["problems"] or vm["unclonable"] or clones.failed_trial(vm["disks"]))
+
+
+def _make_room(folder: VmFolder, vm: dict[str, Any]) -> None:
+    if not (vm["unclonable"] and references.folders(folder)):
+        return
+    with suppress(OSError):
+        if clones.lacks_space(vm["disks"]):
+            references.drop(folder, "its file system had too little free space for the next backup")
+            vm["unclonable"] = clones.refusal(vm["disks"])
 
 
 def are_crowded(folder: VmFolder) -> bool:
@@ -97,8 +116,9 @@ def drop(folder: VmFolder) -> None:
 
 
 def remove(folder: VmFolder) -> list[str]:
-    """Remove the clones of a VM; return a sentence for each folder that is still there."""
-    return _remove(folder, folder.clone_folders())
+    """Remove the clones of a VM but its reference; return a sentence for each folder that is still there."""
+    kept = references.folders(folder)
+    return _remove(folder, [path for path in folder.clone_folders() if path not in kept])
 
 
 def remove_left(folder: VmFolder, disks: list[dict[str, Any]]) -> list[str]:
@@ -112,8 +132,12 @@ def remove_left(folder: VmFolder, disks: list[dict[str, Any]]) -> list[str]:
         disks: the VM's disks, as :func:`survey.vm_of` returns them.
     """
     used = {clones.folder_of(disk) for disk in disks if disk["kind"] == "file"}
+    references.remove_replaced(folder)
+    kept = [Path(path) for path in references.folders(folder)]
     left = [path for beside in sorted(used) for path in folder.left_clone_folders(beside)]
-    return _remove(folder, [str(path) for path in left if path not in used and clones.are_all_in(path)])
+    return _remove(
+        folder, [str(path) for path in left if path not in {*used, *kept} and clones.are_all_in(path)]
+    )
 
 
 def _remove(folder: VmFolder, paths: list[str]) -> list[str]:

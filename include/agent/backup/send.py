@@ -1,7 +1,7 @@
 """Send an open backup's disks to the vault, chunk by chunk; of unchanged chunks, only that they are the same.
 
-The protocol is in ``wire.py``. Holes are never read; many chunks are read ahead, and hashed in threads while
-others are sent.
+The protocol is in ``wire.py``. Holes are never read, nor what the worker carries over from the vault; many
+chunks are read ahead, and hashed in threads while others are sent.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from include.agent.backup.references import Unchanged
+from include.agent.bitmap import Bitmap
 from include.agent.disks.chunk_reader import ChunkRange, read_chunks
 from include.agent.disks.nbd_client import LARGEST_READ, Export, NbdError, NbdGoneError
 from include.agent.errors import AgentError, BackupNotBegunError, NoOpenBackupError, error_json
@@ -48,6 +50,7 @@ class OpenExports(NamedTuple):
         files: the folder with the definition, NVRAM and TPM state.
         disks: the exported disks.
         require_open: raises the AgentError that says why what is read can't be used, if that is known.
+        unchanged: returns what hasn't changed in each disk since the vault's base; see ``references.py``.
     """
 
     run: str
@@ -56,6 +59,7 @@ class OpenExports(NamedTuple):
     files: str
     disks: list[DiskExport]
     require_open: Callable[[], None]
+    unchanged: Callable[[dict[str, Any]], dict[str, Unchanged]] = lambda _base: {}
 
 
 def send(backup: OpenExports, wire_in: WireInput, wire_out: int) -> int:
@@ -80,10 +84,10 @@ def send(backup: OpenExports, wire_in: WireInput, wire_out: int) -> int:
 def _answer(backup: OpenExports, wire: Wire, opened: ExitStack) -> int:
     send_error = wire.send_json  # until the greeting is answered: as a line
     try:
-        _check_run(backup, wire.receive_json())
+        _check_run(backup, greeting := wire.receive_json())
         backup.require_open()  # confirms what an earlier call sent and couldn't confirm
         exports = {disk.disk: opened.enter_context(Export(disk.socket, disk.export)) for disk in backup.disks}
-        wire.send_json(_greeting(backup, exports))
+        wire.send_json({**_greeting(backup, exports), **_unchanged(backup, greeting.get("base"))})
         send_error = wire.send_error  # from now on: as a frame
         while request := wire.receive_json():
             _send(_ChunkRequest.parse(request, exports), wire, backup.require_open)
@@ -123,6 +127,13 @@ def _greeting(backup: OpenExports, exports: dict[str, Export]) -> dict[str, Any]
     return {"vm": backup.vm, "uuid": backup.uuid, "disks": disks, "files": files}
 
 
+def _unchanged(backup: OpenExports, base: object) -> dict[str, Any]:
+    """Return what hasn't changed since a base that the worker named, to be added to the greeting."""
+    if not isinstance(base, dict):
+        return {}
+    return {"unchanged": {disk: found._asdict() for disk, found in backup.unchanged(base).items()}}
+
+
 class _ChunkRequest(NamedTuple):
     """A requested range of chunks, and how many of its first chunks the vault sends hashes of."""
 
@@ -141,12 +152,28 @@ class _ChunkRequest(NamedTuple):
             chunk_bytes, first, count, have = (
                 int(request[key]) for key in ("chunk_bytes", "from", "count", "have")
             )
+            skip = [(int(start), int(end)) for start, end in request.get("skip", ())]
         except (KeyError, TypeError, ValueError) as error:
             raise WrongQuestionError(f"The request is malformed: {error!r}.") from error
         valid = 0 < chunk_bytes <= LARGEST_READ and first >= 0 and LONGEST_REQUEST >= count >= have >= 0
         if not valid or (count and (first + count - 1) * chunk_bytes >= export.bytes):
             raise WrongQuestionError(f"The disk has no such chunks: {request}.")
-        return cls(ChunkRange(export, chunk_bytes, first, first + count), have)
+        return cls(ChunkRange(export, chunk_bytes, first, first + count, _numbers(skip, first, count)), have)
+
+
+def _numbers(ranges: list[tuple[int, int]], first: int, count: int) -> Bitmap:
+    """Return the chunks of some ranges as numbers from ``first`` on.
+
+    Raises:
+        WrongQuestionError: they aren't among those that are requested.
+    """
+    numbers = Bitmap(count)
+    for start, end in ranges:
+        if not first <= start <= end <= first + count:
+            raise WrongQuestionError(f"The chunks that aren't to be read aren't requested: {start} to {end}.")
+        for number in range(start - first, end - first):
+            numbers.add(number)
+    return numbers
 
 
 def _send(request: _ChunkRequest, wire: Wire, require_open: Callable[[], None]) -> None:

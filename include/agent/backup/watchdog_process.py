@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
-from include.agent.backup import cloned_disks, freeze, offline, watchdog
+from include.agent.backup import cloned_disks, freeze, offline, references, watchdog
 from include.agent.backup.end import end_backup, end_exports
 from include.agent.backup.scratch import usable_bytes
 from include.agent.durable_files import write_json
@@ -139,6 +139,7 @@ class Watchdog:
                 self._folder.journal.write("scratch-full")
         if self._folder.clone_folders():  # another job may be somebody else's, such as a migration
             cloned_disks.drop(self._folder)
+            references.drop(self._folder, "its file system was nearly full")
         else:
             with suppress(LibvirtError):
                 self._virsh.run("domjobabort", f"--domain={self._folder.uuid}")

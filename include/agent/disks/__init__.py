@@ -3,6 +3,8 @@
 image_info    a disk's size, its options and snapshots, and every file that it lies in
 qcow2_options what a QCOW2 image was made with, to make another like it
 clones        clones disks, where the host's file system can
+file_systems  which file system a file lies on
+extent_map    where its data lie there, and what lies at the same place in two files
 exports       exports a VM's disks over NBD: from the running QEMU, or by qemu-nbd
 fingerprint   whether anything wrote to a disk since
 nbd_client    reads an exported disk, and lists its holes

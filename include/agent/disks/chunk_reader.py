@@ -15,13 +15,20 @@ from include.agent.disks.nbd_client import Export
 AHEAD_BYTES = 16 << 20  # how much is read and hashed ahead
 
 
+_NONE = Bitmap(0)
+
+
 class ChunkRange(NamedTuple):
-    """The chunks of a disk from chunk ``first`` up to, but without, chunk ``end``."""
+    """The chunks of a disk from chunk ``first`` up to, but without, chunk ``end``.
+
+    Those in ``skipped``, counted from ``first`` on, are left out.
+    """
 
     export: Export
     chunk_bytes: int
     first: int
     end: int
+    skipped: Bitmap = _NONE
 
     def length(self, index: int) -> int:
         """Return a chunk's length in bytes; the disk's last one may be shorter than the others."""
@@ -34,6 +41,9 @@ class ChunkRange(NamedTuple):
 
     def allocation(self) -> Iterator[tuple[int, bool]]:
         """Yield each chunk's number, and whether it holds data, according to the NBD server."""
+        return (found for found in self._allocation() if found[0] - self.first not in self.skipped)
+
+    def _allocation(self) -> Iterator[tuple[int, bool]]:
         index, size = self.first, self.chunk_bytes
         for extent in self.export.extents(index * size, min(self.end * size, self.export.bytes)):
             start, stop = (extent.end if extent.zeros else extent.start) // size, -(-extent.end // size)

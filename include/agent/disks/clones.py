@@ -15,9 +15,9 @@ from contextlib import contextmanager
 from fcntl import ioctl
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
 from include.agent.backup.scratch import needed_bytes, usable_bytes
+from include.agent.disks.file_systems import btrfs_uuid, device_and_type
 from include.agent.durable_files import fsync, fsync_all
 from include.agent.errors import BackupNotBegunError
 
@@ -27,7 +27,6 @@ _CLONE, _READ_ONLY = ".clone", 0o400
 _FILE_SYSTEMS = ("xfs", "btrfs")
 _FICLONE, _FICLONERANGE, _GETFLAGS = 0x40049409, 0x4020940D, 0x80086601  # linux/fs.h
 _NOCOW = 0x00800000
-_BTRFS_FS_INFO, _BTRFS_FSID = 0x8400941F, slice(16, 32)  # linux/btrfs.h: of 1024 bytes
 _FIEMAP, _FIEMAP_HEADER = 0xC020660B, "=QQLLLL"  # linux/fiemap.h: start, length, flags, mapped, count, -
 _WHOLE = (1 << 64) - 1
 
@@ -43,7 +42,7 @@ def refusal(disks: list[dict[str, Any]]) -> str:
     if os.geteuid() != 0:
         return "libvirt may give a disk back to root when its VM stops, and the agent isn't root"
     try:
-        return _too_scattered(disks) or _lacks_space(disks)
+        return _too_scattered(disks) or lacks_space(disks)
     except OSError as error:
         return str(error)
 
@@ -66,6 +65,26 @@ def failed_trial(disks: list[dict[str, Any]]) -> str:
             _try(disk["path"], folder_of(disk))
     except OSError as error:
         return str(error)
+    return ""
+
+
+def lacks_space(disks: list[dict[str, Any]]) -> str:
+    """Return which file system has too little space for what the guest overwrites while clones exist.
+
+    Args:
+        disks: as :func:`survey.vm_of` returns them.
+
+    Raises:
+        OSError: a disk's folder can't be read.
+    """
+    need: dict[str, int] = {}
+    for disk in disks:
+        folder = folder_of(disk)
+        with _opened(folder) as opened:
+            device, _ = device_and_type(opened)
+        need[device] = need.get(device, 0) + disk["bytes"]
+        if usable_bytes(str(folder)) < needed_bytes(need[device]):
+            return f"{folder} has too little free space for what the guest overwrites meanwhile"
     return ""
 
 
@@ -143,7 +162,7 @@ def _extents(path: str) -> int:
 def _require_fit(source: int) -> None:
     if not stat.S_ISREG(os.fstat(source).st_mode):
         raise OSError("not a regular file")
-    _, kind = _file_system(source)
+    _, kind = device_and_type(source)
     if kind not in _FILE_SYSTEMS:
         raise OSError(f"on {kind or 'an unknown file system'}, not on XFS or Btrfs")
     if kind == "btrfs" and _has_quota(source):  # QEMU pauses a guest when space runs out, not beyond a quota
@@ -160,23 +179,8 @@ def _try(path: str, folder: Path) -> None:
 
 def _has_quota(source: int) -> bool:
     """Return whether any subvolume of a Btrfs has a limit (kernels since 5.9 show it)."""
-    fsid = UUID(bytes=ioctl(source, _BTRFS_FS_INFO, bytes(1024))[_BTRFS_FSID])
-    limits = Path(f"/sys/fs/btrfs/{fsid}/qgroups").glob("*/limit_flags")
+    limits = Path(f"/sys/fs/btrfs/{btrfs_uuid(source)}/qgroups").glob("*/limit_flags")
     return any(int(limit.read_text(encoding="ascii")) for limit in limits)
-
-
-def _file_system(opened: int) -> tuple[str, str]:
-    """Return the device and type of the file system of an open file.
-
-    A Btrfs file's own device is that of its subvolume.
-    """
-    with open(f"/proc/self/fdinfo/{opened}", encoding="ascii") as lines:  # noqa: PTH123
-        mount = next((line.split()[1] for line in lines if line.startswith("mnt_id:")), "")
-    with open("/proc/self/mountinfo", encoding="utf-8", errors="replace") as lines:  # noqa: PTH123
-        for line in lines:  # proc(5): the type is the first field after the hyphen
-            if line.split()[0] == mount:
-                return line.split()[2], line.partition(" - ")[2].split()[0]
-    return "", ""
 
 
 @contextmanager
@@ -186,16 +190,3 @@ def _opened(path: str | Path, flags: int = os.O_RDONLY) -> Iterator[int]:
         yield opened
     finally:
         os.close(opened)
-
-
-def _lacks_space(disks: list[dict[str, Any]]) -> str:
-    """Return which file system has too little space for what the guest overwrites while clones exist."""
-    need: dict[str, int] = {}
-    for disk in disks:
-        folder = folder_of(disk)
-        with _opened(folder) as opened:
-            device, _ = _file_system(opened)
-        need[device] = need.get(device, 0) + disk["bytes"]
-        if usable_bytes(str(folder)) < needed_bytes(need[device]):
-            return f"{folder} has too little free space for what the guest overwrites meanwhile"
-    return ""

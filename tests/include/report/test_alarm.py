@@ -13,6 +13,7 @@ from include.report.alarm import (
     damaged,
     new_ones,
     over_mail,
+    reread_differs,
     vault_gone,
     vm_down,
     what_to_do,
@@ -36,6 +37,17 @@ def test_the_subject_is_in_the_words_of_the_reports() -> None:
     """A mail filter for one finds both."""
     subject, _ = alarm_mail([down()], prefix="INPE backup", log_url=None)
     assert subject == "[INPE backup] VM DOWN · maq2 did not come back"
+
+
+def test_images_that_may_be_wrong_are_named() -> None:
+    """Each run that finds it is a fact of its own."""
+    how = "Chunk 5 of vda counted as unchanged, and differs. Suspect: 2026-11-22T05-00-03Z."
+    first, again = (reread_differs("maq2", how, run) for run in ("r1", "r2"))
+    subject, paragraphs = alarm_mail([first], prefix="x", log_url=None)
+    assert subject == "[x] SUSPECT IMAGES · maq2 had changed where its host's file system showed no change"
+    assert paragraphs[0] == f"maq2: {how}"
+    remembered = with_mailed({}, [first], NOW)
+    assert (new_ones([first], remembered), new_ones([again], remembered)) == ([], [again])
 
 
 def test_the_text_says_what_to_do_first() -> None:

@@ -38,6 +38,32 @@ def test_the_reason_says_how_a_vm_was_imaged(vault: Vault, fields: dict[str, obj
     assert item(of_maq1(vault, done(record=made(**fields)))).reason == reason
 
 
+CARRIED = (
+    "Read: 3.0 MB, 1.0 MB of it to verify what hadn't changed; unread, as unchanged since "
+    "2026-11-15T05-00-03Z: 8.0 MB. The clones kept for that took 4.1 kB on the host."
+)
+COUNTS = {"read_bytes": 3_000_000, "reread_bytes": 1_000_000, "carried_bytes": 8_000_000}
+
+
+@pytest.mark.parametrize(
+    ("counts", "expected"),
+    [
+        ({}, ""),
+        ({"read_bytes": 3_000_000}, "Read: 3.0 MB."),
+        ({**COUNTS, "exclusive_bytes": 4096}, CARRIED),
+        (
+            {"read_bytes": 3_000_000, "doubt": "the reference was touched"},
+            "Read: 3.0 MB. vda was read whole: the reference was touched.",
+        ),
+    ],
+)
+def test_the_reason_says_what_was_read(vault: Vault, counts: dict[str, object], expected: str) -> None:
+    """What was carried over unread, and what of it was read all the same; or why all was."""
+    [disk, *_] = made().model_dump()["disks"]
+    record = made(disks=[{**disk, **counts}], base="2026-11-15T05-00-03Z")
+    assert item(of_maq1(vault, done(record=record))).reason.partition("It runs.")[2].strip() == expected
+
+
 @pytest.mark.parametrize(
     ("fields", "expected"),
     [

@@ -18,6 +18,13 @@ def vault(tmp_path: Path) -> Vault:
 
 
 @pytest.fixture
+def short() -> Iterator[Path]:
+    """A folder with a path that is short enough for sockets."""
+    with tempfile.TemporaryDirectory(prefix="kvm-") as folder:
+        yield Path(folder)
+
+
+@pytest.fixture
 def exported(cluster: SshServer) -> Iterator[ExportedDisks]:
     """A host without an open backup."""
     with tempfile.TemporaryDirectory(prefix="kvm-", dir="/tmp") as folder:

@@ -28,7 +28,8 @@ def record(vm: str = "maq1", **fields: object) -> VmRecord:
         "seconds": 2,
     }
     steps = [{"step": "shutdown", "at": INSTANT, "seconds": 0.2}]
-    disk = {"source_format": "raw", "sent_bytes": 9, "filesystems": []}
+    counts = dict.fromkeys(("read_bytes", "carried_bytes", "reread_bytes", "exclusive_bytes"), 0)
+    disk = {"source_format": "raw", "sent_bytes": 9, "filesystems": [], "doubt": "", **counts}
     sums = {name: hashlib.sha256(image).hexdigest() for name, image in IMAGES.items()}
     disks = [
         {"name": name, "bytes": len(image), "source_path": f"/vms/{name}", "sha256": sums[name], **disk}
@@ -50,6 +51,7 @@ def record(vm: str = "maq1", **fields: object) -> VmRecord:
         "sizes": {"domain.xml": 9, **_sizes()},
         "left_out": [],
         "base": None,
+        "reread_turn": 0,
         "bytes": 9,
         "run": "a run",
     }

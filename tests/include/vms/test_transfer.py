@@ -14,7 +14,7 @@ from include.vault.vault import Vault
 from include.vms.archive import PublishedVm, VmArchive
 from include.vms.chunks import Chunks, StoredDigests
 from include.vms.image import read_back
-from include.vms.incoming_disk import ReceivedDisk
+from include.vms.received_notes import ReceivedDisk
 from include.vms.transfer import transfer
 from tests.include.days.sample_days import tree
 from tests.include.tcp_proxy import Wire
@@ -43,9 +43,8 @@ def test_an_image_equals_the_disk_and_is_as_sparse(
         assert staged.image("vda").read_bytes() == disk.read_bytes()
         assert allocated(staged.image("vda")) <= 3 * MIB + 512 + 8192
         sent = 3 * MIB + 512
-        disk_result = ReceivedDisk(
-            name="vda", bytes=size, sent_bytes=sent, same_bytes=0, zero_bytes=size - sent
-        )
+        counted = {"sent_bytes": sent, "same_bytes": 0, "zero_bytes": size - sent, "read_bytes": sent}
+        disk_result = ReceivedDisk.model_validate({"name": "vda", "bytes": size, **counted})
         assert (transferred.disks, transferred.files) == ((disk_result,), ("domain.xml",))
         assert sent < wire.carried < sent + SPARE
         assert staged.file("domain.xml").read_text() == "<domain/>\n"

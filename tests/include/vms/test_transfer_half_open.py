@@ -15,7 +15,7 @@ import pytest
 
 from include.errors import SourceUnreachableError
 from include.vault.vault import Vault
-from include.vms import incoming_disk
+from include.vms import incoming_disk, received_notes
 from include.vms import transfer as transfer_module
 from include.vms.archive import VmArchive
 from include.vms.transfer import Transferred, transfer
@@ -96,7 +96,7 @@ def test_a_worker_whose_vault_hangs_isnt_given_up(
     exported: ExportedDisks, slow_or_gone: Transfer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It reads nothing meanwhile, so that the host can't send either."""
-    write, hangs = incoming_disk.write, iter([True])
+    write, hangs = received_notes.write, iter([True])
 
     def hang(file: int, data: memoryview, at: int) -> None:
         if at == SIZE // 4 and next(hangs, False):

@@ -5,8 +5,8 @@ from typing import Any
 from airflow.sdk import Context
 
 from include.config import site_file
-from include.vms.models import HostSurvey
-from include.vms.plan import VmAction, decide, require_scratch
+from include.vms.models import HostSurvey, KeptReference
+from include.vms.plan import VmAction, VmPlan, decide, require_scratch
 from inpe_backup.operators.vms.agent_command import AgentCommandOperator
 from inpe_backup.start_deadline import deadline_counts, require_in_time
 
@@ -28,5 +28,14 @@ class ListVmsOperator(AgentCommandOperator):
             self.log.info("%s: %s. %s", plan.name, plan.action, plan.reason)
             for one in plan.left_out if plan.action is VmAction.IMAGE else ():
                 self.log.warning("%s: not in the image: %s", plan.name, one.description)
+        self._drop_references(survey, plans)
         require_scratch(survey, plans)
         return [plan.model_dump(mode="json") for plan in plans]
+
+    def _drop_references(self, survey: HostSurvey, plans: list[VmPlan]) -> None:
+        """Remove the clones of excluded VMs that wait on the host for a backup that won't come."""
+        excluded = {plan.uuid for plan in plans if plan.action is VmAction.EXCLUDE}
+        for vm in survey.vms:
+            if vm.has_reference and vm.uuid in excluded:
+                self.ask(KeptReference, "drop-reference", "--why=it is excluded", "--", vm.uuid)
+                self.log.info("%s: excluded, so its clones that waited for a backup were removed.", vm.name)

@@ -37,6 +37,7 @@ class VmOperator(BackupOperator):
 
     def backup(self, context: Context) -> VmBackup:
         """Return this run's backup of the VM."""
+        settings = site_file.current().vms.settings(self.vm["name"])
         return VmBackup(
             vault=self.vault(),
             host=kvm_host(self.ssh_conn_id),
@@ -45,6 +46,8 @@ class VmOperator(BackupOperator):
             run=context["dag_run"].run_id,
             reserve_bytes=site_file.current().vault.reserve,
             log=self.log_line,
+            carry=settings.carry_unchanged,
+            reread_share=settings.reread_share,
         )
 
     @abstractmethod

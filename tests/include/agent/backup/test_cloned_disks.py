@@ -12,17 +12,18 @@ import pytest
 from include.agent.backup.cloned_disks import remove_left
 from include.agent.state_folder import StateFolder
 from include.vault.vault import Vault
-from include.vms.archive import VmArchive
+from include.vms.archive import PublishedVm, VmArchive
 from tests.include.agent import agent_on_host
 from tests.include.agent.agent_on_host import Agent, host_clones, wait_until
 from tests.include.agent.backup.test_begin import COLD, definition, exported
 from tests.include.agent.disks.test_clones import on
-from tests.include.vms.folder_host import take
+from tests.include.vms.folder_host import REQUEST, take
 from tests.include.vms.sample_vms import verified
 from tests.include.vms.test_chain import backup
 from tests.session.needs import program
 from tests.site import boot_sector
 from tests.site.kvm_host import KvmHost
+from tests.site.systemctl import systemctl
 
 CLONED = [
     *("begin", "watchdog", "autostart", "work_folder", "clone_folders", "shutdown", "off"),
@@ -195,6 +196,46 @@ def test_clones_become_a_generation_like_any_other_snapshot(
     assert booted[0] + 1 == booted[1]
 
 
+@pytest.fixture
+def systemd(host: KvmHost) -> Iterator[None]:
+    """The host as one with systemd."""
+    program("systemctl")
+    with systemctl(host):
+        yield
+
+
+def take_cold(host: KvmHost, agent: Agent, vault: Vault, run: str) -> PublishedVm:
+    """Back maq1 up once it is up, as a run does, and return the generation."""
+    wait_until(lambda: "guest: ready" in host.console("maq1"), "maq1, ready")
+    made = backup(host, vault, run)
+    begun = made.begin_backup(REQUEST.model_copy(update={"run": run}))
+    made.transfer(begun)
+    made.verify(begun)
+    made.publish(begun)
+    made.end_backup()
+    wait_until(lambda: not agent.journal("maq1"), "its end")
+    return VmArchive(vault).of("maq1")[-1]
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("systemd")
+def test_a_week_later_only_what_changed_is_read(host: KvmHost, agent: Agent, tmp_path: Path) -> None:
+    """The guest wrote to its disk meanwhile. Its clones stay until the backup is ended by hand."""
+    vault = Vault.create(tmp_path / "vault")
+    first, second = (take_cold(host, agent, vault, run) for run in ("first", "second"))
+    assert (verified(first), verified(second)) == (True, True)
+    booted = [boot_sector.boots(one.image("vda").read_bytes()) for one in (first, second)]
+    assert booted[0] + 1 == booted[1]
+    assert [disk.doubt for disk in second.record.disks] == ["", ""]
+    assert sum(disk.carried_bytes for disk in second.record.disks) > 0
+    assert [vm["name"] for vm in agent.call("survey").output["vms"] if vm["has_reference"]] == ["maq1"]
+    assert agent.end_backup("maq1").status == 0
+    assert host_clones(host) == []
+    third = take_cold(host, agent, vault, "third")
+    assert third.record.disks[0].doubt.endswith("its backup was ended by hand")
+    agent.call("drop-reference", agent.uuid("maq1"))
+
+
 WITHOUT_LIBVIRT = """
 from include.agent.backup import cloned_disks, watchdog_process
 from include.agent.backup.steps import Steps
@@ -217,6 +258,7 @@ folder.make_work_folder(work)
 made = cloned_disks.ClonedDisks(folder, [vda])
 made.make_folders(steps)
 assert made.make(virsh, folder.uuid)
+made.sync()
 made.export(work)
 steps.begin("ready", work_folder=str(work), method="cold", cloned=True)
 try:

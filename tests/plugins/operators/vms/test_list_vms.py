@@ -11,6 +11,8 @@ import yaml
 
 from include.config import site_file
 from include.errors import BackupError
+from include.models import Model
+from include.vms.models import KeptReference
 from inpe_backup.operators.vms.list_vms import ListVmsOperator
 from tests.include.vms.surveys import survey, vm
 
@@ -99,3 +101,22 @@ def test_vms_that_werent_asked_for_are_listed_as_skipped(
     task = ListVmsOperator(task_id="list_vms", ssh_conn_id="kvm_host")
     plans = task.work(context_of(task, run, vms=["maq2"]))
     assert [(plan["name"], plan["action"]) for plan in plans] == [("maq1", "skip"), ("maq2", "image")]
+
+
+def test_the_clones_of_an_excluded_vm_are_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They wait on the host for a backup that won't come; those of other VMs stay."""
+    site = {**SITE, "vms": {"hosts": [{"vms": ["*"], "exclude": ["maq[23]"]}]}}
+    (tmp_path / "site.yaml").write_text(yaml.safe_dump(site), encoding="utf-8")
+    waiting = {"maq1": True, "maq2": True, "maq3": False}
+    vms = [vm(name, uuid=f"uuid of {name}", has_reference=has) for name, has in waiting.items()]
+    asked = []
+
+    def ask(_task: object, _model: type[Model], *words: str) -> Model:
+        asked.append(words)
+        return survey(*vms) if words == ("survey",) else KeptReference(kept=False, reason="")
+
+    monkeypatch.setattr(ListVmsOperator, "ask", ask)
+    run = SimpleNamespace(run_type="manual", run_after=datetime.now(UTC))
+    task = ListVmsOperator(task_id="list_vms", ssh_conn_id="kvm_host")
+    task.work(context_of(task, run))
+    assert asked == [("survey",), ("drop-reference", "--why=it is excluded", "--", "uuid of maq2")]

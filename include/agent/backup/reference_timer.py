@@ -1,0 +1,196 @@
+"""The timer on the host that keeps references from filling its disks, whoever looks.
+
+Copy-on-write takes new space for whatever a guest overwrites, weeks later, too, under fully allocated disks.
+So systemd runs the agent every half a minute, after a reboot, too, for as long as there is a reference. Where
+there is no systemd, no reference outlives its run.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from include.agent.backup import references
+from include.agent.durable_files import write_json, write_whole
+from include.agent.errors import AgentError, LibvirtError
+from include.agent.state_folder import StateFolder, VmFolder, locked, read_json
+from include.agent.virsh import Virsh
+
+KEPT_S = 21 * 86_400.0  # a reference that wasn't renewed for so long belongs to no weekly backup any more
+MARK_BYTES, MARK_PART = 10 << 30, 10  # kept free: 10 GiB, or a tenth of the file system if that is less
+EVERY_S = 30
+_RESUMED_S = 20.0  # file systems free space in the background
+_LOCK_S = 60.0
+_SYSTEMD, _UNITS = Path("/run/systemd/system"), Path("/etc/systemd/system")
+_ABOUT = "Removes clones of VM disks that INPE backup keeps, before they fill the disk"
+_SERVICE = """\
+[Unit]
+Description={about}
+
+[Service]
+Type=oneshot
+ExecStart={command}
+"""
+_TIMER = """\
+[Unit]
+Description={about}
+
+[Timer]
+OnActiveSec={every_s}
+OnUnitInactiveSec={every_s}
+AccuracySec=1
+
+[Install]
+WantedBy=timers.target
+"""
+
+
+def keep(state: StateFolder, virsh: Virsh, uuid: str, request: dict[str, Any]) -> dict[str, Any]:
+    """Keep the clones of a published backup as the VM's reference, if the timer runs.
+
+    Args:
+        state: the agent's state folder.
+        virsh: the host's libvirt.
+        uuid: the VM's UUID.
+        request: see :func:`references.keep`.
+
+    Returns:
+        ``kept``, and if it isn't, the ``reason`` as a phrase.
+    """
+    folder = state.of(uuid)
+    if not folder.path.exists():
+        return {"kept": False, "reason": "its backup isn't open any more"}
+    with locked(state.references_lock, timeout_s=_LOCK_S), locked(folder.lock, timeout_s=_LOCK_S) as is_mine:
+        reason = "it is being backed up" if not is_mine else _refusal(state, virsh, folder)
+        reason = reason or references.keep(folder, request)
+        if reason and is_mine:
+            references.note_refusal(folder, reason)
+    return {"kept": not reason, "reason": reason}
+
+
+def _refusal(state: StateFolder, virsh: Virsh, folder: VmFolder) -> str:
+    if any(map(is_crowded, folder.clone_folders())):
+        return "its file system has too little free space for a week's changes"
+    try:
+        return _start(state, virsh)
+    except OSError as error:
+        return f"the timer that would remove it can't be set up: {error}"
+
+
+def check(state: StateFolder, virsh: Virsh) -> None:
+    """Remove the references that must go, and end the timer with the last one. This is all that it does."""
+    with locked(state.references_lock, timeout_s=_LOCK_S):
+        kept = [folder for folder in state.folders() if references.folders(folder)]
+        dropped = [folder for folder in kept if _check(folder, virsh)]
+        if len(dropped) == len(kept):
+            _stop(state, virsh)
+    if dropped:
+        _resume_paused(virsh)
+
+
+def _check(folder: VmFolder, virsh: Virsh) -> bool:
+    references.remove_replaced(folder)
+    why = _why_dropped(folder, virsh)
+    return bool(why) and references.drop(folder, why)
+
+
+def _why_dropped(folder: VmFolder, virsh: Virsh) -> str:
+    if any(map(is_crowded, references.folders(folder))):
+        return "its file system was nearly full"
+    kept, time_now = read_json(folder.reference), time.time()
+    renewed = float(kept.get("renewed", 0))
+    if renewed > time_now:  # the clock was set back: three weeks from now on
+        write_json(folder.reference, {**kept, "renewed": time_now})
+    if time_now - renewed > KEPT_S:
+        return "no backup of it was published for three weeks"
+    with suppress(LibvirtError):
+        if folder.uuid not in virsh.uuids():
+            return "its VM is gone"
+    return ""
+
+
+def is_crowded(path: str) -> bool:
+    """Return whether the file system of a folder has less free space than the mark."""
+    try:
+        found = os.statvfs(path)
+    except OSError:
+        return False  # it isn't there, nor is what it would take
+    mark = min(MARK_BYTES, found.f_blocks * found.f_frsize // MARK_PART)
+    return found.f_bavail * found.f_frsize < mark
+
+
+def _resume_paused(virsh: Virsh) -> None:
+    """Resume guests that QEMU paused as they couldn't write; again if the space wasn't free yet."""
+    deadline = time.monotonic() + _RESUMED_S
+    with suppress(AgentError):
+        while paused := [uuid for uuid in virsh.uuids() if virsh.is_paused_on_io_error(uuid)]:
+            for uuid in paused:
+                virsh.run("resume", f"--domain={uuid}")
+            if time.monotonic() > deadline:
+                return
+            time.sleep(1)
+
+
+def _start(state: StateFolder, virsh: Virsh) -> str:
+    """Have systemd run :func:`check`; return why it doesn't, as a phrase, or an empty text."""
+    if not _SYSTEMD.is_dir() or os.geteuid() != 0:
+        return "without systemd, nothing on the host would remove it if its disk fills up"
+    name = _unit(state, virsh)
+    if _written(_UNITS / f"{name}.service", _service(state, virsh)) | _written(
+        _UNITS / f"{name}.timer", _TIMER.format(about=_ABOUT, every_s=EVERY_S)
+    ):
+        _systemctl("daemon-reload")
+    for words in (("enable", "--now"), ("is-enabled",), ("is-active",)):
+        if failure := _systemctl(*words, f"{name}.timer"):
+            return f"systemd doesn't run the timer that would remove it: {failure}"
+    return ""
+
+
+def _stop(state: StateFolder, virsh: Virsh) -> None:
+    name = _unit(state, virsh)
+    if (_UNITS / f"{name}.timer").exists():
+        _systemctl("disable", "--now", f"{name}.timer")
+        for kind in ("timer", "service"):
+            (_UNITS / f"{name}.{kind}").unlink()
+        _systemctl("daemon-reload")
+
+
+def _unit(state: StateFolder, virsh: Virsh) -> str:
+    """Return the units' name: another one for another state folder, or another libvirt."""
+    own = f"{virsh.uri} {state.root}".encode()
+    return f"inpe-backup-references-{sha256(own).hexdigest()[:8]}"
+
+
+def _service(state: StateFolder, virsh: Virsh) -> str:
+    program = os.path.abspath(sys.argv[0])  # noqa: PTH100 - links stay
+    words = [sys.executable, program, "--uri", virsh.uri, "--state", str(state.root), "watch-references"]
+    return _SERVICE.format(about=_ABOUT, command=" ".join(map(_quoted, words)))
+
+
+def _quoted(word: str) -> str:
+    """Return a word as systemd reads it in a command line (systemd.service(5), systemd.syntax(7))."""
+    for special in ("\\", '"'):
+        word = word.replace(special, f"\\{special}")
+    return '"{}"'.format(word.replace("%", "%%").replace("$", "$$"))
+
+
+def _written(path: Path, content: str) -> bool:
+    if path.exists() and path.read_text(encoding="utf-8") == content:
+        return False
+    write_whole(path, content.encode(), 0o644)
+    return True
+
+
+def _systemctl(*words: str) -> str:
+    """Run systemctl; return its error, an empty text if it succeeded."""
+    try:
+        done = subprocess.run(["systemctl", "--quiet", *words], capture_output=True, text=True, check=False)
+    except OSError as error:
+        return str(error)
+    return " ".join(done.stderr.split()) or f"exit status {done.returncode}" if done.returncode else ""
