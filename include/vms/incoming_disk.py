@@ -50,7 +50,7 @@ class IncomingDisk:
         self._into = into
         self._notes = ReceivedNotes(into, name, disk_bytes)
         self._chunks = self._notes.chunks
-        self._old, self._old_image = _base(base, name)
+        self._old, self._old_image = usable_base(base, name)
         self._done = self._notes.count()
         self._bytes = {b"D": 0, b"S": 0, b"Z": 0, b"C": 0}
         self._carried, self._unchanged = CarriedChunks(Bitmap(0)), UnchangedRanges()
@@ -220,7 +220,7 @@ def _is_intact(frame: Frame) -> bool:
     return hashlib.sha256(frame.data).digest() == frame.digest
 
 
-def _base(base: PublishedVm | None, disk: str) -> tuple[Chunks, Path]:
+def usable_base(base: PublishedVm | None, disk: str) -> tuple[Chunks, Path]:
     """Return the chunks and the image that the base has of a disk; no chunks where they can't be used."""
     nothing = Chunks.unknown(0), Path(os.devnull)  # then the whole disk is sent
     if not base:

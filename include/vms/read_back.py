@@ -11,6 +11,7 @@ from include.text import counted
 from include.vms import image
 from include.vms.archive import PublishedVm, StagedVm
 from include.vms.chunks import Chunks
+from include.vms.incoming_disk import usable_base
 
 BEGIN = task_label("begin_backup")
 RETRIES = 2  # how often chunks that differ are transferred again
@@ -63,8 +64,8 @@ class ReadBack:
         """
 
         def read(disk: str) -> Bitmap:
-            chunks = self._chunks(disk)
-            return image.bad_among(self.staged.image(disk), chunks, _new(chunks, _of_base(base, disk)))
+            chunks, (old, _) = self._chunks(disk), usable_base(base, disk)
+            return image.bad_among(self.staged.image(disk), chunks, _new(chunks, old))
 
         return self._until_good(read)
 
@@ -126,10 +127,3 @@ def _new(chunks: Chunks, old: Chunks) -> Bitmap:
     """Return the chunks that the base hasn't. Zeros among them are holes: nothing is read."""
     different = (index for index in range(chunks.count) if chunks.digest(index) != old.digest(index))
     return Bitmap(chunks.count, different)
-
-
-def _of_base(base: PublishedVm, disk: str) -> Chunks:
-    try:
-        return Chunks.read(base.chunks(disk))
-    except VaultError:  # a disk that the base hasn't, or of which nothing was copied
-        return Chunks.unknown(0)
