@@ -40,23 +40,40 @@ def waiting_of(session: SessionDep) -> Mapping[str, int]:
     return store.waiting(session)
 
 
+def without_worker_of(session: SessionDep) -> str:
+    """Return the DAG whose run found last that the vault's queue has no worker; empty if it has one."""
+    return store.without_worker(session)
+
+
 Views = Annotated[tuple[VaultView, ...], Depends(views_of)]
 Dags = Annotated[Mapping[str, DagModel], Depends(dags_of)]
 Waiting = Annotated[Mapping[str, int], Depends(waiting_of)]
+WithoutWorker = Annotated[str, Depends(without_worker_of)]
 
 
 def vault_status(
-    view: VaultView, dags: Mapping[str, DagModel], waiting: Mapping[str, int], now: datetime | None = None
+    view: VaultView, dags: Mapping[str, DagModel], waiting: Mapping[str, int], without_worker: str = ""
 ) -> VaultStatus:
-    """Return the status of a vault at an instant, by default now."""
-    now = now or datetime.now(UTC)
+    """Return the status of a vault now."""
+    now = datetime.now(UTC)
     missed = [
         name
         for name in _SCHEDULED
         if name in dags and dags[name].is_paused and (name != "vm_weekly" or view.vms)
     ]
     paused = dict.fromkeys(missed, 0) | dict(waiting)
-    return VaultStatus(view, now, years(view, now), vm_statuses(view, now), forecast(view), paused)
+    judged = years(view, now), vm_statuses(view, now), forecast(view)
+    return VaultStatus(view, now, *judged, paused, without_worker)
+
+
+def statuses_of(
+    views: Views, dags: Dags, waiting: Waiting, without_worker: WithoutWorker
+) -> list[VaultStatus]:
+    """Return the status of each vault."""
+    return [vault_status(view, dags, waiting, without_worker) for view in views]
+
+
+Statuses = Annotated[list[VaultStatus], Depends(statuses_of)]
 
 
 def view_of(vault: str, views: Views) -> VaultView:
@@ -74,9 +91,9 @@ def view_of(vault: str, views: Views) -> VaultView:
 View = Annotated[VaultView, Depends(view_of)]
 
 
-def status_of(view: View, dags: Dags, waiting: Waiting) -> VaultStatus:
+def status_of(view: View, dags: Dags, waiting: Waiting, without_worker: WithoutWorker) -> VaultStatus:
     """Return the status of the vault in the path."""
-    return vault_status(view, dags, waiting)
+    return vault_status(view, dags, waiting, without_worker)
 
 
 Status = Annotated[VaultStatus, Depends(status_of)]

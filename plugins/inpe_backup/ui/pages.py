@@ -14,7 +14,7 @@ from fastapi.responses import HTMLResponse
 from include.report import Report, render_html, subject
 from include.report.inline_pictures import without_pictures
 from inpe_backup.ui import store
-from inpe_backup.ui.dependencies import Dags, Views, Waiting, status_store, vault_status
+from inpe_backup.ui.dependencies import Dags, Statuses, Waiting, status_store
 from inpe_backup.ui.view_model import HERE, TEMPLATES, content
 
 router = APIRouter()
@@ -42,13 +42,12 @@ def error_page(request: Request, message: str) -> str:
 
 
 @router.get("/", response_class=HTMLResponse)
-def page(request: Request, views: Views, dags: Dags, waiting: Waiting, vault: str = "") -> str:
+def page(request: Request, vaults: Statuses, dags: Dags, waiting: Waiting, vault: str = "") -> str:
     """Show one vault; the first if none is named."""
     found = status_store(request)
     shared = {"version": _version(), "event": found.event, "unreadable": found.unreadable}
-    if not views:
+    if not vaults:
         return TEMPLATES.get_template("nothing.html.j2").render(shared, waits="vault_status" in waiting)
-    vaults = [vault_status(view, dags, waiting) for view in views]
     status = next((each for each in vaults if each.view.vault == vault), vaults[0])
     return TEMPLATES.get_template("page.html.j2").render(shared | content(status, vaults, dags))
 

@@ -14,10 +14,11 @@ from tests.sample_status import NOW, day, published, rules
 DUE = OrdinalDay.of(NOW.date()) - 2
 
 
-def vault_status(*parts: Part, now: datetime = NOW, **paused: int) -> VaultStatus:
+def vault_status(*parts: Part, now: datetime = NOW, without_worker: str = "", **paused: int) -> VaultStatus:
     """Return the status of a vault of which some parts were published."""
     [view] = fold(published(part, NOW) for part in (rules(keep_days_at_source=90), *parts))
-    return VaultStatus(view, now, years(view, now), vm_statuses(view, now), forecast(view), paused)
+    judged = years(view, now), vm_statuses(view, now), forecast(view)
+    return VaultStatus(view, now, *judged, paused, without_worker)
 
 
 def in_vault(*back: int) -> DaysPart:
