@@ -30,8 +30,8 @@ test-all:  ## everything: the whole fault matrix, whatever can be killed, the de
 	$(MAKE) --no-print-directory suite SUITE=slow || status=$$?; \
 	exit $$status
 
-compose-test: docker-images  ## the set-up for production, by the README's commands, on a Docker engine of its own
-	@$(BIN)/python -m tests.session slow tests/dags/test_production.py
+compose-test: docker-images  ## the set-ups for production, by the documents' commands, on a Docker engine of its own
+	@$(BIN)/python -m tests.session slow tests/dags/production
 
 docker-images: setup  ## what that engine and other slow tests start with, from Debian's packages
 	@tests/site/packages.sh slow

@@ -1,4 +1,4 @@
-"""An authority of the institute's own, and the certificates that it gives servers on 127.0.0.1."""
+"""An authority of the institute's own, and the certificates that it gives servers."""
 
 import ipaddress
 import ssl
@@ -31,11 +31,11 @@ class Authority:
         may_sign = its.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         self._write(self.ca_file, may_sign.sign(self._key, hashes.SHA256()))
 
-    def server_context(self) -> ssl.SSLContext:
-        """Return what a server on 127.0.0.1 speaks TLS with."""
+    def server_context(self, reached_at: str = LOOPBACK) -> ssl.SSLContext:
+        """Return what a server that is reached at an address speaks TLS with."""
         key, certificate = ec.generate_private_key(ec.SECP256R1()), self._folder / "server.pem"
         its = _builder(x509.Name.from_rfc4514_string("CN=mail"), self._name, key.public_key())
-        address = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(LOOPBACK))])
+        address = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(reached_at))])
         signed = its.add_extension(address, critical=False).sign(self._key, hashes.SHA256())
         self._write(certificate, signed, key)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
