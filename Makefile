@@ -13,10 +13,11 @@ export PYTHONPATH := $(CURDIR):$(CURDIR)/plugins
 help:  ## show what there is to make
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 13
 
-demo:  ## a stand-in institute and a complete Airflow, until Ctrl-C; ONCE=1 ends by itself
+demo:  ## a stand-in institute and a complete Airflow, until Ctrl-C; ONCE=1 ends by itself; CELERY=1 has workers
 	@$(PYTHON) tests/session/announce.py demo
 	@$(MAKE) --no-print-directory setup
-	@$(BIN)/python -m tests.site.demo --folder $(DEMO) $(if $(ONCE),--once)
+	@$(if $(CELERY),tests/site/packages.sh slow)
+	@$(BIN)/python -m tests.site.demo --folder $(DEMO) $(if $(ONCE),--once) $(if $(CELERY),--celery)
 
 test:  ## style, types, and the tests that a change needs; ten minutes at most
 	@$(PYTHON) tests/session/announce.py test

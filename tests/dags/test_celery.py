@@ -151,6 +151,7 @@ def test_a_worker_killed_in_the_middle_of_a_transfer_leaves_no_vm_off(daily: Cel
     assert not staging.exists()
 
 
+@pytest.mark.usefixtures("crashed")  # its run has filled the page
 def test_a_worker_that_is_replaced_ends_its_copy_and_meanwhile_its_absence_is_mailed(
     daily: CeleryDaily,
 ) -> None:
