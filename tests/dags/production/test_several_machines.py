@@ -25,7 +25,11 @@ from tests.site.production import CLONE, SITE, BackupMachine, reached
 from tests.site.smtp import LOGIN, PASSWORD, MailServer
 from tests.test_compose import example
 
-pytestmark = [pytest.mark.slow, pytest.mark.worker_group("production")]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.worker_group("production"),
+    pytest.mark.timeout(1800),  # up takes minutes while a machine is busy
+]
 
 AIRFLOWS, VAULTS = "10.0.0.5", "10.0.0.6"
 """The addresses of the two machines."""
