@@ -9,7 +9,6 @@ import re
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
-from threading import Timer
 from typing import Any
 
 import pytest
@@ -17,8 +16,6 @@ import pytest
 from tests.dags import GREEN, RED, contents, wait_for
 from tests.dags.documents import OPERATIONS
 from tests.dags.production import PATIENCE_S, published, run, write_day
-from tests.dags.site_faults import Standstill
-from tests.site import supim
 from tests.site.certificates import Authority
 from tests.site.docker_engine import GATEWAY
 from tests.site.production import CLONE, SITE, BackupMachine, reached
@@ -35,7 +32,7 @@ AIRFLOWS, VAULTS = "10.0.0.5", "10.0.0.6"
 """The addresses of the two machines."""
 THERE, ITS_VAULT = "/srv/of-the-vault", "/srv/disk/vault"
 """The checkout on the vault's machine, and its vault."""
-A_MINUTE_S, UNTIL_IT_STOPS_S = 60.0, 5.0
+A_MINUTE_S = 60.0
 PROJECT_NAME = "COMPOSE_PROJECT_NAME=of-the-vault"
 
 
@@ -83,22 +80,19 @@ def site(machine: BackupMachine, queue: str | None) -> None:
 
 @pytest.fixture(scope="module")
 def on_celery(machine: BackupMachine) -> BackupMachine:
-    """Go over to Celery on the one machine, while a day is being copied."""
+    """Go over to Celery on the one machine, which has a day in the vault."""
     start, *_ = commands()
-    write_day(machine, "2026-070", supim.DEMO)
+    write_day(machine, "2026-070")
     machine.api().unpause("supim_daily")
-    with Standstill(machine.institute.cluster) as stalled:
-        machine.api().trigger("supim_daily", "2026-070")
-        staged = machine.path("/backup/vault/.staging")
-        wait_for(lambda: any(staged.rglob("data.dat.2026.70.*")), "a copy", PATIENCE_S)
-        machine.set(
-            COMPOSE_FILE=example("COMPOSE_FILE"),
-            COMPOSE_PROFILES=example("COMPOSE_PROFILES"),
-            REDIS_PASSWORD=machine.type("openssl rand -hex 24").strip(),
-        )
-        site(machine, "vault")
-        Timer(UNTIL_IT_STOPS_S, stalled.end).start()
-        machine.type(start)
+    assert run(machine, "2026-070") == GREEN
+    machine.api().wait_until_idle(PATIENCE_S)
+    machine.set(
+        COMPOSE_FILE=example("COMPOSE_FILE"),
+        COMPOSE_PROFILES=example("COMPOSE_PROFILES"),
+        REDIS_PASSWORD=machine.type("openssl rand -hex 24").strip(),
+    )
+    site(machine, "vault")
+    machine.type(start)
     return machine
 
 
@@ -120,18 +114,6 @@ def moved(on_celery: BackupMachine) -> Iterator[BackupMachine]:
     there(machine, up)
     yield machine
     there(machine, "docker compose down --volumes --timeout 1")
-
-
-def test_a_day_that_is_being_copied_is_published_by_the_vaults_worker(on_celery: BackupMachine) -> None:
-    """The scheduler has ended its copy before it stopped, so that it isn't tried again."""
-    run_id = last_run(on_celery, "2026-070")["dag_run_id"]
-    assert on_celery.api().wait_for_run("supim_daily", run_id, PATIENCE_S)["state"] == GREEN
-    tasks = {task["task_id"]: task for task in on_celery.api().task_instances("supim_daily", run_id)}
-    copied, done = tasks["back_up_day.copy_day"], tasks["back_up_day.publish_day"]
-    assert copied["try_number"] == 1
-    assert copied["hostname"] != done["hostname"]
-    source = on_celery.institute.source / "2026" / "070"
-    assert contents(published(on_celery, "2026-070")) == contents(source)
 
 
 def test_on_one_machine_the_vaults_tasks_run_in_its_worker(on_celery: BackupMachine) -> None:
