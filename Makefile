@@ -13,10 +13,11 @@ export PYTHONPATH := $(CURDIR):$(CURDIR)/plugins
 help:  ## show what there is to make
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 13
 
-demo:  ## a stand-in institute and a complete Airflow, until Ctrl-C; ONCE=1 ends by itself
+demo:  ## a stand-in institute and a complete Airflow, until Ctrl-C; ONCE=1 ends by itself; CELERY=1 has workers
 	@$(PYTHON) tests/session/announce.py demo
 	@$(MAKE) --no-print-directory setup
-	@$(BIN)/python -m tests.site.demo --folder $(DEMO) $(if $(ONCE),--once)
+	@$(if $(CELERY),tests/site/packages.sh slow)
+	@$(BIN)/python -m tests.site.demo --folder $(DEMO) $(if $(ONCE),--once) $(if $(CELERY),--celery)
 
 test:  ## style, types, and the tests that a change needs; ten minutes at most
 	@$(PYTHON) tests/session/announce.py test
@@ -30,8 +31,8 @@ test-all:  ## everything: the whole fault matrix, whatever can be killed, the de
 	$(MAKE) --no-print-directory suite SUITE=slow || status=$$?; \
 	exit $$status
 
-compose-test: docker-images  ## the set-up for production, by the README's commands, on a Docker engine of its own
-	@$(BIN)/python -m tests.session slow tests/dags/test_production.py
+compose-test: docker-images  ## the set-ups for production, by the documents' commands, on a Docker engine of its own
+	@$(BIN)/python -m tests.session slow tests/dags/production
 
 docker-images: setup  ## what that engine and other slow tests start with, from Debian's packages
 	@tests/site/packages.sh slow

@@ -113,9 +113,9 @@ def test_no_command_line_has_a_password() -> None:
 
 
 def test_nothing_more_is_open_to_the_network_by_default() -> None:
-    """Database and broker listen where .env says, else on this machine only."""
+    """What workers elsewhere need listens where .env says, else on this machine only; the page as before."""
     ports = [port for service in CELERY["services"].values() for port in service.get("ports", [])]
-    assert [port.partition("}")[0] for port in ports] == ["${AIRFLOW_LISTEN:-127.0.0.1"] * 2
+    assert [port.partition("}")[0] for port in ports] == ["${AIRFLOW_LISTEN:-127.0.0.1"] * 3
 
 
 def test_env_example_has_what_these_files_need_too() -> None:

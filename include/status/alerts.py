@@ -38,6 +38,7 @@ class VaultStatus:
         forecast: of its space.
         paused: how many runs wait for each paused DAG; 0 for one that is missed only by its schedule.
         running: how many runs of each DAG are under way.
+        without_worker: the DAG whose run found last that the vault's queue has no worker; empty: none did.
         alerts: what requires action, most urgent first.
         acknowledged: what would, but somebody acknowledged it.
     """
@@ -49,6 +50,7 @@ class VaultStatus:
     forecast: Forecast
     paused: Mapping[str, int] = field(default_factory=dict)
     running: Mapping[str, int] = field(default_factory=dict)
+    without_worker: str = ""
     alerts: list[Alert] = field(init=False)
     acknowledged: list[AcknowledgedAlert] = field(init=False)
 
@@ -158,6 +160,11 @@ def _of_view(status: VaultStatus) -> Iterator[Alert]:
             sentence += " Run vault_status to read the vault again."
         fact = f"status of {status.view.taken}"
         yield Alert(Urgency.URGENT, sentence, fact, AlertAction.SHOW_DAG, "vault_status")
+    if dag := status.without_worker:
+        sentence = (
+            f"The vault's worker didn't answer the last run of {dag}. Nothing is backed up until it does."
+        )
+        yield Alert(Urgency.URGENT, sentence, "no worker", AlertAction.SHOW_DAG, dag, recurs=True)
     for dag, waiting in status.paused.items():
         if waiting or dag != SCRUB:
             fact = f"paused {dag}, runs wait: {waiting > 0}"

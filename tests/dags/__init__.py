@@ -9,6 +9,7 @@
     status_events.py        the asset events that runs leave
     trigger_form.py         Airflow's *Trigger* form in a real Chromium, for test_*_restore_form.py
     others/                 other people's DAGs
+    production/             the set-up for production, on a real Docker engine
     conftest.py             the DAGs on the worker's one Airflow (tests/one_airflow.py)
     test_policy.py          what every DAG file keeps to; test_documents.py: what README.md and docs/ do
     test_<dag>*.py          each DAG end to end, also with faults

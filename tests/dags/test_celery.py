@@ -21,6 +21,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.worker_group("celery")]
 
 AT_ONCE_S = 10.0
 A_MINUTE_S = 60.0
+UNANSWERED = "The vault's worker didn't answer the last run of supim_daily."
 
 
 @pytest.fixture(scope="module")
@@ -150,6 +151,7 @@ def test_a_worker_killed_in_the_middle_of_a_transfer_leaves_no_vm_off(daily: Cel
     assert not staging.exists()
 
 
+@pytest.mark.usefixtures("crashed")  # its run has filled the page
 def test_a_worker_that_is_replaced_ends_its_copy_and_meanwhile_its_absence_is_mailed(
     daily: CeleryDaily,
 ) -> None:
@@ -172,6 +174,7 @@ def test_a_worker_that_is_replaced_ends_its_copy_and_meanwhile_its_absence_is_ma
             "upstream_failed"
         }
         wait_for(lambda: alarms(daily, "] WORKER GONE"), "the alarm")
+        assert [alert for alert in daily.airflow.page_alerts() if UNANSWERED in alert]
 
         assert rsyncs(daily.staged("2022-004"))
         (daily.institute.cluster.folder / "gate").unlink()
@@ -184,6 +187,7 @@ def test_a_worker_that_is_replaced_ends_its_copy_and_meanwhile_its_absence_is_ma
     without.clear("check_worker")
     assert without.end() == GREEN
     assert published_once(daily, "2022-005")
+    assert not [alert for alert in daily.airflow.page_alerts() if UNANSWERED in alert]
     gone, over = alarms(daily, "queue vault")
     assert "WORKER GONE" in gone
     assert "RESOLVED" in over

@@ -12,7 +12,7 @@ from airflow.sdk import DAG
 from include.config import site_file
 from tests.site.airflow_home import PROJECT
 
-CHECK = "check_worker"
+CHECK, AGAIN = "check_worker", "check_worker_again"
 BACKFILLS = "supim_backfill_report"
 NAMES = sorted(path.stem for path in (PROJECT / "dags").glob("*.py"))
 CELERY = {"queue": "vault", "executor": "CeleryExecutor"}
@@ -83,6 +83,15 @@ def test_no_task_of_the_vaults_queue_waits_where_no_worker_serves_it(load: Load,
         assert any(CHECK in leaf.get_flat_relative_ids(upstream=True) for leaf in dag.leaves)
 
 
+@pytest.mark.parametrize("name", sorted({*NAMES} - {BACKFILLS}))
+def test_a_worker_that_goes_away_in_the_middle_of_a_run_is_looked_for_again(load: Load, name: str) -> None:
+    """By a task that runs if those failed that a run ends with, in no worker's way, and fails the run."""
+    dag = load(name, "CeleryExecutor", queue="vault")
+    again: Any = dag.get_task(AGAIN)
+    assert (again.queue, again.trigger_rule, again.downstream_task_ids) == ("default", "one_failed", set())
+    assert {"build_report"} & dag.task_dict.keys() < again.upstream_task_ids == set(again.last_tasks)
+
+
 @pytest.mark.parametrize(
     ("executors", "keys"),
     [
@@ -105,6 +114,6 @@ def test_only_tasks_of_the_vault_are_given_to_its_executor(load: Load) -> None:
 
     elsewhere = {task.task_id for task in weekly.tasks if (task.queue, task.executor) == ("default", None)}
     gates = {name for name in weekly.task_dict if name.startswith("before_")}
-    assert elsewhere - gates == {CHECK, "send_start", "send_result"}
+    assert elsewhere - gates == {CHECK, AGAIN, "send_start", "send_result"}
     assert {task.executor for task in weekly.tasks} == {None, "CeleryExecutor"}
     assert {(task.queue, task.executor) for task in backfills.tasks} == {("default", None)}

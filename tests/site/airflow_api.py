@@ -65,6 +65,12 @@ class AirflowApi:
             time.sleep(_POLL_S)
         raise AssertionError("unreachable")
 
+    def page_alerts(self) -> list[str]:
+        """Return what the page *Backups* says is to be done, of all vaults."""
+        bearer = {"Authorization": f"Bearer {self.log_in()}"}
+        vaults = self._send("GET", "/backups/api/v1/vaults", None, bearer)
+        return [alert["sentence"] for vault in vaults for alert in vault["alerts"]]
+
     def health(self) -> JsonObject:
         """Return the state of each component, without logging in."""
         answer: JsonObject = self._send("GET", "/api/v2/monitor/health", None, {})

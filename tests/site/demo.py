@@ -1,4 +1,4 @@
-"""The whole backup on this machine, with real servers: ``make demo``, or ``make demo ONCE=1``.
+"""The whole backup on this machine, with real servers: ``make demo``, also with ``ONCE=1`` and ``CELERY=1``.
 
 Starts the stand-in institute and an Airflow, backs up today's day and those before it, restores a day, backs
 up the VMs, boots one from its image, and reports what happened and what to try next. Everything is in
@@ -24,7 +24,7 @@ from include.days.archive import DayArchive
 from include.ordinal_day import OrdinalDay
 from include.text import counted
 from include.vault.vault import MARKER, Vault
-from tests.site import ZONE, Institute, demo_terminal, supim
+from tests.site import ZONE, Institute, demo_celery, demo_terminal, supim
 from tests.site.airflow import LocalAirflow
 from tests.site.airflow_api import FINISHED, JsonObject
 from tests.site.airflow_home import PROJECT
@@ -49,9 +49,11 @@ class Demo:
 
     Args:
         folder: the folder of everything.
+        celery: whether tasks run on workers of Celery, as on several machines.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, celery: bool = False) -> None:
+        self.celery = celery
         self.institute = Institute(folder, vms=os.geteuid() == 0)  # a KVM host needs root
         self.weekly = WeeklyDemo(self.institute, self._log)
         self.boot_test = BootTestDemo(self.institute, self._log)
@@ -65,7 +67,7 @@ class Demo:
         with _locked(self.folder / "lock"), self.institute:
             self._set_up()
             self._log("Starting Airflow ...")
-            airflow = LocalAirflow(self.folder / "airflow", env=self.institute.airflow_env())
+            airflow = self._airflow()
             with ThreadPoolExecutor(1) as beside:  # Airflow and the guests start side by side
                 guests = beside.submit(self.weekly.set_up)
                 with airflow:
@@ -82,6 +84,12 @@ class Demo:
                         self._stay_up()
                     self._log("Stopping ...")
         return 1 if problems else 0
+
+    def _airflow(self) -> LocalAirflow:
+        env = self.institute.airflow_env()
+        if self.celery:
+            return demo_celery.airflow(self.folder / "airflow-celery", self.institute.vault, env)
+        return LocalAirflow(self.folder / "airflow", env=env)
 
     def _all_dags(self, airflow: LocalAirflow) -> list[str]:
         """Run each DAG and report it; return the problems."""
@@ -101,6 +109,7 @@ class Demo:
             datasets={"supim": {"lookback_days": LOOKBACK_DAYS}},
             vms={"overrides": [IGNORES_SHUTDOWN]},
             boot_test=CHECKS,
+            vaults={"main": {"queue": demo_celery.QUEUE} if self.celery else {}},
         )
         self._log(
             f"The stand-in cluster is up on port {self.institute.cluster.port}; it has "
@@ -257,12 +266,13 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the demo from the command line; return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m tests.site.demo", description="Show the backup at work.")
     parser.add_argument("--once", action="store_true", help="end when the runs are over")
+    parser.add_argument("--celery", action="store_true", help="run tasks on workers of Celery")
     parser.add_argument("--folder", type=Path, default=PROJECT / ".demo", help="the folder of everything")
     options = parser.parse_args(arguments)
     for number in _SIGNALS:
         signal.signal(number, _leave)
     try:
-        return Demo(options.folder).run(once=options.once)
+        return Demo(options.folder, celery=options.celery).run(once=options.once)
     except KeyboardInterrupt:
         _print("Stopped early.")
         return _INTERRUPTED

@@ -89,6 +89,13 @@ class DockerEngine(Switched):
             raise RuntimeError(f"docker {' '.join(arguments)} failed:\n{done.stdout}{done.stderr}")
         return done.stdout
 
+    def clear(self) -> None:
+        """Remove the containers and volumes that a killed run has left; images stay."""
+        for kind, forced in (("container", ["--force"]), ("network", []), ("volume", [])):
+            own = ["--filter", "type=custom"] if kind == "network" else ["--all"] * (kind == "container")
+            if found := self.run(kind, "ls", "--quiet", *own).split():
+                self.run(kind, "rm", *forced, *found)
+
     def enter(self) -> list[str]:
         """Return the prefix of a command that runs on its machine."""
         assert self._engine, "The engine doesn't run."

@@ -17,7 +17,8 @@ from tests.site.airflow_home import PROJECT
 from tests.site.docker_engine import CACHE, DockerEngine
 
 PYTHON = "python:3.13-slim-trixie"
-POSTGRES = "postgres:17-trixie"
+SERVERS = {"postgres": "postgres:17-trixie", "redis": "redis:7.2-bookworm"}
+"""Folders of ``docker``, and the images they make."""
 
 _NOWHERE = subprocess.DEVNULL
 _HERE = Path(__file__).parent / "docker"
@@ -61,7 +62,8 @@ def _run_inside() -> None:
 def _make(engine: DockerEngine) -> None:
     if not engine.run("images", "--quiet", PYTHON).strip():
         _make_base(engine)
-    engine.run("build", "--quiet", "--tag", POSTGRES, str(_HERE / "postgres"))
+    for folder, image in SERVERS.items():
+        engine.run("build", "--quiet", "--tag", image, str(_HERE / folder))
     # As `docker compose build` does it, so that it finds every layer in the engine's cache.
     engine.run("build", "--quiet", "--build-arg", "AIRFLOW_UID=5050", str(PROJECT))
     (CACHE / "images").touch()

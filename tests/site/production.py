@@ -19,8 +19,12 @@ CLONE = "/srv/inpe-backup"
 """The checkout on the backup machine."""
 URL = "http://127.0.0.1:8080"
 _FOLDERS = ("dags", "plugins", "include", "bin")
-_FILES = ("docker-compose.yaml", "Dockerfile", ".dockerignore", "env.example", "requirements.txt")
-_SITE = "/etc/inpe-backup/site"
+_FILES = (
+    *("docker-compose.yaml", "docker-compose.celery.yaml", "docker-compose.worker.yaml"),
+    *("Dockerfile", ".dockerignore", "env.example", "requirements.txt"),
+)
+SITE = "/etc/inpe-backup/site"
+"""The folder of the site file."""
 
 
 class BackupMachine(Switched):
@@ -39,6 +43,7 @@ class BackupMachine(Switched):
     def start(self) -> None:
         """Start the engine, and check the project out."""
         self.engine.start()
+        self.engine.clear()
         parts = " ".join(str(PROJECT / part) for part in (*_FOLDERS, *_FILES))
         self.type(f"mkdir -p {CLONE} && cp -r {parts} {CLONE}")
 
@@ -87,24 +92,35 @@ class BackupMachine(Switched):
             (server.folder / "authorized_keys").write_text(public, encoding="ascii")
         usual = {"key_file": "/run/keys/key"}
         connections = {
-            f"AIRFLOW_CONN_{name}": _reached(server.connection, usual) for name, server in hosts.items()
+            f"AIRFLOW_CONN_{name}": reached(server.connection, usual) for name, server in hosts.items()
         }
-        connections["AIRFLOW_CONN_SMTP_DEFAULT"] = _reached(self.institute.mail.connection)
+        connections["AIRFLOW_CONN_SMTP_DEFAULT"] = reached(self.institute.mail.connection)
         self.settings = {
             "AIRFLOW_UID": "5050",
             "VAULT_PATH": "/backup/vault",
             "RESTORE_PATH": "/backup/restored",
             "KEYS_PATH": str(Path(key).parent),
-            "SITE_PATH": _SITE,
+            "SITE_PATH": SITE,
             **self._secrets(),
         }
-        lines = [f"{name}={value}" for name, value in self.settings.items()]
-        lines += [f"{name}='{value}'" for name, value in connections.items()]
-        (self.path(CLONE) / ".env").write_text("\n".join(lines) + "\n", encoding="utf-8")
+        self.set(**self.settings, **{name: f"'{value}'" for name, value in connections.items()})
+
+    def set(self, clone: str = CLONE, **values: str | None) -> None:
+        """Set values in the file .env of a checkout, where it has the name; None puts a # before it."""
+        path = self.path(clone) / ".env"
+        text = path.read_text(encoding="utf-8")
+        for name, value in values.items():
+            place = re.search(rf"^{name}=.*$", text, re.MULTILINE) or re.search(
+                rf"^# {name}=.*$", text, re.MULTILINE
+            )
+            assert place, f"env.example has no {name}"
+            line = f"{name}={value}" if value is not None else f"# {place[0]}"
+            text = text[: place.start()] + line + text[place.end() :]
+        path.write_text(text, encoding="utf-8")
 
     def write_site_file(self, **overrides: object) -> None:
         """Write the institute's site file to the folder that .env names."""
-        site = self.path(_SITE)
+        site = self.path(SITE)
         site.mkdir(parents=True, exist_ok=True)
         paths = {"vaults": {"main": {"path": "/backup/vault", "reserve": "64MiB"}}}
         written = self.institute.write_site_file(None, **{**paths, **overrides})
@@ -142,7 +158,7 @@ def set_up_commands() -> list[str]:
     return [shlex.join(shlex.split(line, comments=True)) for line in block.splitlines()]
 
 
-def _reached(connection: Mapping[str, object], extra: Mapping[str, object] | None = None) -> str:
+def reached(connection: Mapping[str, object], extra: Mapping[str, object] | None = None) -> str:
     """Return a connection to a server of the institute as containers reach it."""
     extras = connection.get("extra", {})
     assert isinstance(extras, dict)

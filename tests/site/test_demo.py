@@ -8,7 +8,7 @@ import pytest
 
 from include.ordinal_day import OrdinalDay, window
 from tests.session import needs
-from tests.site import Institute, KvmHost, demo_terminal
+from tests.site import Institute, KvmHost, demo_celery, demo_terminal
 from tests.site.demo_days import DemoDays
 from tests.site.demo_tour import Tour
 
@@ -40,6 +40,14 @@ def test_a_second_demo_leaves_no_gap_after_the_first(days_later: int) -> None:
 
     assert consecutive(sorted({*vault, *second.past, *second.recent}))
     assert second.earlier == first.earlier
+
+
+def test_on_celery_only_the_worker_of_the_vaults_queue_has_the_vault(tmp_path: Path) -> None:
+    """The queue that the demo's site file names."""
+    assert [(worker.queue, list(worker.lacks)) for worker in demo_celery.workers(tmp_path)] == [
+        ("default", [tmp_path]),
+        (demo_celery.QUEUE, []),
+    ]
 
 
 def test_a_terminal_with_the_environment_finds_the_programs(tmp_path: Path) -> None:

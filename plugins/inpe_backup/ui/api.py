@@ -14,7 +14,7 @@ from include.status.alerts import VaultStatus
 from include.status.day_status import CalendarDay, calendar_day
 from include.status.vm_status import VmStatus
 from inpe_backup.ui import store
-from inpe_backup.ui.dependencies import Active, Dags, Status, Views, vault_status
+from inpe_backup.ui.dependencies import Status, Statuses
 
 router = APIRouter(prefix="/api/v1")
 
@@ -28,9 +28,9 @@ def news(session: SessionDep) -> Json:
 
 
 @router.get("/vaults")
-def vaults(views: Views, dags: Dags, active: Active) -> list[Json]:
+def vaults(statuses: Statuses) -> list[Json]:
     """Return the status of each vault."""
-    return [_vault(vault_status(view, dags, active)) for view in views]
+    return [_vault(status) for status in statuses]
 
 
 @router.get("/vaults/{vault}")

@@ -37,15 +37,22 @@ def dags_of(session: SessionDep) -> Mapping[str, DagModel]:
 
 
 class ActiveRuns(NamedTuple):
-    """How many runs of the project's DAGs wait, by DAG that is paused, and how many are under way, by DAG."""
+    """What the runs of the project's DAGs do.
+
+    Args:
+        waiting: how many wait, by DAG that is paused.
+        running: how many are under way, by DAG.
+        without_worker: the DAG whose run found last that the vault's queue has no worker; else empty.
+    """
 
     waiting: Mapping[str, int]
     running: Mapping[str, int]
+    without_worker: str
 
 
 def active_runs_of(session: SessionDep) -> ActiveRuns:
-    """Return how many runs of the project's DAGs wait or are under way."""
-    return ActiveRuns(store.waiting(session), store.running(session))
+    """Return what the runs of the project's DAGs do."""
+    return ActiveRuns(store.waiting(session), store.running(session), store.without_worker(session))
 
 
 Views = Annotated[tuple[VaultView, ...], Depends(views_of)]
@@ -53,22 +60,25 @@ Dags = Annotated[Mapping[str, DagModel], Depends(dags_of)]
 Active = Annotated[ActiveRuns, Depends(active_runs_of)]
 
 
-def vault_status(
-    view: VaultView,
-    dags: Mapping[str, DagModel],
-    runs: ActiveRuns,
-    now: datetime | None = None,
-) -> VaultStatus:
-    """Return the status of a vault at an instant, by default now."""
-    now = now or datetime.now(UTC)
+def vault_status(view: VaultView, dags: Mapping[str, DagModel], runs: ActiveRuns) -> VaultStatus:
+    """Return the status of a vault now."""
+    now = datetime.now(UTC)
     missed = [
         name
         for name in _SCHEDULED
         if name in dags and dags[name].is_paused and (name != "vm_weekly" or view.vms)
     ]
     paused = dict.fromkeys(missed, 0) | dict(runs.waiting)
-    calendar, vms = years(view, now), vm_statuses(view, now)
-    return VaultStatus(view, now, calendar, vms, forecast(view), paused, runs.running)
+    judged = years(view, now), vm_statuses(view, now), forecast(view)
+    return VaultStatus(view, now, *judged, paused, runs.running, runs.without_worker)
+
+
+def statuses_of(views: Views, dags: Dags, runs: Active) -> list[VaultStatus]:
+    """Return the status of each vault."""
+    return [vault_status(view, dags, runs) for view in views]
+
+
+Statuses = Annotated[list[VaultStatus], Depends(statuses_of)]
 
 
 def first_run_of(dags: Mapping[str, DagModel], runs: ActiveRuns) -> str:

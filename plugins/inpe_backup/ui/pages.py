@@ -14,7 +14,7 @@ from fastapi.responses import HTMLResponse
 from include.report import Report, render_html, subject
 from include.report.inline_pictures import without_pictures
 from inpe_backup.ui import store
-from inpe_backup.ui.dependencies import Active, Dags, Views, first_run_of, status_store, vault_status
+from inpe_backup.ui.dependencies import Active, Dags, Statuses, first_run_of, status_store
 from inpe_backup.ui.view_model import HERE, TEMPLATES, content
 
 router = APIRouter()
@@ -42,14 +42,13 @@ def error_page(request: Request, message: str) -> str:
 
 
 @router.get("/", response_class=HTMLResponse)
-def page(request: Request, views: Views, dags: Dags, active: Active, vault: str = "") -> str:
+def page(request: Request, vaults: Statuses, dags: Dags, active: Active, vault: str = "") -> str:
     """Show one vault; the first if none is named."""
     found = status_store(request)
     shared = {"version": _version(), "event": found.event, "unreadable": found.unreadable}
-    if not views:
+    if not vaults:
         about = {"waits": "vault_status" in active.waiting, "first_run": first_run_of(dags, active)}
         return TEMPLATES.get_template("nothing.html.j2").render(shared | about)
-    vaults = [vault_status(view, dags, active) for view in views]
     status = next((each for each in vaults if each.view.vault == vault), vaults[0])
     return TEMPLATES.get_template("page.html.j2").render(shared | content(status, vaults, dags))
 

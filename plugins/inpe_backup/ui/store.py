@@ -10,6 +10,7 @@ from urllib.parse import unquote_to_bytes
 from airflow.models.asset import AssetEvent, AssetModel
 from airflow.models.dag import DagModel
 from airflow.models.dagrun import DagRun
+from airflow.models.taskinstance import TaskInstance
 from airflow.models.xcom import XComModel
 from pydantic import ValidationError
 from sqlalchemy import Select, func, select
@@ -29,6 +30,7 @@ _DAGS = (
     *("supim_daily", "vm_weekly", "supim_restore", "vm_restore", "vm_protect"),
     *("vm_boot_test", "vault_scrub", "vault_status"),
 )
+_CHECKS = ("check_worker", "check_worker_again")  # only where Celery passes tasks to the vault's worker
 _HISTORIES = ("source", "runs", "vault", ACKNOWLEDGED)
 _REMEMBERED = 400  # events of each history
 _RECENT = 3  # events of each other part: the last one may have been read earlier than the one before it
@@ -172,6 +174,17 @@ def report(session: Session, dag: str, run: str) -> Report | None:
 def dags(session: Session) -> Mapping[str, DagModel]:
     """Return the project's DAGs, as Airflow knows them."""
     return {dag.dag_id: dag for dag in session.scalars(select(DagModel).where(DagModel.dag_id.in_(_DAGS)))}
+
+
+def without_worker(session: Session) -> str:
+    """Return the DAG whose run found last that the vault's queue has no worker; empty if it found one."""
+    checks = select(TaskInstance.dag_id, TaskInstance.state).where(
+        TaskInstance.dag_id.in_(_DAGS),
+        TaskInstance.task_id.in_(_CHECKS),
+        TaskInstance.state.in_(("success", "failed")),
+    )
+    last = session.execute(checks.order_by(TaskInstance.end_date.desc()).limit(1)).first()
+    return last.dag_id if last and last.state == "failed" else ""
 
 
 def waiting(session: Session) -> Mapping[str, int]:

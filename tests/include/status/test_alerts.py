@@ -107,6 +107,15 @@ def test_a_run_of_a_paused_dag_waits_until_it_is_switched_on(waiting: int, sente
     assert (alert.sentence, alert.subject) == (sentence, "vm_restore")
 
 
+def test_a_vault_without_a_worker_is_urgent() -> None:
+    """No report of such a run reaches the page."""
+    alert, *others = vault_status(in_vault(0), without_worker="supim_daily", supim_daily=0).alerts
+    assert alert.sentence == (
+        "The vault's worker didn't answer the last run of supim_daily. Nothing is backed up until it does."
+    )
+    assert (alert.urgency, alert.subject, len(others)) == (Urgency.URGENT, "supim_daily", 1)
+
+
 def test_who_has_triggered_vault_status_isnt_asked_to() -> None:
     """Its run waits."""
     first, second = vault_status(in_vault(0, 1), now=NOW + timedelta(days=3), vault_status=1).alerts[:2]

@@ -20,11 +20,13 @@ def vault_status(
     *parts: Part,
     now: datetime = NOW,
     running: Mapping[str, int] = MappingProxyType({}),
+    without_worker: str = "",
     **paused: int,
 ) -> VaultStatus:
     """Return the status of a vault of which some parts were published."""
     [view] = fold(published(part, NOW) for part in (rules(keep_days_at_source=90), *parts))
-    return VaultStatus(view, now, years(view, now), vm_statuses(view, now), forecast(view), paused, running)
+    judged = years(view, now), vm_statuses(view, now), forecast(view)
+    return VaultStatus(view, now, *judged, paused, running, without_worker)
 
 
 def in_vault(*back: int) -> DaysPart:

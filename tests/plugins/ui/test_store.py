@@ -1,19 +1,23 @@
 """What the page reads of Airflow's database: the parts of vaults, by the assets' names."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from uuid import uuid4
 
 import pytest
+from airflow.models import import_all_models
 from airflow.models.asset import AssetEvent, AssetModel
-from sqlalchemy import create_engine, event, select
+from airflow.models.taskinstance import TaskInstance
+from sqlalchemy import create_engine, event, insert, select
 from sqlalchemy.orm import Session
 
 from include.status.parts import AcknowledgedPart, Part, PublishedPart
 from inpe_backup.assets import status_asset
-from inpe_backup.ui.store import StatusStore, publish_acknowledged
+from inpe_backup.ui.store import StatusStore, publish_acknowledged, without_worker
 from tests import sample_status
 
 NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)
@@ -21,9 +25,11 @@ NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)
 
 @pytest.fixture
 def session() -> Iterator[Session]:
-    """A database that has the tables of assets and their events."""
+    """A database that has the tables of assets, their events, and tasks."""
     engine = create_engine("sqlite://")
-    AssetModel.metadata.create_all(engine, [AssetModel.__table__, AssetEvent.__table__])
+    import_all_models()  # type: ignore[no-untyped-call] # Airflow's
+    models = AssetModel, AssetEvent, TaskInstance
+    AssetModel.metadata.create_all(engine, [model.__table__ for model in models])
     with Session(engine) as session:
         yield session
     engine.dispose()
@@ -77,3 +83,24 @@ def test_another_web_server_may_create_the_asset_of_acknowledgements_meanwhile(t
 def test_assets_have_names_for_people() -> None:
     """No ids in them."""
     assert status_asset("days/2026").name == "backup_status/main/days/2026"
+
+
+def test_the_last_look_for_the_vaults_worker_counts(session: Session) -> None:
+    """In any run, at its begin or its end; one that wasn't needed says nothing."""
+    looked = partial(_look, session)
+    assert without_worker(session) == ""
+    looked("supim_daily", "check_worker", "failed", hours=1)
+    looked("other", "check_worker", "success", hours=2)
+    assert without_worker(session) == "supim_daily"
+    looked("vm_weekly", "check_worker", "success", hours=3)
+    looked("vm_weekly", "check_worker_again", "skipped", hours=4)
+    assert without_worker(session) == ""
+    looked("vault_scrub", "check_worker_again", "failed", hours=5)
+    assert without_worker(session) == "vault_scrub"
+
+
+def _look(session: Session, dag: str, task: str, state: str, *, hours: int) -> None:
+    """Insert a task as it ended, so many hours from now."""
+    columns = {"id": uuid4(), "dag_id": dag, "run_id": "a", "task_id": task, "state": state, "map_index": -1}
+    ended = {"end_date": NOW + timedelta(hours=hours), "pool": "default_pool", "pool_slots": 1}
+    session.execute(insert(TaskInstance).values(**columns, **ended))

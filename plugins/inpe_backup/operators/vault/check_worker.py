@@ -91,9 +91,16 @@ def queues(answers_s: float) -> dict[str, set[str]]:
 
 def no_worker(queue: str, served: Mapping[str, set[str]]) -> str:
     """Return what happened, and what to do."""
+    return (
+        f"No worker serves the queue {queue}, vaults.main.queue of the site file. Nothing was begun. "
+        f"{how_to_start(served)}"
+    )
+
+
+def how_to_start(served: Mapping[str, set[str]]) -> str:
+    """Return what to do, and which workers answered."""
     others = "; ".join(f"{worker} ({', '.join(sorted(names))})" for worker, names in sorted(served.items()))
     return (
-        f"No worker serves the queue {queue}, vaults.main.queue of the site file. Nothing was begun. Start "
-        "it on the vault's machine: docker compose up --detach worker-vault. Workers that answered: "
+        "Start it on the vault's machine: docker compose up --detach worker-vault. Workers that answered: "
         f"{others or 'none'}."
     )

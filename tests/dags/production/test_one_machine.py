@@ -1,77 +1,25 @@
-"""The README's set-up for production, typed as it stands, on a real Docker engine.
-
-The engine's machine is a copy of this one that ends with it (``tests/site/docker_engine.py``); images in the
-roles of python and postgres are made from Debian's packages before (``make docker-images``).
-"""
+"""The README's set-up for production, typed as it stands."""
 
 import json
 import subprocess
-from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
 
-from include.ordinal_day import OrdinalDay
 from tests.dags import contents, wait_for
+from tests.dags.production import PATIENCE_S, published, restore, run, run_of, write_day
 from tests.dags.site_faults import Standstill
 from tests.plugins.ui.page import cell, open_framed
 from tests.session import needs
-from tests.site import Institute, supim
+from tests.site import supim
 from tests.site.browser import Browser
-from tests.site.docker_engine import DockerEngine
-from tests.site.production import BackupMachine, set_up_commands
+from tests.site.production import BackupMachine
 
 pytestmark = [pytest.mark.slow, pytest.mark.worker_group("production")]
 
 DAYS = ["2026-020", "2026-021", "2026-022", "2026-023", "2026-024"]
-PATIENCE_S = 300.0
 expect.set_options(timeout=60_000)
-
-
-@pytest.fixture(scope="module")
-def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BackupMachine]:
-    """Set a backup machine up by the README's commands."""
-    needs.docker_images()
-    vms = needs.lacks_kvm_host() is None
-    with Institute(tmp_path_factory.mktemp("production"), vms=vms) as institute:
-        machine = BackupMachine(institute, DockerEngine())
-        with machine:
-            for command in set_up_commands():
-                machine.type(command)
-                if "env.example" in command:
-                    machine.fill_in("/etc/inpe-backup/keys/key")
-                    machine.write_site_file()
-            yield machine
-
-
-def write_day(machine: BackupMachine, day: str, grid: supim.Grid = supim.TINY) -> Path:
-    """Let the simulation write a day."""
-    return supim.write_day(machine.institute.source, OrdinalDay.parse(day), grid=grid)
-
-
-def run(machine: BackupMachine, day: str) -> str:
-    """Back a day up, and return the state of the run."""
-    return run_of(machine, "supim_daily", day)
-
-
-def restore(machine: BackupMachine, day: str, folder: str) -> str:
-    """Restore a day, and return the state of the run."""
-    return run_of(machine, "supim_restore", conf={"day": day, "folder": folder})
-
-
-def run_of(
-    machine: BackupMachine, dag: str, key: str | None = None, conf: Mapping[str, object] | None = None
-) -> str:
-    """Trigger a DAG, and return the state of the run at its end."""
-    api = machine.api()
-    begun = api.trigger(dag, key, conf)
-    return str(api.wait_for_run(dag, begun["dag_run_id"], PATIENCE_S)["state"])
-
-
-def published(machine: BackupMachine, day: str) -> Path:
-    """Return a day's folder in the vault, as the machine has it."""
-    return machine.path(f"/backup/vault/supim/{day.replace('-', '/')}")
 
 
 def test_all_services_are_healthy_and_of_one_image(machine: BackupMachine) -> None:
