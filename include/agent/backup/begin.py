@@ -61,8 +61,7 @@ class BeginBackup:
         self._step = self._steps.begin
         self._warnings: list[str] = []
         self._stopped = "saved" if vm["saved"] else "not stopped"
-        self._health = "It wasn't stopped."
-        self._instant = ""
+        self._instant, self._health = "", "It wasn't stopped."
         self._health_check: HealthCheck | None = None
         self._fingerprints: list[dict[str, Any]] = []  # of the disks of a VM that is off
         self._clones: list[dict[str, Any]] = []  # their labels
