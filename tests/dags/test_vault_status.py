@@ -37,20 +37,18 @@ def listening(daily: Daily) -> None:
 def run(daily: Daily, listening: None) -> Run:  # noqa: ARG001 - it must listen first
     """A run of 2021-301 by the field *day*, without a partition key."""
     daily.write("2021-301")
-    return daily.start(day="2021-301")
+    started = daily.start(day="2021-301")
+    assert started.end() == GREEN
+    return started
 
 
 @pytest.fixture(scope="module")
 def older(daily: Daily) -> Run:
     """A run of 2021-302."""
     daily.write("2021-302")
-    return daily.start("2021-302")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _side_by_side(run: Run, older: Run) -> None:
-    """Start them together: each waits most of the time."""
-    assert (run.end(), older.end()) == (GREEN, GREEN)
+    started = daily.start("2021-302")
+    assert started.end() == GREEN
+    return started
 
 
 def test_a_run_publishes_the_vault_its_days_the_source_and_its_result(daily: Daily, run: Run) -> None:
@@ -85,6 +83,7 @@ def test_a_backed_up_day_is_an_event_of_its_own_partition(run: Run) -> None:
     assert DayStatus.model_validate(event["extra"]).run == run.run_id
 
 
+@pytest.mark.slow
 def test_a_dag_that_listens_runs_for_the_day(daily: Daily, run: Run) -> None:
     """With the day as its key, and the event's extra."""
     [event] = day_events(run)
@@ -112,6 +111,7 @@ def test_a_revision_that_another_run_published_is_no_event(daily: Daily, older: 
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("older")
 def test_vault_status_restores_the_status_after_the_database_was_cleaned(daily: Daily, run: Run) -> None:
     """All years in one run."""
     now = datetime.now(UTC).isoformat()
