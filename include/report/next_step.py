@@ -5,9 +5,11 @@ from include.report.phrases import joined, noun
 from include.report.subject import overall
 from include.results.item import Item
 from include.results.states import Kind, Outcome, State
+from include.results.task_labels import task_label
 from include.text import counted
 
 _CLEAR = "clear the run's failed tasks (Clear only failed tasks)"
+_CLEAR_VMS = f"clear {task_label('begin_backup')} with its downstream tasks"
 _BACKFILL = "start a backfill of the same days again; it leaves safe days alone"
 _DRY_RUN = "trigger it again"
 
@@ -33,7 +35,7 @@ def _is_left_out(item: Item) -> bool:
 
 def _sentence(report: Report, failed: list[Item]) -> str:
     names = joined([item.name for item in failed])
-    then = _BACKFILL if report.kind is Kind.BACKFILL else _CLEAR
+    then = {Kind.BACKFILL: _BACKFILL, Kind.VMS: _CLEAR_VMS}.get(report.kind, _CLEAR)
     then = _DRY_RUN if report.dry_run else then
     if len(failed) == 1:
         return f"{names} failed, for the reason below. Fix the cause, then {then}."

@@ -2,7 +2,8 @@
 
 *Clear only failed tasks* leaves a report that was built, and so a mail, a note and a page of how it was then;
 the task that checks the result would fail of it at once. It also leaves the task that ended a VM's backup:
-one that is begun again would stay open on the host until that gives it up. A listener (Airflow: Listeners)
+one that is begun again would stay open on the host until that gives it up. And of a run that a person marked
+as failed, it leaves all tasks that hadn't begun: Airflow has skipped them. A listener (Airflow: Listeners)
 clears these, too, as *Downstream* does. The scheduler calls it when the run starts again, in the transaction
 that commits the run's state. An error here is logged, and never keeps a run from starting.
 """
@@ -23,6 +24,8 @@ BUILD = "BuildReportOperator"
 """The operator by which a run with a report is recognized."""
 END = "EndBackupOperator"
 """The operator that ends a VM's backup, after the other tasks of its group."""
+
+_SKIPPED = "skipped"
 
 log = logging.getLogger(__name__)
 
@@ -63,29 +66,42 @@ def _clear_outdated(dag_run: "DagRun") -> None:
         if report is None:
             return
         after = dag_run.dag.get_task(report).get_flat_relative_ids(upstream=False)
-        if again := outdated(tasks, report, after):
+        cleared = {one.task_id for one in tasks if one.state is None}
+        if again := outdated(tasks, report, after, _behind(dag_run, cleared)):
             log.info("Clearing %s, too: a task before was cleared.", ", ".join(one.task_id for one in again))
             clear_task_instances(again, session, dag_run_state=False)
 
 
-def outdated(tasks: Sequence[AnyTask], report: str, after: Collection[str]) -> list[AnyTask]:
+def _behind(dag_run: "DagRun", task_ids: Collection[str]) -> set[str]:
+    """Return the ids of the tasks that come after any of some tasks."""
+    dag = dag_run.dag
+    return {
+        one for task in task_ids if dag for one in dag.get_task(task).get_flat_relative_ids(upstream=False)
+    }
+
+
+def outdated(
+    tasks: Sequence[AnyTask], report: str, after: Collection[str], behind: Collection[str]
+) -> list[AnyTask]:
     """Return the tasks that must run again, although nobody cleared them.
 
     Args:
         tasks: all tasks of a run that starts again; those that were cleared have no state.
         report: the id of the task that builds the report.
         after: the ids of the tasks after it.
+        behind: the ids of the tasks after those that were cleared.
     """
     cleared = [one for one in tasks if one.state is None and one.task_id not in after]
     if not cleared:
         return []
     begun = {_vm(one) for one in cleared}
-    return [
-        one
-        for one in tasks
-        if one.state is not None
-        and (one.task_id in {report, *after} or (one.operator == END and _vm(one) in begun))
-    ]
+
+    def is_outdated(one: AnyTask) -> bool:
+        if one.task_id in {report, *after} or (one.state == _SKIPPED and one.task_id in behind):
+            return True
+        return one.operator == END and _vm(one) in begun
+
+    return [one for one in tasks if one.state is not None and is_outdated(one)]
 
 
 def _vm(task: Task) -> tuple[str, int]:

@@ -24,6 +24,9 @@ CHECK, MAIL, PROTECT = "CheckResultOperator", "EmailReportOperator", "ProtectIma
 """The operators by which a run of this project's DAGs is recognized."""
 NO_REPORT = "No report was built: check the tasks' logs"
 NO_MAIL = "the mail could not be sent"
+MARKED = "Ended by hand before its result was checked. What had begun may be done; nothing was reported"
+"""The note of a run that a person marked as failed, or as a success, while it was running."""
+_SKIPPED = "skipped"
 _MAX_LENGTH = 1000  # the size of the database column
 
 log = logging.getLogger(__name__)
@@ -86,5 +89,6 @@ def _text(dag_run: "DagRun", session: "Session") -> str | None:
     pushed = select(XComModel.value).filter_by(**of_run, task_id=task_id, key=NOTE)
     # A cleared task's XCom stays until the task starts again, and it may not have started yet.
     summary = session.scalar(pushed) if state in ("success", "failed") else None
-    mailed = MAIL not in found or found[MAIL][1] != "failed"
+    summary = MARKED if state == _SKIPPED else summary  # it runs whatever failed before it
+    mailed = summary == MARKED or MAIL not in found or found[MAIL][1] != "failed"
     return (summary or NO_REPORT) + ("" if mailed else f" · {NO_MAIL}")

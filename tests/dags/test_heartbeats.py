@@ -7,6 +7,7 @@ import pytest
 
 from include.ordinal_day import OrdinalDay
 from include.remote.heartbeat import Heartbeat, Signal
+from inpe_backup.run_note import MARKED
 from tests.dags import DAG, GREEN, RED, Daily, Run, wait_for
 from tests.one_airflow import OneAirflow
 from tests.site import ZONE, supim
@@ -70,12 +71,23 @@ def test_a_monitor_hears_each_run(daily: Daily, monitor: Monitor) -> None:
 
 
 def test_a_run_that_a_person_fails_is_a_failure(daily: Daily, monitor: Monitor) -> None:
-    """Airflow would end it as a success, because it waits for the task that sends the heartbeat."""
+    """Airflow would end it as a success, because it waits for the task that sends the heartbeat.
+
+    *Clear only failed tasks* also runs the tasks that were skipped then.
+    """
     run = daily.start()
     run.reach("choose_days", "running", GREEN)
     run.stop()
-    assert run.end() == RED, run.states()
-    assert [one.path for one in monitor.requests if one.query["rid"] == _rid(run)][-1] == f"/{CHECK}/fail"
+    assert (run.end(), run.note) == (RED, MARKED), run.states()
+    assert _last(monitor, run) == f"/{CHECK}/fail"
+    daily.write_again(run.day)
+    run.clear_failed()
+    assert run.end() == GREEN, run.states()
+    assert _last(monitor, run) == f"/{CHECK}"
+
+
+def _last(monitor: Monitor, run: Run) -> str:
+    return [one.path for one in monitor.requests if one.query["rid"] == _rid(run)][-1]
 
 
 def _rid(run: Run) -> str:

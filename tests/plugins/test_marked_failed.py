@@ -13,6 +13,7 @@ from sqlalchemy import create_engine, insert, select
 from sqlalchemy.orm import Session
 
 from inpe_backup.marked_failed import on_dag_run_failed
+from inpe_backup.run_note import MARKED, _text
 
 TASKS = {
     "check_result": "CheckResultOperator",
@@ -37,7 +38,7 @@ def session() -> Iterator[Session]:
     engine.dispose()
 
 
-def _mark(session: Session, state: DagRunState) -> None:
+def _mark(session: Session, state: DagRunState) -> DagRun:
     """Call the listener as Airflow does after a run was marked; it waits for a teardown if it runs."""
     run = DagRun(dag_id="vm_weekly", run_id="marked", run_type="manual", state=state)
     run.start_date = datetime.now(UTC)
@@ -45,6 +46,7 @@ def _mark(session: Session, state: DagRunState) -> None:
     session.flush()
     on_dag_run_failed(run)
     session.expire_all()
+    return run
 
 
 def _failed(session: Session) -> list[tuple[str, str]]:
@@ -55,11 +57,13 @@ def _failed(session: Session) -> list[tuple[str, str]]:
 @pytest.mark.parametrize("state", [DagRunState.RUNNING, DagRunState.QUEUED])
 def test_its_result_is_a_failure(session: Session, state: DagRunState) -> None:
     """Or it would end as a success: of the tasks that decide, none has failed."""
-    _mark(session, state)
+    run = _mark(session, state)
     assert _failed(session) == [("marked", "check_result")]
+    assert _text(run, session) == MARKED
 
 
 def test_a_run_that_ended_stays_as_it_is(session: Session) -> None:
-    """The scheduler calls the listener, too."""
-    _mark(session, DagRunState.FAILED)
+    """The scheduler calls the listener, too. A run that waits for nothing ends at once."""
+    run = _mark(session, DagRunState.FAILED)
     assert _failed(session) == []
+    assert _text(run, session) == MARKED
