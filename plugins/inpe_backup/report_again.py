@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from airflow.listeners import hookimpl
 
+from inpe_backup.run_note import CHECK
 from inpe_backup.savepoint import savepoint
 
 if TYPE_CHECKING:
@@ -66,40 +67,31 @@ def _clear_outdated(dag_run: "DagRun") -> None:
         if report is None:
             return
         after = dag_run.dag.get_task(report).get_flat_relative_ids(upstream=False)
-        cleared = {one.task_id for one in tasks if one.state is None}
-        if again := outdated(tasks, report, after, _behind(dag_run, cleared)):
-            log.info("Clearing %s, too: a task before was cleared.", ", ".join(one.task_id for one in again))
+        if again := outdated(tasks, report, after):
+            log.info("Clearing %s, too, after what was cleared.", ", ".join(one.task_id for one in again))
             clear_task_instances(again, session, dag_run_state=False)
 
 
-def _behind(dag_run: "DagRun", task_ids: Collection[str]) -> set[str]:
-    """Return the ids of the tasks that come after any of some tasks."""
-    dag = dag_run.dag
-    return {
-        one for task in task_ids if dag for one in dag.get_task(task).get_flat_relative_ids(upstream=False)
-    }
-
-
-def outdated(
-    tasks: Sequence[AnyTask], report: str, after: Collection[str], behind: Collection[str]
-) -> list[AnyTask]:
+def outdated(tasks: Sequence[AnyTask], report: str, after: Collection[str]) -> list[AnyTask]:
     """Return the tasks that must run again, although nobody cleared them.
 
     Args:
         tasks: all tasks of a run that starts again; those that were cleared have no state.
         report: the id of the task that builds the report.
         after: the ids of the tasks after it.
-        behind: the ids of the tasks after those that were cleared.
     """
-    cleared = [one for one in tasks if one.state is None and one.task_id not in after]
-    if not cleared:
+    cleared = [one for one in tasks if one.state is None]
+    before = {_vm(one) for one in cleared if one.task_id not in after}
+    # The report is built whatever failed before it, unless a person ends the run.
+    ended = any(one.task_id == report and one.state == _SKIPPED for one in tasks)
+    goes_on = ended and (before or any(one.operator == CHECK for one in cleared))
+    if not (before or goes_on):
         return []
-    begun = {_vm(one) for one in cleared}
 
     def is_outdated(one: AnyTask) -> bool:
-        if one.task_id in {report, *after} or (one.state == _SKIPPED and one.task_id in behind):
+        if one.task_id in {report, *after} or (goes_on and one.state == _SKIPPED):
             return True
-        return one.operator == END and _vm(one) in begun
+        return one.operator == END and _vm(one) in before
 
     return [one for one in tasks if one.state is not None and is_outdated(one)]
 

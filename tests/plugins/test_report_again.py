@@ -41,7 +41,7 @@ def test_the_report_and_what_follows_are_cleared_after_a_task_before(
     cleared: tuple[str, ...], again: list[str]
 ) -> None:
     """A mail that failed is sent again without anything else."""
-    assert [task.task_id for task in outdated(run(*cleared), "build_report", AFTER, ())] == again
+    assert [task.task_id for task in outdated(run(*cleared), "build_report", AFTER)] == again
 
 
 def weekly(*cleared: tuple[str, int]) -> list[Task]:
@@ -69,18 +69,21 @@ def test_the_end_of_a_backup_is_cleared_after_another_task_of_its_vm(
     cleared: list[tuple[str, int]], again: list[tuple[str, int]]
 ) -> None:
     """Else the host would keep the job open; other VMs' backups have ended."""
-    found = outdated(weekly(*cleared), "build_report", (), ())
+    found = outdated(weekly(*cleared), "build_report", ())
     assert [(task.task_id, task.map_index) for task in found] == again
 
 
-def test_what_was_skipped_as_a_person_marked_the_run_as_failed_runs_after_all() -> None:
-    """Of all tasks, only the running one has failed; what was skipped before it stays so."""
-    tasks = [
-        Task("choose_days", "skipped"),
-        Task("survey_source", None),
-        Task("copy_day", "skipped"),
-        Task("build_report", "skipped"),
-        *(Task(name, None if name == "check_result" else "skipped") for name in sorted(AFTER)),
-    ]
-    again = outdated(tasks, "build_report", AFTER, {"copy_day", "build_report", *AFTER})
+@pytest.mark.parametrize("survey", [None, "success"], ids=["a task was running", "none was"])
+def test_what_was_skipped_as_a_person_marked_the_run_as_failed_runs_after_all(survey: str | None) -> None:
+    """*Clear only failed* clears what was running, if anything was, and the task that checks the result."""
+    rest = {name: Task(name, "skipped") for name in ("copy_day", "build_report", *sorted(AFTER))}
+    rest["check_result"] = Task("check_result", None, operator="CheckResultOperator")
+    again = outdated([Task("survey_source", survey), *rest.values()], "build_report", AFTER)
     assert [task.task_id for task in again] == ["copy_day", "build_report", "email_report", "refresh_status"]
+
+
+def test_one_task_of_such_a_run_can_be_cleared_alone() -> None:
+    """No VM is stopped because the page is to be refreshed."""
+    rest = {name: Task(name, "skipped") for name in ("begin_backup", "build_report", *sorted(AFTER))}
+    rest["refresh_status"] = Task("refresh_status", None)
+    assert outdated(list(rest.values()), "build_report", AFTER) == []
