@@ -83,7 +83,7 @@ def test_a_run_that_a_person_fails_is_a_failure(daily: Daily, monitor: Monitor) 
     daily.write_again(run.day)
     run.clear_failed()
     assert run.end() == GREEN, run.states()
-    assert _last(monitor, run) == f"/{CHECK}"
+    assert _last(monitor, run) == f"/{CHECK}", run.log("send_result")
 
 
 def _last(monitor: Monitor, run: Run) -> str:
