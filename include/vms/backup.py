@@ -22,10 +22,10 @@ from include.vault.locks import locked_within
 from include.vault.vault import Vault
 from include.vault.verification_log import Verification
 from include.vms import publication
-from include.vms.archive import PublishedVm, StagedVm, VmArchive
+from include.vms.archive import PublishedVm, StagedVm, VmArchive, to_the_second
 from include.vms.carried import CarryRules, chunk_sums
 from include.vms.chunks import Chunks
-from include.vms.distrust import distrust, distrust_file, distrust_warning
+from include.vms.distrust import distrust, distrust_file, distrust_warning, found_by
 from include.vms.draft import VerifiedImages
 from include.vms.host import Host
 from include.vms.image_stream import ImageSource
@@ -149,8 +149,8 @@ class VmBackup:
             if staged.run in (self.run, None):
                 staged.clear()
             published.seal()
-        if begun.cloned:
-            self._keep_reference(published, begun)
+        if begun.cloned and to_the_second(begun.instant_at_vault) == published.record.instant:
+            self._keep_reference(published, begun)  # only then are the open clones what was published
         return published.record
 
     def _keep_reference(self, published: PublishedVm, begun: BegunBackup) -> None:
@@ -206,13 +206,15 @@ class VmBackup:
         if staged.is_of(self.run, begun.instant):
             with suppress(OSError, ValueError):  # incomplete, or the file is damaged
                 return Transferred.model_validate_json(staged.transferred.read_bytes())
+        found_by(self._generations, self.vm, self.run)  # an earlier try may not have marked all
         try:
             transferred = self._receive(staged, begun)
         except VmRereadError as found:
-            how = distrust(self._generations, self.vm, self.run, str(found))
-            self.log(f"{self.vm}: {how}")
-            staged.clear()
-            transferred = self._receive(staged, begun).model_copy(update={"mismatch": how})
+            staged.clear()  # first: a retry must resume nothing of what was carried, whenever this one dies
+            self.log(f"{self.vm}: {distrust(self._generations, self.vm, self.run, str(found))}")
+            transferred = self._receive(staged, begun)
+        how = found_by(self._generations, self.vm, self.run)  # in this try or an earlier one
+        transferred = transferred.model_copy(update={"mismatch": how})
         sync(staged.folder)
         self._note(staged, transferred)
         return transferred
