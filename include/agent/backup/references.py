@@ -25,6 +25,7 @@ from include.agent.state_folder import VmFolder, locked, read_json
 
 _NO_REFERENCE = "the host has no reference"
 _LOCK_S = 5.0
+_LONGEST_DOUBT = 300  # characters; systemd's errors, or paths, may be longer
 
 
 class Unchanged(NamedTuple):
@@ -84,11 +85,16 @@ def _unchanged(folder: VmFolder, clone: dict[str, Any], base: dict[str, Any]) ->
         size = clone["stamp"]["size"]
         return Unchanged(list(equal_ranges(before, after, size)), "", exclusive_bytes(before, after, size))
     except UncertainError as doubt:
-        return Unchanged([], str(doubt))
+        return _doubted(str(doubt))
     except OSError as error:
-        return Unchanged([], f"the reference can't be used: {error.strerror or error}")
+        return _doubted(f"the reference can't be used: {error.strerror or error}")
     except (AttributeError, KeyError, TypeError) as damaged:
-        return Unchanged([], f"the reference's label is damaged: {damaged!r}")
+        return _doubted(f"the reference's label is damaged: {damaged!r}")
+
+
+def _doubted(why: str) -> Unchanged:
+    """Return that nothing is known; a reason that the worker would refuse mustn't fail a backup."""
+    return Unchanged([], why.encode("utf-8", "backslashreplace").decode()[:_LONGEST_DOUBT])
 
 
 def _of_disk(folder: VmFolder, clone: dict[str, Any], base: dict[str, Any]) -> dict[str, Any]:
@@ -202,8 +208,13 @@ def drop(folder: VmFolder, why: str) -> bool:
     return True
 
 
-def note_refusal(folder: VmFolder, why: str) -> None:
-    """Note why the clones of a published generation don't stay; the reference before it is of no use then."""
+def note_refusal(folder: VmFolder, generation: str, why: str) -> None:
+    """Note why the clones of a published generation don't stay; the reference before it is of no use then.
+
+    One of a later generation is: an earlier run's publication may be repeated.
+    """
+    if str(read_json(folder.reference).get("generation", "")) > generation:
+        return
     if not drop(folder, why):
         with suppress(OSError):
             write_json(folder.reference, {"dropped": f"the host kept no reference: {why}"})
