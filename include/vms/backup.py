@@ -89,7 +89,8 @@ class VmBackup:
     def transfer(self, begun: BegunBackup) -> Transferred | None:
         """Transfer the disks into staging: only the chunks that differ from the newest generation.
 
-        Then the host's backup is ended, unless all was transferred, or it is only clones, which cost little.
+        Then the host's backup is ended, unless all was transferred, some of it must be sent again, or it is
+        only clones, which cost little.
 
         Returns:
             what was transferred; None where the images are verified already.
@@ -104,7 +105,8 @@ class VmBackup:
             if self._verified(staged):
                 return None
             transferred, base = self._transfer(staged, begun), self._base()
-            if base and not (begun.cloned or transferred.ended):
+            needed = begun.cloned or any(disk.decayed for disk in transferred.disks)
+            if base and not (needed or transferred.ended):
                 transferred = self._end_early(staged, begun, transferred, base)
             return transferred
 
