@@ -90,16 +90,17 @@ def _refusal(state: StateFolder, virsh: Virsh, folder: VmFolder) -> str:
 def check(state: StateFolder, virsh: Virsh) -> None:
     """Remove the references that must go, and end the timer with the last one. This is all that it does."""
     with locked(state.references_lock, timeout_s=_LOCK_S) as is_mine:
-        dropped = [_check(folder, virsh) for folder in state.folders() if _may_have_reference(folder)]
-        if all(dropped) and is_mine:
+        kept = [folder for folder in state.folders() if _may_be_left(folder)]
+        dropped = [folder for folder in kept if _check(folder, virsh)]
+        if is_mine and not any(map(_may_be_left, kept)):
             _stop(state, virsh)
-    if any(dropped):
+    if dropped:
         _resume_paused(virsh)
 
 
-def _may_have_reference(folder: VmFolder) -> bool:
+def _may_be_left(folder: VmFolder) -> bool:
     try:
-        return bool(references.folders(folder))
+        return references.are_left(folder)
     except OSError:
         return True
 
@@ -107,8 +108,8 @@ def _may_have_reference(folder: VmFolder) -> bool:
 def _check(folder: VmFolder, virsh: Virsh) -> bool:
     """Return whether a reference was dropped; whatever is wrong with it, the others are checked, too."""
     try:
-        if why := _why_dropped(folder, virsh):  # first: on a full disk, nothing can be written
-            return references.drop(folder, why)
+        if references.folders(folder) and (why := _why_dropped(folder, virsh)):
+            return references.drop(folder, why)  # first: on a full disk, nothing can be written
         references.remove_replaced(folder)
     except OSError as error:
         print(f"{folder.reference}: {error}", file=sys.stderr)  # noqa: T201 - for systemd's journal

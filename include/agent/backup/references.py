@@ -162,7 +162,7 @@ def keep(folder: VmFolder, request: dict[str, Any]) -> str:
             "generation": request["generation"],
             "renewed": time.time(),
             "folders": folder.clone_folders(),
-            "replaced": before.get("folders", []),
+            "replaced": [*before.get("folders", []), *before.get("replaced", [])],
             "disks": disks,
         },
     )
@@ -181,12 +181,14 @@ def _doubt(clone: dict[str, Any]) -> str:
 
 
 def remove_replaced(folder: VmFolder) -> None:
-    """Remove the clones of the reference before, which a crash may have left."""
+    """Remove the clones of references before, which a crash may have left, or couldn't be removed."""
     kept = read_json(folder.reference)
-    if kept.get("replaced"):
-        for path in kept["replaced"]:
-            folder.remove_clone_folder(path)
-        write_json(folder.reference, {**kept, "replaced": []})
+    if (found := kept.get("replaced")) and (left := _not_removed(folder, found)) != found:
+        write_json(folder.reference, {**kept, "replaced": left})
+
+
+def _not_removed(folder: VmFolder, paths: list[str]) -> list[str]:
+    return [path for path in paths if not folder.remove_clone_folder(path)]
 
 
 def folders(folder: VmFolder) -> list[str]:
@@ -194,15 +196,21 @@ def folders(folder: VmFolder) -> list[str]:
     return list(read_json(folder.reference).get("folders", []))
 
 
+def are_left(folder: VmFolder) -> bool:
+    """Return whether there are clones of a VM's reference, or of one before that couldn't be removed."""
+    kept = read_json(folder.reference)
+    return bool(kept.get("folders") or kept.get("replaced"))
+
+
 def drop(folder: VmFolder, why: str) -> bool:
     """Remove a VM's reference, and note why, as a phrase; return whether there was one."""
     kept = read_json(folder.reference)
     if not kept.get("folders"):
         return False
-    for path in (*kept["folders"], *kept.get("replaced", [])):
-        folder.remove_clone_folder(path)
+    left = _not_removed(folder, [*kept["folders"], *kept.get("replaced", [])])
+    dropped = {"dropped": f"the host's reference was removed on {now()[:10]}: {why}"}
     try:
-        write_json(folder.reference, {"dropped": f"the host's reference was removed on {now()[:10]}: {why}"})
+        write_json(folder.reference, {**dropped, "replaced": left} if left else dropped)
     except OSError:  # the disk is full, and what was removed isn't free yet
         folder.reference.unlink(missing_ok=True)
     return True
@@ -217,7 +225,8 @@ def note_refusal(folder: VmFolder, generation: str, why: str) -> None:
         return
     if not drop(folder, why):
         with suppress(OSError):
-            write_json(folder.reference, {"dropped": f"the host kept no reference: {why}"})
+            dropped, left = f"the host kept no reference: {why}", read_json(folder.reference).get("replaced")
+            write_json(folder.reference, {"dropped": dropped, **({"replaced": left} if left else {})})
 
 
 def drop_locked(folder: VmFolder, why: str) -> bool:

@@ -196,6 +196,22 @@ def test_nothing_is_kept_while_the_timer_may_be_ending(
     assert (references.folders(kept) != [], calls(systemd)) == (True, [])
 
 
+def test_what_couldnt_be_removed_is_tried_again(
+    systemd: Path, state: StateFolder, kept: VmFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As long as it's there, the timer runs."""
+    (clones,) = references.folders(kept)
+    ago(22)(kept)
+    (systemd / "units" / f"{reference_timer._unit(state, FakeVirsh())}.timer").touch()  # noqa: SLF001
+    with monkeypatch.context() as stuck:
+        stuck.setattr("shutil.rmtree", lambda *_, **__: None)
+        reference_timer.check(state, FakeVirsh(UUID))
+        assert (references.folders(kept), Path(clones).exists(), calls(systemd)) == ([], True, [])
+    (systemd / "units" / f"{reference_timer._unit(state, FakeVirsh())}.service").touch()  # noqa: SLF001
+    reference_timer.check(state, FakeVirsh(UUID))
+    assert (Path(clones).exists(), calls(systemd)) == (False, ["disable --now", "daemon-reload"])
+
+
 def test_an_older_publication_that_is_repeated_leaves_a_later_reference(
     systemd: Path, state: StateFolder, kept: VmFolder
 ) -> None:
