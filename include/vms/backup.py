@@ -22,10 +22,10 @@ from include.vault.locks import locked_within
 from include.vault.vault import Vault
 from include.vault.verification_log import Verification
 from include.vms import publication
-from include.vms.archive import PublishedVm, StagedVm, VmArchive
+from include.vms.archive import PublishedVm, StagedVm, VmArchive, to_the_second
 from include.vms.carried import CarryRules, chunk_sums
 from include.vms.chunks import Chunks
-from include.vms.distrust import distrust, distrust_file, distrust_warning
+from include.vms.distrust import distrust, distrust_file, distrust_warning, found_by
 from include.vms.draft import VerifiedImages
 from include.vms.host import Host
 from include.vms.image_stream import ImageSource
@@ -89,7 +89,8 @@ class VmBackup:
     def transfer(self, begun: BegunBackup) -> Transferred | None:
         """Transfer the disks into staging: only the chunks that differ from the newest generation.
 
-        Then the host's backup is ended, unless all was transferred, or it is only clones, which cost little.
+        Then the host's backup is ended, unless all was transferred, some of it must be sent again, or it is
+        only clones, which cost little.
 
         Returns:
             what was transferred; None where the images are verified already.
@@ -104,7 +105,8 @@ class VmBackup:
             if self._verified(staged):
                 return None
             transferred, base = self._transfer(staged, begun), self._base()
-            if base and not (begun.cloned or transferred.ended):
+            needed = begun.cloned or any(disk.decayed for disk in transferred.disks)
+            if base and not (needed or transferred.ended):
                 transferred = self._end_early(staged, begun, transferred, base)
             return transferred
 
@@ -149,8 +151,8 @@ class VmBackup:
             if staged.run in (self.run, None):
                 staged.clear()
             published.seal()
-        if begun.cloned:
-            self._keep_reference(published, begun)
+        if begun.cloned and to_the_second(begun.instant_at_vault) == published.record.instant:
+            self._keep_reference(published, begun)  # only then are the open clones what was published
         return published.record
 
     def _keep_reference(self, published: PublishedVm, begun: BegunBackup) -> None:
@@ -206,13 +208,15 @@ class VmBackup:
         if staged.is_of(self.run, begun.instant):
             with suppress(OSError, ValueError):  # incomplete, or the file is damaged
                 return Transferred.model_validate_json(staged.transferred.read_bytes())
+        found_by(self._generations, self.vm, self.run)  # an earlier try may not have marked all
         try:
             transferred = self._receive(staged, begun)
         except VmRereadError as found:
-            how = distrust(self._generations, self.vm, self.run, str(found))
-            self.log(f"{self.vm}: {how}")
-            staged.clear()
-            transferred = self._receive(staged, begun).model_copy(update={"mismatch": how})
+            staged.clear()  # first: a retry must resume nothing of what was carried, whenever this one dies
+            self.log(f"{self.vm}: {distrust(self._generations, self.vm, self.run, str(found))}")
+            transferred = self._receive(staged, begun)
+        how = found_by(self._generations, self.vm, self.run)  # in this try or an earlier one
+        transferred = transferred.model_copy(update={"mismatch": how})
         sync(staged.folder)
         self._note(staged, transferred)
         return transferred

@@ -19,6 +19,7 @@ from include.models import Model
 from include.vms.chunks import Chunks
 from include.vms.published import PublishedVm
 
+_LARGEST = 1 << 46  # bytes of a disk, or of what is kept of it
 WINDOW = 16  # chunks that are read again together: what lies on a spinning disk
 
 
@@ -33,7 +34,7 @@ class UnchangedRanges(Model):
 
     ranges: tuple[tuple[NonNegativeInt, NonNegativeInt], ...] = ()
     doubt: str = Field(default="", max_length=500)
-    exclusive_bytes: NonNegativeInt = 0
+    exclusive_bytes: int = Field(default=0, ge=0, le=_LARGEST)
 
 
 class CarryRules(NamedTuple):

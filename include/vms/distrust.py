@@ -63,13 +63,38 @@ def distrust(archive: VmArchive, vm: str, run: str, how: str) -> str:
     suspects = list(_since_read_whole(archive.of(vm)))
     names = f" Suspect, and not counted as verified any more: {named(one.name for one in suspects)}."
     message = f"{how}{names if suspects else ''}"
-    path, when = distrust_file(archive, vm), datetime.now(UTC)
+    path = distrust_file(archive, vm)
     make_folder(path.parent, 0o700)
-    write_json(path, Distrust(run=run, when=when, how=message).model_dump(mode="json"))
-    for one in suspects:
-        entry = LogEntry(what="reread", when=when, result="failed", how=how, seconds=0, run=run)
-        one.verification_log.append(entry)
+    write_json(path, Distrust(run=run, when=datetime.now(UTC), how=message).model_dump(mode="json"))
+    _mark(suspects, run, how)
     return message
+
+
+def found_by(archive: VmArchive, vm: str, run: str) -> str:
+    """Return what a run has found already; mark what an earlier try of it was killed before it marked.
+
+    Args:
+        archive: see :func:`distrust`.
+        vm: see there.
+        run: the run, which hasn't published the VM yet.
+
+    Returns:
+        what :func:`distrust` returned; an empty text if the run found nothing.
+    """
+    try:
+        why = Distrust.model_validate_json(distrust_file(archive, vm).read_bytes())
+    except (OSError, ValidationError):
+        return ""
+    if why.run != run:
+        return ""
+    _mark([one for one in _since_read_whole(archive.of(vm)) if not one.verification_log.damage], run, why.how)
+    return why.how
+
+
+def _mark(suspects: Sequence[PublishedVm], run: str, how: str) -> None:
+    for one in suspects:
+        entry = LogEntry(what="reread", when=datetime.now(UTC), result="failed", how=how, seconds=0, run=run)
+        one.verification_log.append(entry)
 
 
 def _since_read_whole(generations: Sequence[PublishedVm]) -> Iterator[PublishedVm]:

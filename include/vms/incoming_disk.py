@@ -52,6 +52,7 @@ class IncomingDisk:
         self._chunks = self._notes.chunks
         self._old, self._old_image = usable_base(base, name)
         self._done = self._notes.count()
+        self._decayed = False
         self._bytes = {b"D": 0, b"S": 0, b"Z": 0, b"C": 0}
         self._carried, self._unchanged = CarriedChunks(Bitmap(0)), UnchangedRanges()
         self._zeros = {length: hashlib.sha256(bytes(length)).digest() for length in self._chunks.lengths}
@@ -93,6 +94,7 @@ class IncomingDisk:
             reread_bytes=self._notes.bytes_of(b"V"),
             doubt=self._unchanged.doubt,
             exclusive_bytes=self._unchanged.exclusive_bytes,
+            decayed=self._decayed,
         )
 
     def _receive(self, stream: ImageStream, image: int, progress: Progress) -> None:
@@ -208,7 +210,8 @@ class IncomingDisk:
             raise BackupError(
                 f"The host didn't send chunk {frame.first:,} of {self._name}, which isn't in the base."
             )
-        _copy(old_image, image, frame.first * CHUNK_BYTES, self._size(frame))
+        if not _copy(old_image, image, frame.first * CHUNK_BYTES, self._size(frame)):
+            self._decayed = True
         return bytes(self._old.digests[first:end])
 
     def _size(self, frame: Frame) -> int:
@@ -243,11 +246,13 @@ def _lengthen(image: int, length: int) -> None:
         raise VaultError(f"The vault's file system doesn't allow files of {size(length)}.") from error
 
 
-def _copy(old_image: int, image: int, at: int, left: int) -> None:
-    """Copy a part of the base's image; an unreadable part stays a hole, which verification finds."""
+def _copy(old_image: int, image: int, at: int, left: int) -> bool:
+    """Copy a part of the base's image; return whether it can be read. If not, verification finds the hole."""
     try:
         while left and (copied := os.copy_file_range(old_image, image, left, at, at)):
             at, left = at + copied, left - copied
     except OSError as decayed:
         if decayed.errno not in UNREADABLE:
             raise
+        return False
+    return True

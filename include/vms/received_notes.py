@@ -34,6 +34,7 @@ class ReceivedDisk(Model):
         reread_bytes: what counted as unchanged, was read all the same, and is; it is part of ``read_bytes``.
         doubt: why its host doesn't know what hasn't changed, as a phrase; empty if it does, or wasn't asked.
         exclusive_bytes: what the reference on its host took, beside what it shared with the disk.
+        decayed: whether a part of the base couldn't be read, in that try: verification has it sent again.
     """
 
     name: str
@@ -46,6 +47,7 @@ class ReceivedDisk(Model):
     reread_bytes: NonNegativeInt = 0
     doubt: str = ""
     exclusive_bytes: NonNegativeInt = 0
+    decayed: bool = False
 
 
 class OpenNotes(NamedTuple):

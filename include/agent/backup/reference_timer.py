@@ -66,11 +66,15 @@ def keep(state: StateFolder, virsh: Virsh, uuid: str, request: dict[str, Any]) -
     folder = state.of(uuid)
     if not folder.path.exists():
         return {"kept": False, "reason": "its backup isn't open any more"}
-    with locked(state.references_lock, timeout_s=_LOCK_S), locked(folder.lock, timeout_s=_LOCK_S) as is_mine:
-        reason = "it is being backed up" if not is_mine else _refusal(state, virsh, folder)
-        reason = reason or references.keep(folder, request)
-        if reason and is_mine:
-            references.note_refusal(folder, reason)
+    with locked(state.references_lock, timeout_s=_LOCK_S) as is_alone:
+        if not is_alone:  # the timer might end just now
+            return {"kept": False, "reason": "references are being removed on its host"}
+        with locked(folder.lock, timeout_s=_LOCK_S) as is_mine:
+            if not is_mine:
+                return {"kept": False, "reason": "it is being backed up"}
+            reason = _refusal(state, virsh, folder) or references.keep(folder, request)
+            if reason:
+                references.note_refusal(folder, request["generation"], reason)
     return {"kept": not reason, "reason": reason}
 
 
@@ -85,19 +89,31 @@ def _refusal(state: StateFolder, virsh: Virsh, folder: VmFolder) -> str:
 
 def check(state: StateFolder, virsh: Virsh) -> None:
     """Remove the references that must go, and end the timer with the last one. This is all that it does."""
-    with locked(state.references_lock, timeout_s=_LOCK_S):
-        kept = [folder for folder in state.folders() if references.folders(folder)]
+    with locked(state.references_lock, timeout_s=_LOCK_S) as is_mine:
+        kept = [folder for folder in state.folders() if _may_be_left(folder)]
         dropped = [folder for folder in kept if _check(folder, virsh)]
-        if len(dropped) == len(kept):
+        if is_mine and not any(map(_may_be_left, kept)):
             _stop(state, virsh)
     if dropped:
         _resume_paused(virsh)
 
 
+def _may_be_left(folder: VmFolder) -> bool:
+    try:
+        return references.are_left(folder)
+    except OSError:
+        return True
+
+
 def _check(folder: VmFolder, virsh: Virsh) -> bool:
-    references.remove_replaced(folder)
-    why = _why_dropped(folder, virsh)
-    return bool(why) and references.drop(folder, why)
+    """Return whether a reference was dropped; whatever is wrong with it, the others are checked, too."""
+    try:
+        if references.folders(folder) and (why := _why_dropped(folder, virsh)):
+            return references.drop(folder, why)  # first: on a full disk, nothing can be written
+        references.remove_replaced(folder)
+    except OSError as error:
+        print(f"{folder.reference}: {error}", file=sys.stderr)  # noqa: T201 - for systemd's journal
+    return False
 
 
 def _why_dropped(folder: VmFolder, virsh: Virsh) -> str:
@@ -131,7 +147,8 @@ def _resume_paused(virsh: Virsh) -> None:
     with suppress(AgentError):
         while paused := [uuid for uuid in virsh.uuids() if virsh.is_paused_on_io_error(uuid)]:
             for uuid in paused:
-                virsh.run("resume", f"--domain={uuid}")
+                with suppress(AgentError):  # one that can't be resumed leaves no other one paused
+                    virsh.run("resume", f"--domain={uuid}")
             if time.monotonic() > deadline:
                 return
             time.sleep(1)

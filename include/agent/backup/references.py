@@ -25,6 +25,7 @@ from include.agent.state_folder import VmFolder, locked, read_json
 
 _NO_REFERENCE = "the host has no reference"
 _LOCK_S = 5.0
+_LONGEST_DOUBT = 300  # characters; systemd's errors, or paths, may be longer
 
 
 class Unchanged(NamedTuple):
@@ -84,11 +85,16 @@ def _unchanged(folder: VmFolder, clone: dict[str, Any], base: dict[str, Any]) ->
         size = clone["stamp"]["size"]
         return Unchanged(list(equal_ranges(before, after, size)), "", exclusive_bytes(before, after, size))
     except UncertainError as doubt:
-        return Unchanged([], str(doubt))
+        return _doubted(str(doubt))
     except OSError as error:
-        return Unchanged([], f"the reference can't be used: {error.strerror or error}")
+        return _doubted(f"the reference can't be used: {error.strerror or error}")
     except (AttributeError, KeyError, TypeError) as damaged:
-        return Unchanged([], f"the reference's label is damaged: {damaged!r}")
+        return _doubted(f"the reference's label is damaged: {damaged!r}")
+
+
+def _doubted(why: str) -> Unchanged:
+    """Return that nothing is known; a reason that the worker would refuse mustn't fail a backup."""
+    return Unchanged([], why.encode("utf-8", "backslashreplace").decode()[:_LONGEST_DOUBT])
 
 
 def _of_disk(folder: VmFolder, clone: dict[str, Any], base: dict[str, Any]) -> dict[str, Any]:
@@ -156,7 +162,7 @@ def keep(folder: VmFolder, request: dict[str, Any]) -> str:
             "generation": request["generation"],
             "renewed": time.time(),
             "folders": folder.clone_folders(),
-            "replaced": before.get("folders", []),
+            "replaced": [*before.get("folders", []), *before.get("replaced", [])],
             "disks": disks,
         },
     )
@@ -175,12 +181,14 @@ def _doubt(clone: dict[str, Any]) -> str:
 
 
 def remove_replaced(folder: VmFolder) -> None:
-    """Remove the clones of the reference before, which a crash may have left."""
+    """Remove the clones of references before, which a crash may have left, or couldn't be removed."""
     kept = read_json(folder.reference)
-    if kept.get("replaced"):
-        for path in kept["replaced"]:
-            folder.remove_clone_folder(path)
-        write_json(folder.reference, {**kept, "replaced": []})
+    if (found := kept.get("replaced")) and (left := _not_removed(folder, found)) != found:
+        write_json(folder.reference, {**kept, "replaced": left})
+
+
+def _not_removed(folder: VmFolder, paths: list[str]) -> list[str]:
+    return [path for path in paths if not folder.remove_clone_folder(path)]
 
 
 def folders(folder: VmFolder) -> list[str]:
@@ -188,25 +196,37 @@ def folders(folder: VmFolder) -> list[str]:
     return list(read_json(folder.reference).get("folders", []))
 
 
+def are_left(folder: VmFolder) -> bool:
+    """Return whether there are clones of a VM's reference, or of one before that couldn't be removed."""
+    kept = read_json(folder.reference)
+    return bool(kept.get("folders") or kept.get("replaced"))
+
+
 def drop(folder: VmFolder, why: str) -> bool:
     """Remove a VM's reference, and note why, as a phrase; return whether there was one."""
     kept = read_json(folder.reference)
     if not kept.get("folders"):
         return False
-    for path in (*kept["folders"], *kept.get("replaced", [])):
-        folder.remove_clone_folder(path)
+    left = _not_removed(folder, [*kept["folders"], *kept.get("replaced", [])])
+    dropped = {"dropped": f"the host's reference was removed on {now()[:10]}: {why}"}
     try:
-        write_json(folder.reference, {"dropped": f"the host's reference was removed on {now()[:10]}: {why}"})
+        write_json(folder.reference, {**dropped, "replaced": left} if left else dropped)
     except OSError:  # the disk is full, and what was removed isn't free yet
         folder.reference.unlink(missing_ok=True)
     return True
 
 
-def note_refusal(folder: VmFolder, why: str) -> None:
-    """Note why the clones of a published generation don't stay; the reference before it is of no use then."""
+def note_refusal(folder: VmFolder, generation: str, why: str) -> None:
+    """Note why the clones of a published generation don't stay; the reference before it is of no use then.
+
+    One of a later generation is: an earlier run's publication may be repeated.
+    """
+    if str(read_json(folder.reference).get("generation", "")) > generation:
+        return
     if not drop(folder, why):
         with suppress(OSError):
-            write_json(folder.reference, {"dropped": f"the host kept no reference: {why}"})
+            dropped, left = f"the host kept no reference: {why}", read_json(folder.reference).get("replaced")
+            write_json(folder.reference, {"dropped": dropped, **({"replaced": left} if left else {})})
 
 
 def drop_locked(folder: VmFolder, why: str) -> bool:

@@ -6,12 +6,15 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from include.errors import ImageGoneError, RescheduleError, VmNotImagedError
+from include.errors import ImageGoneError, RescheduleError, VmNotImagedError, VmRereadError
 from include.vault.vault import Vault
-from include.vms.archive import VmArchive
+from include.vms.archive import StagedVm, VmArchive
+from include.vms.distrust import distrust
+from include.vms.transfer import Transferred
 from tests.include.project_process import python
 from tests.include.vault.test_verification_log import found
 from tests.include.vms.folder_host import REQUEST, backup_of, change, take, without_a_connection
@@ -213,3 +216,51 @@ def test_a_generation_with_a_damaged_record_is_no_base(vault: Vault, disks: Path
     change(VmArchive(vault).of("maq1")[0].record_file, 0, b"x")
     take(backup_of(vault, disks, "next run", INSTANT + DAY))
     assert VmArchive(vault).of("maq1")[1].record.base is None
+
+
+def test_nothing_carried_is_resumed_once_trust_has_ended(
+    vault: Vault, disks: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed in that moment, a run that is repeated starts from the first chunk; what it found is kept."""
+    take(backup_of(vault, disks))
+    backup = backup_of(vault, disks, "next run", INSTANT + DAY)
+    begun = backup.begin_backup(NEXT)
+    staged = VmArchive(vault).staged("maq1")
+
+    def differing(_: object, into: StagedVm, *__: object) -> Transferred:
+        into.begin(begun.run, begun.instant)
+        into.kinds("vda").write_bytes(b"C")
+        raise VmRereadError("Chunk 5 differs.")
+
+    def killed(*given: Any) -> str:  # noqa: ANN401 - those of distrust
+        assert not staged.kinds("vda").exists()
+        distrust(*given)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("include.vms.backup.transfer", differing)
+        patch.setattr("include.vms.backup.distrust", killed)
+        with pytest.raises(KeyboardInterrupt):
+            backup.transfer(begun)
+    transferred = backup.transfer(begun)
+    assert transferred
+    assert transferred.mismatch == "Chunk 5 differs."
+
+
+def test_clones_of_another_instant_never_become_the_reference(
+    vault: Vault, disks: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run began again, and its first images were verified only then: they are published, without clones."""
+    asked = list[str]()
+    monkeypatch.setattr("include.vms.backup.VmBackup._keep_reference", lambda *_: asked.append("kept"))
+    early, late = backup_of(vault, disks), backup_of(vault, disks, instant=INSTANT + DAY)
+    first = early.begin_backup(REQUEST).model_copy(update={"cloned": True})
+    early.transfer(first)
+    second = late.begin_backup(REQUEST).model_copy(update={"cloned": True})
+    early.verify(first)
+    late.transfer(second)
+    late.verify(second)
+    late.publish(second)
+    assert asked == []
+    late.publish(first)
+    assert asked == ["kept"]

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from include.agent.bitmap import Bitmap
 from include.errors import UnexpectedAnswerError
@@ -65,3 +66,9 @@ def test_each_generation_reads_the_next_share(tmp_path: Path) -> None:
     assert (rules.turn, rules.base) == (1, {"generation": base.name, "chunks": chunk_sums(base, ["vda"])})
     assert list(rules.chunks) == ["vda"]
     assert CarryRules.of(base, ["vda"], 1).turn == 0
+
+
+def test_a_host_cant_break_the_report() -> None:
+    """A size that no disk has can't be written as one."""
+    with pytest.raises(ValidationError):
+        UnchangedRanges(exclusive_bytes=10**400)

@@ -7,7 +7,7 @@ import pytest
 
 from include.vault.vault import Vault
 from include.vms.archive import PublishedVm, VmArchive
-from include.vms.distrust import distrust, distrust_file, distrust_warning
+from include.vms.distrust import distrust, distrust_file, distrust_warning, found_by
 from tests.include.vms.sample_vms import INSTANT, record
 
 
@@ -34,6 +34,25 @@ def test_the_generations_since_the_last_one_that_was_read_whole_are_suspect(arch
     assert (first.name in message, first.verification_log.damage) == (False, None)
     assert {one.verification_log.damage for one in others} == {"It is suspect: Chunk 5 differs."}
     assert {one.verification_log.read()[0].what for one in others} == {"reread"}
+
+
+def test_a_killed_run_finishes_it(archive: VmArchive, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When it is repeated, it knows what it found, and marks what it hadn't marked."""
+    assert found_by(archive, "maq1", "a run") == ""
+    with monkeypatch.context() as full:
+        full.setattr("include.vault.verification_log.VerificationLog.append", _on_a_full_disk)
+        with pytest.raises(OSError, match="full"):
+            distrust(archive, "maq1", "a run", "Chunk 5 differs.")
+    assert found_by(archive, "maq1", "another run") == ""
+    assert not any(one.verification_log.damage for one in archive.of("maq1"))
+    for _ in range(2):
+        assert found_by(archive, "maq1", "a run").startswith("Chunk 5 differs. Suspect")
+    first, *others = archive.of("maq1")
+    assert [len(one.verification_log.read()) for one in (first, *others)] == [0, 1, 1, 1]
+
+
+def _on_a_full_disk(*_: object) -> None:
+    raise OSError("The disk is full.")
 
 
 def test_it_lasts_until_a_person_removes_the_file(archive: VmArchive) -> None:

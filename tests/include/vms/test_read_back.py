@@ -111,6 +111,24 @@ def test_a_decayed_base_isnt_copied_to_the_next_generation(vault: Vault, disks: 
     assert last.image("vda").read_bytes() == (disks / "vda.raw").read_bytes()
 
 
+def test_what_the_base_couldnt_give_is_sent_before_the_backup_ends(
+    vault: Vault, disks: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has bad sectors, which the transfer has seen: the host is needed until all is verified."""
+    take(backup_of(vault, disks))
+
+    def decayed(source: ImageSource, into: StagedVm, base: PublishedVm, log: Log) -> Transferred:
+        first, *others = (transferred := transfer(source, into, base, log)).disks
+        change(into.image("vda"), 0, bytes(5))
+        found = (first.model_copy(update={"decayed": True}), *others)
+        return transferred.model_copy(update={"disks": found})
+
+    monkeypatch.setattr("include.vms.backup.transfer", decayed)
+    backup = backup_of(vault, disks, "next run", INSTANT + DAY)
+    take(backup)
+    assert published(vault)[1].image("vda").read_bytes() == (disks / "vda.raw").read_bytes()
+
+
 def test_a_disk_of_the_vault_that_loses_data_is_named(vault: Vault, disks: Path) -> None:
     """The base is intact, and isn't blamed."""
     take(backup_of(vault, disks))

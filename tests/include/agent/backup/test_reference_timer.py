@@ -1,5 +1,6 @@
 """The timer that removes references: when, and its units. Its systemctl is a script that notes its calls."""
 
+import errno
 import os
 import subprocess
 import time
@@ -12,12 +13,14 @@ import pytest
 from include.agent.backup import reference_timer, references
 from include.agent.durable_files import write_json
 from include.agent.errors import LibvirtError
-from include.agent.state_folder import StateFolder, VmFolder, read_json
+from include.agent.state_folder import StateFolder, VmFolder, locked, read_json
 from include.agent.virsh import Virsh
 from tests.include.agent.disks.test_clones import on
 from tests.session.needs import program
 
 UUID = "11111111-2222-3333-4444-555555555555"
+OTHER = "22222222-2222-3333-4444-555555555555"
+REQUEST = {"run": "r", "generation": "g"}
 SYSTEMCTL = """#!/bin/sh
 echo "$*" >> "$(dirname "$0")/calls"
 case "$*" in *is-active*) exit "$(cat "$(dirname "$0")/active")";; esac
@@ -144,6 +147,80 @@ def test_below_the_mark_it_is_removed_and_guests_are_resumed(
     reference_timer.check(state, virsh)
     assert read_json(kept.reference)["dropped"].endswith("its file system was nearly full")
     assert virsh.paused == 0
+
+
+class Stubborn(FakeVirsh):
+    """A libvirt with two paused VMs, of which the first can't be resumed."""
+
+    def is_paused_on_io_error(self, uuid: str) -> bool:
+        """Return whether it still is."""
+        return uuid in self.vms
+
+    def run(self, command: str, *options: str, **_: Any) -> str:  # noqa: ANN401 - the signature of Virsh
+        """Resume it."""
+        if options == (f"--domain={UUID}",):
+            raise LibvirtError(f"{command} can't be done now.")
+        self.vms -= {OTHER}
+        return ""
+
+
+def test_whatever_is_wrong_with_one_vm_the_others_are_helped(
+    systemd: Path, state: StateFolder, kept: VmFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A label that can't be read, a full disk on which nothing can be written, a guest that stays paused."""
+    monkeypatch.setattr(reference_timer, "MARK_PART", 1)
+    monkeypatch.setattr(reference_timer, "MARK_BYTES", 1 << 60)
+    monkeypatch.setattr(reference_timer, "_RESUMED_S", 0.0)
+    write_json(kept.reference, {**read_json(kept.reference), "replaced": ["/gone"]})
+    odd = state.of("00000000-2222-3333-4444-555555555555")
+    odd.reference.mkdir(parents=True)
+    monkeypatch.setattr(references, "write_json", _on_a_full_disk)
+    virsh = Stubborn(UUID, OTHER)
+    reference_timer.check(state, virsh)
+    assert (references.folders(kept), virsh.vms, calls(systemd)) == ([], {UUID}, [])
+
+
+def _on_a_full_disk(*_: object) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_nothing_is_kept_while_the_timer_may_be_ending(
+    systemd: Path, state: StateFolder, kept: VmFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Removing large clones takes minutes; a reference without a timer would fill the disk."""
+    monkeypatch.setattr(reference_timer, "_LOCK_S", 0.0)
+    write_json(kept.reference, {**read_json(kept.reference), "run": "r", "generation": "g"})
+    with locked(state.references_lock, timeout_s=0):
+        found = reference_timer.keep(state, FakeVirsh(UUID), UUID, {**REQUEST, "chunks": {}})
+    assert found == {"kept": False, "reason": "references are being removed on its host"}
+    assert (references.folders(kept) != [], calls(systemd)) == (True, [])
+
+
+def test_what_couldnt_be_removed_is_tried_again(
+    systemd: Path, state: StateFolder, kept: VmFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As long as it's there, the timer runs."""
+    (clones,) = references.folders(kept)
+    ago(22)(kept)
+    (systemd / "units" / f"{reference_timer._unit(state, FakeVirsh())}.timer").touch()  # noqa: SLF001
+    with monkeypatch.context() as stuck:
+        stuck.setattr("shutil.rmtree", lambda *_, **__: None)
+        reference_timer.check(state, FakeVirsh(UUID))
+        assert (references.folders(kept), Path(clones).exists(), calls(systemd)) == ([], True, [])
+    (systemd / "units" / f"{reference_timer._unit(state, FakeVirsh())}.service").touch()  # noqa: SLF001
+    reference_timer.check(state, FakeVirsh(UUID))
+    assert (Path(clones).exists(), calls(systemd)) == (False, ["disable --now", "daemon-reload"])
+
+
+def test_an_older_publication_that_is_repeated_leaves_a_later_reference(
+    systemd: Path, state: StateFolder, kept: VmFolder
+) -> None:
+    """It is of use still."""
+    assert systemd
+    later = {**read_json(kept.reference), "run": "later", "generation": "h"}
+    write_json(kept.reference, later)
+    assert not reference_timer.keep(state, FakeVirsh(UUID), UUID, {**REQUEST, "chunks": {}})["kept"]
+    assert read_json(kept.reference) == later
 
 
 def test_the_timer_runs_as_long_as_there_is_a_reference(

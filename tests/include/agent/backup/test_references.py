@@ -8,6 +8,7 @@ import pytest
 from include.agent.backup import references
 from include.agent.durable_files import write_json
 from include.agent.state_folder import StateFolder
+from include.vms.carried import UnchangedRanges
 from tests.include.agent.disks.test_clones import on
 
 SET_UP = """
@@ -179,3 +180,14 @@ def test_a_crash_in_the_middle_leaves_nothing(tmp_path: Path) -> None:
     write_json(folder.reference, {"folders": [str(new)], "replaced": [str(old)]})
     references.remove_replaced(folder)
     assert (old.exists(), new.exists(), references.folders(folder)) == (False, True, [str(new)])
+
+
+def test_a_reason_never_fails_a_backup(tmp_path: Path) -> None:
+    """The worker refuses one that is long, or no text; systemd's errors, and paths, may be so."""
+    folder = StateFolder(str(tmp_path)).of("11111111-2222-3333-4444-555555555555")
+    folder.path.mkdir(parents=True)
+    references.note_refusal(folder, "g", "\udcff" + "x" * 1000)
+    found = references.unchanged(folder, [{"disk": "vda"}], {})["vda"]
+    assert UnchangedRanges.model_validate(found._asdict()).doubt.startswith(
+        r"the host kept no reference: \udcffxxx"
+    )
