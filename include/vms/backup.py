@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 from include.agent.bitmap import Bitmap
 from include.agent.durable_files import write_json
-from include.errors import BackupError, VaultError, VmNotImagedError, VmRereadError
+from include.errors import BackupError, VaultError, VmNotBackError, VmNotImagedError, VmRereadError
 from include.remote.ssh import connected
 from include.results.task_labels import task_label
 from include.text import counted
@@ -216,10 +216,8 @@ class VmBackup:
             self.log(f"{self.vm}: {distrust(self._generations, self.vm, self.run, str(found))}")
             transferred = self._receive(staged, begun)
         how = found_by(self._generations, self.vm, self.run)  # in this try or an earlier one
-        transferred = transferred.model_copy(update={"mismatch": how})
         sync(staged.folder)
-        self._note(staged, transferred)
-        return transferred
+        return transferred.noted(staged, mismatch=how)
 
     def _receive(self, staged: StagedVm, begun: BegunBackup) -> Transferred:
         base = self._base()
@@ -255,19 +253,16 @@ class VmBackup:
         from the base is verified without the host.
         """
         self._read_back(staged, begun, transferred).received(base)
-        self._note(staged, transferred := transferred.model_copy(update={"ended": True}))
+        transferred = transferred.noted(staged, ended=True)
         try:
             ended = self.host.end_backup(self.uuid, self.run)
         except BackupError as refused:
             self.log(f"{self.vm}: its backup can't be ended yet; its last task tries again. {refused}")
-            return transferred
+            down = str(refused) if isinstance(refused, VmNotBackError) else ""
+            return transferred.noted(staged, not_back=down)
         self.log(f"{self.vm}: all that its host sent is on the vault's disk. Its backup there is ended.")
         warnings = tuple(f"Repaired when the backup ended: {sentence}" for sentence in ended.repaired)
-        self._note(staged, transferred := transferred.model_copy(update={"warnings": warnings}))
-        return transferred
-
-    def _note(self, staged: StagedVm, transferred: Transferred) -> None:
-        write_json(staged.transferred, transferred.model_dump(mode="json"))
+        return transferred.noted(staged, warnings=warnings)
 
     def _read_back(self, staged: StagedVm, begun: BegunBackup, transferred: Transferred) -> ReadBack:
         def again(bad: Mapping[str, Bitmap]) -> None:

@@ -8,10 +8,12 @@ import hashlib
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping
+from typing import Self
 
 from pydantic import NonNegativeFloat
 
 from include.agent.backup.send import FILES
+from include.agent.durable_files import write_json
 from include.errors import VmNotImagedError
 from include.models import Model
 from include.results.task_labels import task_label
@@ -30,6 +32,7 @@ class Transferred(Model):
         files: the names of the other files, such as ``domain.xml``.
         seconds: how long the try that completed it took.
         ended: whether the backup on the host has been ended since; nothing can be transferred again then.
+        not_back: why the VM doesn't run as it should, if that was found when it was ended.
         warnings: what was repaired on the host when it was ended, as sentences.
         reread_turn: which share of what counts as unchanged was read again.
         mismatch: what was found to differ in what counted as unchanged, as sentences; else empty.
@@ -39,9 +42,16 @@ class Transferred(Model):
     files: tuple[str, ...]
     seconds: NonNegativeFloat
     ended: bool = False
+    not_back: str = ""
     warnings: tuple[str, ...] = ()
     reread_turn: int = 0
     mismatch: str = ""
+
+    def noted(self, staged: StagedVm, **fields: object) -> Self:
+        """Return the same with some fields changed, once it is on the vault's disk."""
+        changed = self.model_copy(update=fields)
+        write_json(staged.transferred, changed.model_dump(mode="json"))
+        return changed
 
 
 def transfer(

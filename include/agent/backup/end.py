@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from include.agent.backup import cloned_disks, freeze, watchdog
+from include.agent.backup import cloned_disks, freeze, references, watchdog
 from include.agent.disks import exports
 from include.agent.errors import BusyError, LibvirtError, NotBackError, NotThawedError
 from include.agent.state_folder import StateFolder, VmFolder, locked
@@ -59,6 +59,8 @@ def _clean_up(folder: VmFolder, virsh: Virsh, back_s: float | None) -> tuple[lis
         repaired = _leave(folder, virsh, undefined=undefined)
     else:
         repaired = _bring_back(folder, virsh, back_s)
+    if folder.journal.entry("ready").get("cloned") is False:  # what is published next has no clones
+        references.drop(folder, "its last backup wasn't made from clones")
     scratch_bytes = 0
     for work_folder in folder.work_folders():
         scratch_bytes += _scratch_bytes(work_folder)

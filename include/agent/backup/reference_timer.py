@@ -25,7 +25,7 @@ from include.agent.virsh import Virsh
 KEPT_S = 21 * 86_400.0  # a reference that wasn't renewed for so long belongs to no weekly backup any more
 MARK_BYTES, MARK_PART = 10 << 30, 10  # kept free: 10 GiB, or a tenth of the file system if that is less
 EVERY_S = 30
-_RESUMED_S = 20.0  # file systems free space in the background
+_LOOKS = 20  # for paused guests, a second apart: file systems free space in the background
 _LOCK_S = 60.0
 _SYSTEMD, _UNITS = Path("/run/systemd/system"), Path("/etc/systemd/system")
 _ABOUT = "Removes clones of VM disks that INPE backup keeps, before they fill the disk"
@@ -142,15 +142,12 @@ def is_crowded(path: str) -> bool:
 
 
 def _resume_paused(virsh: Virsh) -> None:
-    """Resume guests that QEMU paused as they couldn't write; again if the space wasn't free yet."""
-    deadline = time.monotonic() + _RESUMED_S
+    """Resume guests that QEMU paused as they couldn't write, until the space is free: that takes a while."""
     with suppress(AgentError):
-        while paused := [uuid for uuid in virsh.uuids() if virsh.is_paused_on_io_error(uuid)]:
-            for uuid in paused:
+        for _ in range(_LOOKS):
+            for uuid in [uuid for uuid in virsh.uuids() if virsh.is_paused_on_io_error(uuid)]:
                 with suppress(AgentError):  # one that can't be resumed leaves no other one paused
                     virsh.run("resume", f"--domain={uuid}")
-            if time.monotonic() > deadline:
-                return
             time.sleep(1)
 
 

@@ -6,14 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from include.errors import VmNotImagedError
+from include.errors import VmNotBackError, VmNotImagedError
 from include.vault.vault import Vault
 from include.vms.archive import PublishedVm, StagedVm, VmArchive
 from include.vms.image_stream import ImageSource
+from include.vms.models import EndedBackup
 from include.vms.transfer import Transferred
 from tests.include.vms.folder_host import (
     MIB,
     REQUEST,
+    FolderHost,
     asked,
     backup_of,
     change,
@@ -141,3 +143,24 @@ def test_a_disk_of_the_vault_that_loses_data_is_named(vault: Vault, disks: Path)
     ):
         backup.verify(begun)
     assert published(vault)[0].damage is None
+
+
+def test_a_vm_that_isnt_back_when_its_backup_ends_early_is_known_at_once(
+    vault: Vault, disks: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its image is good, and is published."""
+    take(backup_of(vault, disks))
+    backup = backup_of(vault, disks, "next run", INSTANT + DAY)
+    begun = backup.begin_backup(REQUEST.model_copy(update={"run": "next run"}))
+
+    def down(*_: object) -> EndedBackup:
+        raise VmNotBackError("It can't be started.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(FolderHost, "end_backup", down)
+        transferred = backup.transfer(begun)
+    assert transferred
+    assert (transferred.ended, transferred.not_back) == (True, "It can't be started.")
+    backup.verify(begun)
+    backup.publish(begun)
+    assert len(published(vault)) == 2

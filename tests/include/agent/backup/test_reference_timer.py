@@ -28,11 +28,11 @@ case "$*" in *is-active*) exit "$(cat "$(dirname "$0")/active")";; esac
 
 
 class FakeVirsh(Virsh):
-    """A libvirt with some VMs, of which one is paused until it's resumed twice."""
+    """A libvirt with some VMs, of which one is paused from the second look on, as often as requested."""
 
     def __init__(self, *vms: str, paused: int = 0) -> None:
         super().__init__("qemu:///nowhere")
-        self.vms, self.paused = set(vms), paused
+        self.vms, self.paused, self.looks = set(vms), paused, 0
 
     def uuids(self, *_flags: str) -> set[str]:
         """Return the VMs; without any, libvirt gives no answer."""
@@ -41,8 +41,9 @@ class FakeVirsh(Virsh):
         return self.vms
 
     def is_paused_on_io_error(self, uuid: str) -> bool:
-        """Return whether it still is."""
-        return uuid == UUID and self.paused > 0
+        """Return whether it is."""
+        self.looks += uuid == UUID
+        return uuid == UUID and self.paused > 0 and self.looks > 1
 
     def run(self, command: str, *options: str, **_: Any) -> str:  # noqa: ANN401 - the signature of Virsh
         """Resume it."""
@@ -53,7 +54,8 @@ class FakeVirsh(Virsh):
 
 @pytest.fixture
 def systemd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with the script, its calls, and the units."""
+    """A folder with the script, its calls, and the units; nobody sleeps between two looks."""
+    monkeypatch.setattr("time.sleep", lambda _: None)
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin/systemctl").write_text(SYSTEMCTL)
     (tmp_path / "bin/systemctl").chmod(0o755)
@@ -140,7 +142,6 @@ def test_below_the_mark_it_is_removed_and_guests_are_resumed(
 ) -> None:
     """Again, if the space wasn't free yet. A VM that is paused for another reason stays so."""
     assert systemd
-    monkeypatch.setattr("time.sleep", lambda _: None)
     monkeypatch.setattr(reference_timer, "MARK_PART", 1)
     monkeypatch.setattr(reference_timer, "MARK_BYTES", 1 << 60)
     virsh = FakeVirsh(UUID, "another", paused=2)
@@ -170,7 +171,7 @@ def test_whatever_is_wrong_with_one_vm_the_others_are_helped(
     """A label that can't be read, a full disk on which nothing can be written, a guest that stays paused."""
     monkeypatch.setattr(reference_timer, "MARK_PART", 1)
     monkeypatch.setattr(reference_timer, "MARK_BYTES", 1 << 60)
-    monkeypatch.setattr(reference_timer, "_RESUMED_S", 0.0)
+    monkeypatch.setattr(reference_timer, "_LOOKS", 1)
     write_json(kept.reference, {**read_json(kept.reference), "replaced": ["/gone"]})
     odd = state.of("00000000-2222-3333-4444-555555555555")
     odd.reference.mkdir(parents=True)
