@@ -64,7 +64,8 @@ def by_name(vms: Iterable[BootTestCandidate], name: str) -> DueBootTest:
         )
     if found.off:
         raise RequestError(
-            f"The site file excludes {name} from boot tests (vms.overrides, boot_test: off). Nothing was booted."
+            f"The site file excludes {name} from boot tests (vms.overrides, boot_test: off). Nothing was "
+            "booted."
         )
     if not found.generation:
         raise RequestError(f"The vault has no undamaged image of {name}. Nothing was booted.")
