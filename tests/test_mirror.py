@@ -102,7 +102,6 @@ ELSEWHERE = {
         "the daily DAG, run by a real scheduler",
         (
             "assets connections operators/free_space_operator "
-            "operators/days/choose_days "
             "operators/days/copy_day operators/days/day_operator operators/days/plan_days "
             "operators/days/survey_source operators/days/verify_day "
             "run_note xcom"
