@@ -13,7 +13,7 @@ source, or removes anything.
 
 **Trigger** with the day as partition key (Advanced Options), such as `2026-268`, or in the field **day**,
 there also as a date; the run then carries it as its key. A day that the calendar lacks is refused.
-**Backfill** any range of dates. With **dry run** it surveys, plans, mails what it would do, changes nothing.
+**Backfill** any range of dates; it ignores **day**. With **dry run** it mails its plan and changes nothing.
 
 #### When it fails
 

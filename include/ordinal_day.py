@@ -120,7 +120,7 @@ def require_begun(day: OrdinalDay, today: OrdinalDay) -> None:
         InvalidDayError: the day is after ``today``.
     """
     if day > today:
-        raise InvalidDayError(f"There is no day {day} yet.")
+        raise InvalidDayError(f"There is no day {day} ({day.date}) yet.")
 
 
 def days_in(year: int) -> int:

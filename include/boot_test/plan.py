@@ -3,8 +3,9 @@
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, tzinfo
 
-from include.errors import ConfigError
+from include.errors import NotInVaultError, RequestError
 from include.models import Model
+from include.names import shown
 from include.vault.clock import is_ahead
 from include.vms.archive import PublishedVm, VmArchive
 
@@ -53,17 +54,22 @@ def by_name(vms: Iterable[BootTestCandidate], name: str) -> DueBootTest:
     """Return the boot test of a VM requested by name, even if it has passed one.
 
     Raises:
-        ConfigError: the vault has no undamaged image of it, or the site file excludes it.
+        NotInVaultError: the vault doesn't have it.
+        RequestError: no image of it is undamaged, or the site file excludes it.
     """
-    for vm in vms:
-        if vm.name == name and vm.off:
-            raise ConfigError(
-                f"The site file excludes {name} from boot tests (vms.overrides, boot_test: off). Nothing was "
-                "booted."
-            )
-        if vm.name == name and vm.generation:
-            return DueBootTest(name=name, generation=vm.generation, reason="It was requested by name.")
-    raise ConfigError(f"The vault has no undamaged image of a VM named {name!r}. Nothing was booted.")
+    found = next((vm for vm in vms if vm.name == name), None)
+    if not found:
+        raise NotInVaultError(
+            f"The vault has no image of a VM named {shown(name)}. Nothing was booted.", about=shown(name)
+        )
+    if found.off:
+        raise RequestError(
+            f"The site file excludes {name} from boot tests (vms.overrides, boot_test: off). Nothing was "
+            "booted."
+        )
+    if not found.generation:
+        raise RequestError(f"The vault has no undamaged image of {name}. Nothing was booted.")
+    return DueBootTest(name=name, generation=found.generation, reason="It was requested by name.")
 
 
 def newest_undamaged(generations: list[PublishedVm]) -> PublishedVm | None:

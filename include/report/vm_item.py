@@ -46,6 +46,9 @@ _NO_RESULT = (
     f"{task_label('begin_backup')}."
 )
 
+_NOT_STARTED = "Not started: an earlier task of the run failed or left no result."
+_REFUSED = "Not started: what this run was asked for was refused."
+
 
 @dataclass(frozen=True)
 class VmCase:
@@ -59,6 +62,7 @@ class VmCase:
         last: of its newest generation that was imaged by the planned method.
         budget_s: the downtime that the site file allows, in seconds.
         clean_dry_run: whether this is a dry run that met no failure.
+        is_refused: whether what the run was asked for was refused.
         zone: the zone of times in sentences.
     """
 
@@ -69,6 +73,7 @@ class VmCase:
     last: VmRecord | None
     budget_s: float
     clean_dry_run: bool
+    is_refused: bool
     zone: tzinfo
 
     @property
@@ -202,8 +207,7 @@ class VmCase:
 
     def _not_imaged_item(self) -> Item:
         if self.result is None:
-            reason = "Not started: an earlier task of the run failed or left no result."
-            return self._item(Outcome.NOT_ATTEMPTED, reason)
+            return self._item(Outcome.NOT_ATTEMPTED, _REFUSED if self.is_refused else _NOT_STARTED)
         cause = self._cause
         outcome = _OUTCOMES.get(cause.error, Outcome.NOT_IMAGED) if cause else Outcome.NOT_IMAGED
         return self._item(

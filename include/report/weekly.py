@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from include.config.site_file import Site
+from include.errors import RequestError
 from include.report import DowntimeHistory, GenerationNote, GenerationWeeks, Report, causes
 from include.report.generation_weeks import Holdings, WeekTable
 from include.report.vm_item import VmCase
@@ -130,7 +131,7 @@ class WeeklyRun:
             protected=tuple(holdings.protected),
             needs_action=tuple(self._needs_person(cases, holdings, vault)),
             archive=self.site.vault.path,
-            verification_command=_verification_command(
+            verification_command=self._verification_command(
                 holdings, [case.record for case in cases if case.record]
             ),
             run_url=self.run_url,
@@ -149,6 +150,7 @@ class WeeklyRun:
                 last=next((last for last in reversed(records) if last.method == plan.method), None),
                 budget_s=self.site.vms.settings(plan.name).downtime_budget_s,
                 clean_dry_run=self.dry_run and not self.failures,
+                is_refused=any(failure.error == RequestError.__name__ for failure in self.failures),
                 zone=self.site.institute.zone,
             )
 
@@ -245,6 +247,22 @@ class WeeklyRun:
         )
         yield from _unfinished(vault) if vault else ()
 
+    def _verification_command(self, holdings: Holdings, made: Sequence[VmRecord]) -> str | None:
+        """Return a command that verifies an image of this run, or else the newest of the VMs asked for.
+
+        Only an image whose path is shown as it is can be verified by copying the command.
+        """
+        asked = {plan.name for plan in self.planned} if self.requested else holdings.of
+        readable = [
+            one.generation for vm, held in holdings.of.items() if vm in asked for one in held if one.record
+        ]
+        ours = {(record.vm, to_the_second(record.instant)) for record in made}
+        fit = [one for one in readable if visible(str(one.folder)) == str(one.folder)]
+        best = max(
+            fit, key=lambda one: ((one.vm, one.instant) in ours, trusted_first(one.instant)), default=None
+        )
+        return f"cd {shlex.quote(str(best.folder))} && sha256sum --check --quiet SHA256SUMS" if best else None
+
 
 def _downtimes_of(case: VmCase, records: Sequence[VmRecord]) -> DowntimeHistory:
     stopped = [record for record in records if record.was == "running" and record.method in ("cold", "copy")]
@@ -267,17 +285,3 @@ def _unfinished(vault: Vault) -> Iterator[str]:
             f"{staged.folder} holds an unfinished image that no run has resumed. Back up {staged.vm} again, "
             "or remove the folder."
         )
-
-
-def _verification_command(holdings: Holdings, made: Sequence[VmRecord]) -> str | None:
-    """Return a command that verifies an image of this run, or else the newest.
-
-    Only an image whose path is shown as it is can be verified by copying the command.
-    """
-    readable = [
-        held.generation for generations in holdings.of.values() for held in generations if held.record
-    ]
-    ours = {(record.vm, to_the_second(record.instant)) for record in made}
-    fit = [one for one in readable if visible(str(one.folder)) == str(one.folder)]
-    best = max(fit, key=lambda one: ((one.vm, one.instant) in ours, trusted_first(one.instant)), default=None)
-    return f"cd {shlex.quote(str(best.folder))} && sha256sum --check --quiet SHA256SUMS" if best else None

@@ -6,7 +6,7 @@ from pydantic import AfterValidator, Field, TypeAdapter, ValidationError, model_
 from pydantic_core import ErrorDetails
 
 from include.config.section import AbsolutePath, without_wildcards
-from include.errors import ConfigError
+from include.errors import RequestError
 from include.models import Model, TypedDay
 from include.ordinal_day import OrdinalDay
 from include.restore.selection import EVERYTHING
@@ -56,13 +56,13 @@ class DayRestoreRequest(Model):
         """Validate the fields of a form.
 
         Raises:
-            ConfigError: some are invalid; the message lists them all.
+            RequestError: some are invalid; the message lists them all.
         """
         try:
             return cls.model_validate(form)
         except ValidationError as wrong:
             mistakes = "; ".join(map(_mistake, wrong.errors()))
-            raise ConfigError(
+            raise RequestError(
                 f"The form has {counted(wrong.error_count(), 'mistake')}. {mistakes}. Nothing was restored."
             ) from wrong
 
@@ -71,12 +71,12 @@ class DayRestoreRequest(Model):
         """Check a folder alone.
 
         Raises:
-            ConfigError: no day can be restored there.
+            RequestError: no day can be restored there.
         """
         try:
             TypeAdapter(Folder).validate_python(path)
         except ValidationError as wrong:
-            raise ConfigError(f"{'; '.join(map(_reason, wrong.errors()))}.") from wrong
+            raise RequestError(f"{'; '.join(map(_reason, wrong.errors()))}.") from wrong
 
     @property
     def days(self) -> list[OrdinalDay]:

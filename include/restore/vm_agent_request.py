@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
-from include.errors import ConfigError, VaultError
+from include.errors import RequestError, VaultError
 from include.restore import vm_definition
 from include.restore.vm_request import VmRestoreRequest
 from include.restore.vm_verification import require_intact
@@ -28,7 +28,7 @@ def restore_order(
         folders: the folders that the site file has for disks on the host.
 
     Raises:
-        ConfigError: a disk was on a block device, and the request names no folder; or two disks would get
+        RequestError: a disk was on a block device, and the request names no folder; or two disks would get
             the same path.
         VaultError: the generation can't be read, or is damaged.
     """
@@ -67,7 +67,7 @@ def _check_apart(request: VmRestoreRequest, paths: Mapping[str, str]) -> None:
         disks.setdefault(path, []).append(disk)
     for path, names in disks.items():
         if len(names) > 1:
-            raise ConfigError(
+            raise RequestError(
                 f"{' and '.join(names)} of {request.vm} would both be written to {path}. Restore it under a "
                 "new name, or without naming a folder."
             )
@@ -90,7 +90,7 @@ def _beside(
     try:
         paths = vm_definition.files_beside(xml, request.restored_name, request.folder, formats, old)
     except KeyError as device:
-        raise ConfigError(
+        raise RequestError(
             f"{device.args[0]} of {request.vm} is on a block device. Name a folder for the new disks."
         ) from device
     nvram = vm_definition.nvram_of(xml)

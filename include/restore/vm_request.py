@@ -5,7 +5,7 @@ import re
 from contextlib import suppress
 from typing import Literal
 
-from include.errors import BackupError, ConfigError, RequestError
+from include.errors import BackupError, RequestError
 from include.models import Model
 from include.names import shown
 from include.vms.archive import folder_name
@@ -59,7 +59,7 @@ class VmRestoreRequest(Model):
         """Check the names and the folder, and that a restore in place is confirmed.
 
         Raises:
-            ConfigError: a parameter is invalid, or the confirmation is missing.
+            RequestError: a parameter is invalid, or the confirmation is missing.
         """
         folder_name(self.vm)
         if self.in_place and self.confirm != self.vm:
@@ -84,23 +84,23 @@ def require_vm_name(name: str) -> None:
     """Check that libvirt and the vault can both have a VM of a name.
 
     Raises:
-        ConfigError: one of them can't.
+        RequestError: one of them can't.
     """
     fits = bool(name.strip() and _NAME.fullmatch(name))
     with suppress(BackupError, UnicodeError):
         if fits and folder_name(name):
             return
-    raise ConfigError(_UNFIT.format(shown(name), LONGEST_NAME))
+    raise RequestError(_UNFIT.format(shown(name), LONGEST_NAME))
 
 
 def require_plain_folder(folder: str) -> None:
     """Check that a folder is an absolute path without ``.`` and ``..``.
 
     Raises:
-        ConfigError: it isn't.
+        RequestError: it isn't.
     """
     if not _is_plain(folder):
-        raise ConfigError(f"{shown(folder)} isn't a plain absolute path. Use one such as /vms/restored.")
+        raise RequestError(f"{shown(folder)} isn't a plain absolute path. Use one such as /vms/restored.")
 
 
 def _is_plain(folder: str) -> bool:

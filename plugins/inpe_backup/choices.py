@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Variable
 
-from include.errors import ConfigError
+from include.errors import RequestError
 from include.names import shown
 from include.ordinal_day import OrdinalDay
 from include.vms.generation_name import generation_name
@@ -116,11 +116,11 @@ def image_of(vm: str, chosen: str) -> str:
     """Return the name of a generation, as it was typed or as the form suggests it.
 
     Raises:
-        ConfigError: it is suggested for another VM.
+        RequestError: it is suggested for another VM.
     """
     other, _, name = chosen.rpartition("/")
     if other not in ("", vm):
-        raise ConfigError(
+        raise RequestError(
             f"{shown(chosen)} is an image of {shown(other)}, not of {shown(vm)}. Nothing was done."
         )
     return name

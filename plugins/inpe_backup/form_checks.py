@@ -8,7 +8,7 @@ check raises is shown as it is; to an error of jsonschema, Airflow would add the
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 
-from include.errors import ConfigError
+from include.errors import RequestError
 from include.ordinal_day import OrdinalDay, require_begun
 
 # Every Airflow process imports this module, so that the checks import the rest themselves.
@@ -78,12 +78,12 @@ def _generation(name: str) -> None:
     from include.vms.generation_name import instant_of  # noqa: PLC0415
 
     if instant_of(name.rpartition("/")[2]) is None:
-        raise ConfigError(f"{name!r} is not a generation. Write its name, such as 2026-11-22T05-00-03Z.")
+        raise RequestError(f"{name!r} is not a generation. Write its name, such as 2026-11-22T05-00-03Z.")
 
 
 def _vm_pattern(pattern: str) -> None:
     if not pattern.strip():
-        raise ConfigError("A line is empty. Write a VM's name or a pattern in each line, or none at all.")
+        raise RequestError("A line is empty. Write a VM's name or a pattern in each line, or none at all.")
 
 
 CHECKS: dict[str, Callable[[str], object]] = {

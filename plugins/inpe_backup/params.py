@@ -30,7 +30,8 @@ def supim_daily(site: Site) -> Form:
             type=_TEXT,
             format=form_checks.DAY,
             title="Day",
-            description=f"The {_DAY}. Empty: {newest}. A partition key (Advanced Options) takes precedence.",
+            description=f"The {_DAY}. Empty: {newest}. A partition key (Advanced Options) takes precedence, "
+            "and in a backfill the dates do: leave it empty there.",
         ),
         "dry_run": _dry_run("surveys the source, plans, mails what would be copied, and changes nothing."),
     }
@@ -227,7 +228,7 @@ def _more_for_a_vm(site: Site, images: choices.Images) -> Form:
             format=form_checks.NEW_VM,
             section=_MORE,
             title="New name",
-            description="Beside: the new VM's name. Empty: the original's name and -restored.",
+            description="Beside: the new VM's name, not the original's. Empty: that and -restored.",
         ),
         "keep_old": Param(
             default=True,

@@ -1,10 +1,12 @@
 """The day that a run is for. In partitioned runs ``logical_date`` is None, so use this instead."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime, time, tzinfo
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from include.errors import InvalidDayError
 from include.ordinal_day import OrdinalDay
 
 
@@ -38,3 +40,14 @@ def day_of_run(context: Mapping[str, Any], *, timezone: str, lag_days: int) -> O
         bare_date = logical_date.astimezone(UTC).time() == time.min
         return day_at(logical_date, zone=UTC if bare_date else zone, lag_days=0)
     return day_at(context["dag_run"].run_after, zone=zone, lag_days=lag_days)
+
+
+def overruled_field(context: Mapping[str, Any]) -> str | None:
+    """Return the param ``day`` if the run's partition key is another day, as in a backfill; else None."""
+    key, typed = context.get("partition_key"), context.get("params", {}).get("day")
+    if key is None or typed is None:
+        return None
+    with suppress(InvalidDayError):
+        if str(OrdinalDay.read(str(typed))) == str(key):
+            return None
+    return str(typed)

@@ -101,7 +101,7 @@ def test_a_vm_that_isnt_in_the_vault_is_an_error(boot_tests: Weekly) -> None:
     """The run fails, and the mail says why."""
     done = run(boot_tests, vm="maq9")
     assert done.info["state"] == RED
-    assert "has no undamaged image of a VM named 'maq9'" in done.mail_text
+    assert "has no image of a VM named 'maq9'" in done.mail_text
 
 
 @pytest.mark.slow

@@ -276,5 +276,5 @@ def test_a_day_after_today_isnt_there_yet() -> None:
     """Today is: it has begun."""
     today = OrdinalDay(2026, 365)
     require_begun(today, today)
-    with pytest.raises(InvalidDayError, match=r"There is no day 2027-001 yet\."):
+    with pytest.raises(InvalidDayError, match=r"^There is no day 2027-001 \(2027-01-01\) yet\.$"):
         require_begun(today + 1, today)

@@ -8,7 +8,7 @@ import pytest
 from airflow.sdk import Param, Variable
 
 from include.config import site_file
-from include.errors import ConfigError
+from include.errors import RequestError
 from include.ordinal_day import OrdinalDay
 from include.status.parts import DaysPart
 from inpe_backup import choices, form_checks, params
@@ -126,13 +126,13 @@ def test_an_image_may_be_typed_or_chosen(image: str) -> None:
 @pytest.mark.parametrize("wrong", ["maq1", "maq1/", "/2026", "yesterday"])
 def test_other_text_is_no_image(wrong: str) -> None:
     """The form refuses it."""
-    with pytest.raises(ConfigError, match=r"is not a generation\. Write its name"):
+    with pytest.raises(RequestError, match=r"is not a generation\. Write its name"):
         forms()["vm_protect"]["generation"].resolve(wrong)
 
 
 def test_an_image_of_another_vm_is_refused() -> None:
     """Chosen from the list by mistake."""
-    with pytest.raises(ConfigError, match="is an image of 'maq2', not of 'maq1'"):
+    with pytest.raises(RequestError, match="is an image of 'maq2', not of 'maq1'"):
         image_of("maq1", NEWEST_FIRST[0])
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from include.errors import InvalidDayError
 from include.ordinal_day import OrdinalDay
-from inpe_backup.run_day import day_at, day_of_run
+from inpe_backup.run_day import day_at, day_of_run, overruled_field
 
 INSTITUTE = ZoneInfo("America/Sao_Paulo")
 
@@ -75,6 +75,16 @@ def test_a_param_that_is_no_day_is_refused(written: object) -> None:
     """Backing up another day would be worse."""
     with pytest.raises(InvalidDayError):
         day(params={"day": written})
+
+
+def test_a_field_that_the_key_overrules_is_named() -> None:
+    """As in a backfill, whose dates decide; not if both are the same day, or the field is empty."""
+    given = {"partition_key": "2026-268", "params": {"day": "2026-200"}}
+    assert overruled_field(given) == "2026-200"
+    for typed in (None, "2026-268", "2026-09-25"):
+        assert overruled_field(given | {"params": {"day": typed}}) is None
+    assert overruled_field(given | {"partition_key": None}) is None
+    assert overruled_field({"partition_key": "2026-268"}) is None
 
 
 def test_a_key_that_is_no_day_is_refused() -> None:

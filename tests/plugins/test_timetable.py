@@ -203,7 +203,7 @@ def test_a_key_of_the_future_is_refused(monkeypatch: pytest.MonkeyPatch) -> None
     """By the institute's calendar; today may be backed up."""
     at(moment("2026-09-25 23:59"), monkeypatch)
     assert timetable().resolve_partition_date("2026-268") == moment("2026-09-25 00:00")
-    with pytest.raises(InvalidPartitionKeyError, match="There is no day 2026-269 yet"):
+    with pytest.raises(InvalidPartitionKeyError, match=r"There is no day 2026-269 \(2026-09-26\) yet"):
         timetable().resolve_partition_date("2026-269")
 
 

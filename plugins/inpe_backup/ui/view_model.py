@@ -16,7 +16,7 @@ from include.results.states import Kind, State
 from include.status.alert import Urgency
 from include.status.alerts import VaultStatus
 from include.status.day_status import DayState, Year
-from include.status.parts import BootTestStatus, RunPart, TroubledItem
+from include.status.parts import RunPart, TroubledItem
 from include.status.vm_status import VmState, VmStatus
 from inpe_backup.ui import cells, charts
 
@@ -69,7 +69,7 @@ def vm_row(vm: VmStatus, status: VaultStatus) -> VmRow:
         age=f"{age(status.now - newest.instant)} ago" if newest else "",
         verified=("" if not newest else "due: " if vm.verification_due else "")
         + (f"{age(status.now - newest.verified)} ago" if newest else "–"),  # noqa: RUF001 - an en dash: nothing
-        boot_test=boot_test(part.boot_test, status.now),
+        boot_test=boot_test(vm, status.now),
         screen=quote(part.name, safe="") if part.name in status.view.screens else "",
         spark=charts.spark(vm.downtimes, part.budget_s),
         downtimes=" ".join("–" if s is None else f"{s:.0f}" for s in vm.downtimes),  # noqa: RUF001
@@ -89,12 +89,14 @@ def _downtime(vm: VmStatus) -> str:
     return "not stopped" if newest.downtime_s is None else text.duration(newest.downtime_s)
 
 
-def boot_test(last: BootTestStatus | None, now: datetime) -> str:
-    """Return the result and age of a VM's last boot test."""
+def boot_test(vm: VmStatus, now: datetime) -> str:
+    """Return the result and age of a VM's last boot test, and whether it was of an older image."""
+    last, newest = vm.part.boot_test, vm.newest
     if last is None:
         return "never"
     signs = {State.PASSED: "✓", State.FAILED: "✗", State.NOT_CHECKED: "?"}
-    return f"{signs[last.result]} {age(now - last.when)} ago"
+    of = "" if newest and newest.instant == last.image else ", of an older image"
+    return f"{signs[last.result]} {age(now - last.when)} ago{of}"
 
 
 def age(passed: timedelta) -> str:

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from include.boot_test.plan import BootTestCandidate, by_name, candidates, due
-from include.errors import ConfigError
+from include.errors import NotInVaultError, RequestError
 from include.vault.vault import Vault
 from include.vms.archive import VmArchive
 from tests.include.vault.test_verification_log import found
@@ -67,9 +67,16 @@ def test_a_vm_requested_by_name_is_booted_even_if_it_passed_before() -> None:
     """But not without an undamaged image, nor if the site file excludes it."""
     vms = [vm("a", passed=True), vm("b", generation=None), vm("c", off=True)]
     assert by_name(vms, "a").generation == IMAGE
-    for name, message in (("b", "no undamaged image"), ("x", "no undamaged image"), ("c", "excludes c")):
-        with pytest.raises(ConfigError, match=message):
+    for name, message in (("b", "no undamaged image"), ("c", "excludes c")):
+        with pytest.raises(RequestError, match=message):
             by_name(vms, name)
+
+
+def test_a_vm_that_the_vault_doesnt_have_is_named_in_the_subject() -> None:
+    """As of a restore: nothing is wrong with the configuration."""
+    with pytest.raises(NotInVaultError, match="no image of a VM named 'x'") as refused:
+        by_name([vm("a")], "x")
+    assert refused.value.about == "'x'"
 
 
 def test_candidates_are_read_from_the_vault(tmp_path: Path) -> None:

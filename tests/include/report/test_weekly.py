@@ -85,6 +85,15 @@ def test_without_enough_space_nothing_is_attempted(vault: Vault, *, dry_run: boo
     assert overall(report) is State.FAILED
 
 
+def test_a_run_that_was_refused_isnt_one_of_which_a_task_failed(vault: Vault) -> None:
+    """As if one of the VMs that were asked for doesn't exist; the message is listed once."""
+    refused = failed("check_free_space", "RequestError", "'nope' matches no VM.")
+    report = reported(vault, planned(), failures=[refused], dry_run=True, requested=("maq1", "nope"))
+    assert item(report).outcome is Outcome.NOT_ATTEMPTED
+    assert item(report).reason == "Not started: what this run was asked for was refused."
+    assert report.needs_action == ("'nope' matches no VM.",)
+
+
 def test_a_failure_after_imaging_needs_action(vault: Vault) -> None:
     """Although the images are good."""
     busy = failed("apply_retention", "RescheduleError", "Something is being copied.")

@@ -237,6 +237,14 @@ def test_the_verification_command_verifies_an_image_of_this_run(tmp_path: Path) 
     assert not verifies(command)
 
 
+def test_a_run_of_one_vm_offers_no_image_of_another(vault: Vault) -> None:
+    """Even if that is newer."""
+    older, _ = lay(vault, "maq1", NOW - WEEK), lay(vault, "maq3", NOW)
+    assert older.name in str(of_maq1(vault, spoiled(), requested=("maq1",)).verification_command)
+    other = reported(vault, planned("maq2"), requested=("maq2",))
+    assert other.verification_command is None
+
+
 def test_an_image_whose_path_a_mail_cant_show_isnt_offered_for_verification(vault: Vault) -> None:
     """A line break is shown escaped, so the command would fail; nor is a damaged image offered."""
     lay(vault, "two\nlines", NOW)

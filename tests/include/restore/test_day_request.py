@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from include.errors import ConfigError
+from include.errors import RequestError
 from include.restore.day_request import DayRestoreRequest
 
 FORM = {"day": "2026-268", "folder": "/data"}
@@ -32,7 +32,7 @@ def test_a_run_takes_at_most_a_thousand_days() -> None:
     """A little fewer than Airflow maps a task at most."""
     assert len(days("2020-001", "2022-269")) == 1000
     with pytest.raises(
-        ConfigError, match="1,001 days are too many for one run; restore at most 1,000 at a time"
+        RequestError, match="1,001 days are too many for one run; restore at most 1,000 at a time"
     ):
         days("2020-001", "2022-270")
 
@@ -56,7 +56,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
 def test_a_mistake_is_reported_with_its_field(case: str) -> None:
     """With the project's message, or pydantic's."""
     changes, message = WRONG[case]
-    with pytest.raises(ConfigError) as refused:
+    with pytest.raises(RequestError) as refused:
         DayRestoreRequest.read(FORM | changes)
     assert message in str(refused.value)
     assert str(refused.value).startswith("The form has 1 mistake. ")
@@ -64,5 +64,5 @@ def test_a_mistake_is_reported_with_its_field(case: str) -> None:
 
 def test_all_mistakes_are_reported_at_once() -> None:
     """So the form is corrected once."""
-    with pytest.raises(ConfigError, match=r"The form has 3 mistakes\. day: .*; revision: .*; folder: "):
+    with pytest.raises(RequestError, match=r"The form has 3 mistakes\. day: .*; revision: .*; folder: "):
         DayRestoreRequest.read({"day": "x", "folder": "y", "revision": -1})

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from include.agent.restore.request import RestoreRequest
-from include.errors import BackupError, ConfigError
+from include.errors import BackupError, RequestError
 from include.restore.vm_definition import NewVm, beside, files_beside
 from include.restore.vm_request import VmRestoreRequest
 from tests.include.agent.restore.test_request import DISK, REQUEST, UUID
@@ -74,7 +74,7 @@ def test_a_valid_request_is_accepted(fields: dict[str, object]) -> None:
 )
 def test_an_invalid_request_is_refused(fields: dict[str, object], message: str) -> None:
     """The message says what is valid."""
-    with pytest.raises(ConfigError, match=message):
+    with pytest.raises(RequestError, match=message):
         request(**fields).require_valid()
 
 

@@ -98,14 +98,14 @@ def test_the_form_refuses_a_day_that_does_not_exist(daily: Daily, admin: Page) -
     admin.get_by_role("button", name="Back up days …").click()
     form = admin.get_by_role("dialog", name="Back up days")
     form.get_by_label("First day").fill("2025-366")
-    form.get_by_label("Last day").fill("2025-366")
     form.get_by_role("button", name="Back up", exact=True).click()
     assert "no such day" in form.get_by_label("First day").evaluate("field => field.validationMessage")
     form.get_by_label("First day").fill("2026-268")
+    expect(form).to_contain_text("One run of supim_daily: 2026-268.")
     form.get_by_label("Last day").fill("2999-01-02")
     form.get_by_role("button", name="Back up", exact=True).click()
     fault = form.get_by_label("Last day").evaluate("field => field.validationMessage")
-    assert fault == "There is no day 2999-002 yet."
+    assert fault == "There is no day 2999-002 (2999-01-02) yet."
     form.get_by_label("Last day").fill(str(OrdinalDay.of(datetime.now(INSTITUTE))))
     expect(form).to_contain_text(
         f"Those after {newest(datetime.now(INSTITUTE))} aren't due yet, and are left out."

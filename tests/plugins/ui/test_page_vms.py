@@ -66,6 +66,10 @@ def test_a_vm_shows_all_its_images_and_any_of_them_can_be_restored(
     expect(form.get_by_label("Image").locator("option")).to_have_count(13)
     expect(form).to_contain_text(f"vm_restore makes a new VM, maq2-restored, of {third}")
     expect(form).to_contain_text("vm_restore is paused. It waits until you switch it on.")
+    form.get_by_label("New name").fill(" maq2 ")
+    form.get_by_role("button", name="Restore", exact=True).click()
+    fault = form.get_by_label("New name").evaluate("field => field.validationMessage")
+    assert fault == "maq2 stays as it is: the VM beside it needs another name."
     form.get_by_label("How").select_option("in place")
     form.get_by_label("Dry run").check()
     form.get_by_label("To confirm").fill("maq1")

@@ -107,7 +107,9 @@ def test_a_day_is_restored_from_its_record(daily: Daily, admin: Page, backfilled
     expect(form.get_by_label("First day")).to_have_value(day)
     form.get_by_label("Folder to restore to").fill(str(folder))
     form.get_by_label("Dry run").check()
-    expect(form).to_contain_text(f"Dry run. supim_restore verifies {day} in the vault")
+    expect(form).to_contain_text(
+        f"Dry run. supim_restore verifies {day} in the vault (the newest revision that"
+    )
     form.get_by_role("button", name="Restore", exact=True).click()
     link = form.get_by_role("link")
     run = Run(daily.airflow, daily.institute, link.inner_text(), RESTORE)

@@ -10,6 +10,7 @@ from include.days.plan import days_of_run
 from include.ordinal_day import window
 from inpe_backup.backfill_report import ensure_watched
 from inpe_backup.operators.backup_operator import BackupOperator
+from inpe_backup.run_day import overruled_field
 
 
 class ChooseDaysOperator(BackupOperator):
@@ -19,6 +20,8 @@ class ChooseDaysOperator(BackupOperator):
         """Return a ``DayWindow`` as JSON; see that a backfill has its one mail."""
         ensure_watched(context["dag_run"])
         own, vault = self.own_day(context), self.vault()
+        if typed := overruled_field(context):
+            self.log.warning("The field day, %s, is ignored: this run's partition key is %s.", typed, own)
         lookback_days = site_file.current().supim.lookback_days
         scheduled = context["dag_run"].run_type == "scheduled"
         chosen = days_of_run(

@@ -4,7 +4,7 @@ from typing import Any
 
 from airflow.sdk import Context
 
-from include.errors import ConfigError
+from include.errors import RequestError
 from include.restore.generation_choice import choose
 from include.restore.vm_report import item_name
 from include.restore.vm_request import VmRestoreRequest
@@ -24,7 +24,7 @@ class PlanVmRestoreOperator(BackupOperator):
                 {key: params[key] for key in VmRestoreRequest.model_fields if key in params}
             )
         except ValueError as wrong:
-            raise ConfigError(f"The form is invalid: {wrong}") from wrong
+            raise RequestError(f"The form is invalid: {wrong}") from wrong
         request.require_valid()
         requested = image_of(request.vm, request.generation) if request.generation else None
         chosen = choose(request.vm, VmArchive(self.vault()).of(request.vm), requested)

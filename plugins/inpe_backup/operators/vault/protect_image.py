@@ -3,7 +3,7 @@
 from airflow.sdk import Context
 
 from include.config import site_file
-from include.errors import BackupError, ConfigError, TransientError
+from include.errors import BackupError, RequestError, TransientError
 from include.report.delivery import to_user
 from include.report.refusal import refusal_mail, summary_of
 from include.vms.archive import VmArchive
@@ -26,7 +26,7 @@ class ProtectImageOperator(RefreshStatusOperator):
         """Do it, and publish that; who triggered the run gets a mail if it's refused.
 
         Raises:
-            ConfigError: a protection has no reason.
+            RequestError: a protection has no reason.
             BackupError: there is no such image, or somebody else protects it; nothing was changed.
         """
         try:
@@ -53,7 +53,7 @@ class ProtectImageOperator(RefreshStatusOperator):
             return f"{vm} {name} isn't protected any more{was}"
         who, why = context["dag_run"].triggering_user_name or _SOMEBODY, params["why"]
         if not why:
-            raise ConfigError("A protection needs a reason. Trigger again with one. Nothing was changed.")
+            raise RequestError("A protection needs a reason. Trigger again with one. Nothing was changed.")
         ours = is_set is not None and (is_set.who, is_set.why) == (who, why)
         done = is_set if is_set and ours else archive.protect(vm, name, who=who, why=why)
         return f"{vm} {name} is {done.reason}"

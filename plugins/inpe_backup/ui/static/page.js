@@ -113,7 +113,7 @@ function newestDue() {
 function dayFault(text) {
   const day = typedDay(text);
   if (!day) return "There is no such day. Write year and day of the year, such as 2026-268, or the date, such as 2026-09-25.";
-  return day > today() ? `There is no day ${day} yet.` : "";
+  return day > today() ? `There is no day ${day} (${dateOf(day).toISOString().slice(0, 10)}) yet.` : "";
 }
 const longDate = (day) => dateOf(day).toLocaleDateString("en-GB", { weekday: "long", day: "numeric", month: "long", year: "numeric", timeZone: "UTC" });
 
@@ -235,7 +235,7 @@ function openForm(which, first = "", last = first) {
 }
 
 function range(form) {
-  const first = typedDay(form.first.value), last = typedDay(form.last.value);
+  const first = typedDay(form.first.value), last = typedDay(form.last.value || form.first.value);
   if (!first || !last) return null;
   return { first, last, days: Math.round((dateOf(last) - dateOf(first)) / 864e5) + 1 };
 }
@@ -257,7 +257,7 @@ function previewDays(form, text) {
   if (isEarly && chosen.first > due) form.first.setCustomValidity("None of these days is due yet. Back up each by itself.");
   const days = chosen.days === 1 ? chosen.first : `${chosen.days} days, ${chosen.first} to ${chosen.last}`;
   const sentence = box.id === "restore"
-    ? `supim_restore verifies ${days} in the vault, copies what is missing to the folder, and verifies it there.`
+    ? `supim_restore verifies ${days} in the vault (the newest revision that isn't known to be damaged), copies what is missing to the folder, and verifies it there.`
     : `${chosen.days === 1 ? "One run" : `${chosen.days} runs`} of supim_daily: ${days}. Missing days are copied from the source and verified; safe days are left alone.${isEarly ? ` Those after ${due} aren't due yet, and are left out.` : ""}`;
   text.replaceChildren(form.dry_run.checked ? `Dry run. ${sentence} Nothing is changed.` : sentence, make("b", { class: "warn" }, pausedText(dag)));
 }

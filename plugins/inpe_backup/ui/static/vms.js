@@ -12,8 +12,10 @@ function downtime(image) {
   return image.downtime_s === null ? "not stopped" : seconds(image.downtime_s);
 }
 
+const isOf = (image, test) => Date.parse(test.image) === Date.parse(image?.instant);
+
 function bootTest(image, last) {
-  const tested = last && Date.parse(last.image) === Date.parse(image.instant) ? last.result : null;
+  const tested = last && isOf(image, last) ? last.result : null;
   if (tested && tested !== "passed") return tested;
   return image.booted ? "passed" : "never";
 }
@@ -65,7 +67,7 @@ async function showVm(name) {
       ["Host", vm.host],
       ["Images", `${vm.generations.length}`],
       ["Downtime", last && `${downtime(last)}; budget ${seconds(vm.budget_s)}`],
-      ["Boot test", test ? `${test.result}, ${ago(test.when)}: ${test.how}` : "never"],
+      ["Boot test", test ? `${test.result}, ${ago(test.when)}${isOf(last, test) ? "" : ", of an older image"}: ${test.how}` : "never"],
       ["Protected", protectedImages(vm)],
       ["Removed next", removal ? make("span", {}, time(removal.instant), `: ${removal.reason}`) : "nothing"],
     ]),
@@ -153,6 +155,7 @@ function previewRestoreVm(form, text) {
   const inPlace = form.how.value === "in place", name = form.vm.value;
   for (const label of queryAll("[data-how]", form)) label.hidden = label.dataset.how !== form.how.value;
   form.new_name.placeholder = `empty: ${name}-restored`;
+  form.new_name.setCustomValidity(!inPlace && form.new_name.value.trim() === name ? `${name} stays as it is: the VM beside it needs another name.` : "");
   form.confirm.required = inPlace;
   form.confirm.setCustomValidity(inPlace && form.confirm.value !== name ? `Type ${name}.` : "");
   const image = form.generation.value || "its newest image that isn't damaged";
