@@ -158,11 +158,11 @@ def _recorded_status(backup: Backup) -> BackupStatus:
     record = backup.published.readable_record
     if not record:
         return BackupStatus(backup, None, damage, unreported=unreported)
-    scrub = backup.verification_log.last("scrub")
-    passed = scrub is not None and scrub.result == "passed"
+    reading = backup.verification_log.last_reading
+    passed = reading is not None and reading.result == "passed"
     return BackupStatus(
         backup,
-        scrub.when if scrub and passed else record.verifications[-1].when,
+        reading.when if reading and passed else record.verifications[-1].when,
         damage,
         record.bytes,
         cause=record.cause if isinstance(record, DayRecord) else None,
