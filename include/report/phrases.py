@@ -41,6 +41,7 @@ _COUNTED = {
     Outcome.WOULD_COPY: "would be copied",
     Outcome.WOULD_IMAGE: "would be imaged",
     Outcome.ALREADY_SAFE: "already safe",
+    Outcome.REPLACED: "damaged and replaced",
     Outcome.NOT_READ: "not read",
     Outcome.EXCLUDED: "excluded",
 }

@@ -142,6 +142,12 @@ def still_damaged(vault: Vault) -> dict[str, str]:
     return {one.backup.name: one.damage for one in found if one.damage and not one.replaced_by}
 
 
+def replaced(vault: Vault) -> dict[str, str]:
+    """Return the newer, intact version of each damaged backup that has one, by its name."""
+    found = statuses(in_vault(vault))
+    return {one.backup.name: one.replaced_by for one in found if one.replaced_by}
+
+
 def _status(backup: Backup) -> BackupStatus:
     try:
         return _recorded_status(backup)
