@@ -118,7 +118,7 @@ ELSEWHERE = {
     "tests/dags/test_vm_boot_test.py": ("its DAG", "operators/vms/boot_vm operators/vms/plan_boot_tests"),
     "tests/dags/test_vault_scrub.py": (
         "its DAG",
-        "operators/vault/find_damaged_days operators/vault/plan_scrub operators/vault/scrub_backups",
+        "operators/vault/find_damaged_days operators/vault/plan_scrub",
     ),
     "tests/dags/test_supim_restore.py": (
         "its DAG",

@@ -85,5 +85,5 @@ def _of_run(day: str, report: Report | None) -> Item:
         reason = " ".join(report.needs_action) if report and report.needs_action else _NO_REPORT
         outcome, cause = Outcome.FAILED, report.cause if report else None
         return Item(name=day, own=True, state=State.FAILED, outcome=outcome, reason=reason, cause=cause)
-    cause = own.cause or (report.cause if report and own.state is State.FAILED else None)
+    cause = own.cause or (report.cause if report and own.state is not State.PASSED else None)
     return own.model_copy(update={"cause": cause, "picture": None, "picture_caption": None})

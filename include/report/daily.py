@@ -166,7 +166,7 @@ class DailyRun:
             if not self._is_old_gap(plan):
                 yield self._case(plan, published.get(plan.day)).item
         if self.own not in {plan.day for plan in self.plans}:
-            yield never_checked(self.own)
+            yield never_checked(self.own, published.get(self.own))
 
     def _case(self, plan: DayPlan, published: PublishedDay | None) -> DayCase:
         return DayCase(

@@ -153,10 +153,18 @@ class DayCase:
         )
 
 
-def never_checked(day: OrdinalDay) -> Item:
-    """Return the item of a run's own day that it didn't plan."""
-    reason = "The run failed before it checked this day."
-    return Item(name=str(day), own=True, state=State.FAILED, outcome=Outcome.FAILED, reason=reason)
+def never_checked(day: OrdinalDay, published: PublishedDay | None) -> Item:
+    """Return the item of a run's own day that it didn't plan.
+
+    Args:
+        day: the day.
+        published: the day in the vault; None: it isn't there, or the vault isn't.
+    """
+    state, outcome, reason = State.FAILED, Outcome.FAILED, "The run failed before it checked this day."
+    if published and not published.damage:
+        state, outcome = State.NOT_CHECKED, Outcome.NOT_CHECKED
+        reason += " The vault has it; whether it has changed at the source isn't known."
+    return Item(name=str(day), own=True, state=state, outcome=outcome, reason=reason)
 
 
 def _outcome(cause: RevisionCause) -> Outcome:

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from include.report.model import Report
 from include.results.item import Item
-from include.results.states import Kind, Outcome, State
+from include.results.states import Coverage, Kind, Outcome, State
 from include.text import counted
 
 # In the order of the subject: what is wrong, what was done, what needed nothing.
@@ -41,6 +41,7 @@ _COUNTED = {
     Outcome.WOULD_COPY: "would be copied",
     Outcome.WOULD_IMAGE: "would be imaged",
     Outcome.ALREADY_SAFE: "already safe",
+    Outcome.REPLACED: "damaged and replaced",
     Outcome.NOT_READ: "not read",
     Outcome.EXCLUDED: "excluded",
 }
@@ -60,8 +61,11 @@ _OWN_DAY = {
     Outcome.NOT_SETTLED: "was still changing at the source, so it was not published",
     Outcome.FAILED: "was not backed up",
     Outcome.WOULD_COPY: "would be copied",
-    Outcome.NOT_CHECKED: "was not checked",
+    Outcome.NOT_CHECKED: "could not be checked at the source; the vault has it",
 }
+
+_IN_VAULT = (Coverage.SAFE, Coverage.REVISED)
+_FAILED_AGAIN = "was not backed up again; the vault keeps the version that it has"
 
 _DRY = {
     Kind.DAYS: "This was a dry run: nothing was copied and nothing was changed.",
@@ -165,12 +169,19 @@ def _of_days(report: Report) -> list[str]:
     """Return what became of the run's own day, then of the others."""
     if not report.day:
         return [nothing(report)]
-    own = [f"Day {item.name} {_OWN_DAY[item.outcome]}." for item in report.items if item.own]
+    own = [f"Day {item.name} {_own_day(item, report)}." for item in report.items if item.own]
     others = counts([item for item in report.items if not item.own])
     return [
         *(own or [f"Day {report.day} was not checked; its state is unknown."]),
         *([f"Other days: {', '.join(others)}."] if others else []),
     ]
+
+
+def _own_day(item: Item, report: Report) -> str:
+    """Return what became of the run's own day; that it failed isn't all if the vault has it."""
+    safe = {str(covered.day) for covered in report.coverage if covered.state in _IN_VAULT}
+    failed_again = item.outcome is Outcome.FAILED and item.name in safe
+    return _FAILED_AGAIN if failed_again else _OWN_DAY[item.outcome]
 
 
 def _of_vms(report: Report) -> list[str]:

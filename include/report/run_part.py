@@ -21,7 +21,7 @@ def source_part(plans: Iterable[DayPlan]) -> SourcePart:
     )
 
 
-def run_part(report: Report, *, dag: str, run: str, by_hand: bool = False) -> RunPart:
+def run_part(report: Report, *, dag: str, run: str, by_hand: bool = False, vault_gone: str = "") -> RunPart:
     """Return the summary of a run by its report.
 
     Args:
@@ -29,6 +29,7 @@ def run_part(report: Report, *, dag: str, run: str, by_hand: bool = False) -> Ru
         dag: the id of its DAG.
         run: its id.
         by_hand: whether a person started it.
+        vault_gone: why the vault couldn't be opened when it ended; empty if it could be.
     """
     return RunPart(
         dag=dag,
@@ -45,6 +46,7 @@ def run_part(report: Report, *, dag: str, run: str, by_hand: bool = False) -> Ru
         left_out=tuple(_troubled(item) for item in report.items if item.outcome is Outcome.EXCLUDED),
         needs_action=tuple(each for each in report.needs_action if each not in report.known_states),
         refused=by_hand and not report.items and not is_good(report),
+        vault_gone=vault_gone,
     )
 
 

@@ -11,6 +11,7 @@ from include.report.planned import PlannedRun
 from include.results.failure import Failure
 from include.results.states import Kind
 from include.results.tasks import Results, RunFacts, failures_of
+from include.scrub.backups import replaced
 from include.scrub.plan import ScrubBatch
 from include.scrub.results import Refetched, ScrubbedBatch, items, needs_action
 from include.vault.vault import Vault
@@ -19,14 +20,15 @@ _FETCH = ("find_damaged_days", "survey_source", "plan_days", "check_free_space")
 _DAY_STEPS = ("copy_day", "verify_day", "publish_day")
 
 
-def build(site: Site, run: RunFacts, results: Results, vault: Vault | None) -> Report:  # noqa: ARG001
+def build(site: Site, run: RunFacts, results: Results, vault: Vault | None) -> Report:
     """Build the report of a scrub from what its tasks left; see ``build.py``."""
     batches = [ScrubBatch.model_validate(batch) for batch in results.result("plan_scrub") or ()]
     found = {batch.name: results.result("scrub_backups", index) for index, batch in enumerate(batches)}
     scrubbed = [ScrubbedBatch.model_validate(batch) for batch in found.values() if batch]
     lost = {batch.name: results.failures("scrub_backups", index=index) for index, batch in enumerate(batches)}
     not_refetched = _not_refetched(results.failures(*_FETCH))
-    reported = items(scrubbed, _refetched(results), not_refetched, site.institute.zone)
+    newer = replaced(vault) if vault and any(batch.damaged for batch in scrubbed) else {}
+    reported = items(scrubbed, _refetched(results), not_refetched, site.institute.zone, newer)
     return PlannedRun(
         site=site,
         kind=Kind.SCRUB,

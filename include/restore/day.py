@@ -82,7 +82,7 @@ class DayRestore:
             return verify(published, self.request.pattern, self._revisions)
         except DayNotVerifiedError as damaged:
             if not self.request.dry_run and (
-                warning := published.verification_log.record_damage(damaged.found, self.run)
+                warning := published.verification_log.record_damage(damaged.found, self.run, by="restore")
             ):
                 self.log(warning)
             raise

@@ -103,5 +103,4 @@ def _named(vm: str, generation: PublishedVm, undamaged: Sequence[PublishedVm]) -
 
 
 def _damage(generation: PublishedVm) -> str:
-    found = generation.verification_log.damaged
-    return f"A scrub found: {found.how}" if found else ""
+    return generation.verification_log.damage or ""

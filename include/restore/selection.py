@@ -83,7 +83,7 @@ def verify(published: PublishedDay, pattern: str, others: Sequence[PublishedDay]
         raise DayNotVerifiedError(
             f"The vault's copy {published.folder} is damaged: {wrong}. Nothing was sent. "
             f"{_advice(published, pattern, others)}",
-            found=f"Found by a restore: {wrong}.",
+            found=f"{wrong}.",
         )
     return selected
 

@@ -183,9 +183,7 @@ class VmRestore:
             yield
         except DamagedError as damaged:
             verification_log = self.generation.verification_log
-            if record and (
-                warning := verification_log.record_damage(f"Found by a restore: {damaged}", self.run)
-            ):
+            if record and (warning := verification_log.record_damage(str(damaged), self.run, by="restore")):
                 self.log(warning)
             others = VmArchive(self.vault).of(self.generation.vm)
             raise DamagedError(f"{damaged} {outcome} {other_undamaged(self.generation, others)}") from damaged

@@ -83,7 +83,7 @@ class FolderRestore:
             yield
         except DamagedError as damaged:
             if warning := self.generation.verification_log.record_damage(
-                f"Found by a restore: {damaged}", self.run_name
+                str(damaged), self.run_name, by="restore"
             ):
                 self.log(warning)
             others = VmArchive(self.vault).of(self.generation.vm)

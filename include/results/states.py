@@ -63,6 +63,7 @@ class Outcome(StrEnum):
 
     VERIFIED_AGAIN = "verified again"
     DAMAGED = "DAMAGED"
+    REPLACED = "replaced"  # damaged as it was before, and a newer version is intact
     FETCHED_AGAIN = "fetched again"  # a damaged day, copied again as a new revision
     WOULD_READ = "would be read"
     NOT_READ = "not read"  # verified before, and of the published names and sizes
@@ -102,7 +103,7 @@ class Outcome(StrEnum):
     @property
     def verified(self) -> bool:
         """Whether the item is safe: a verified backup is in the vault, or was restored or booted."""
-        return self.done or self in (Outcome.ALREADY_SAFE, Outcome.NOT_READ)
+        return self.done or self in (Outcome.ALREADY_SAFE, Outcome.NOT_READ, Outcome.REPLACED)
 
 
 class Coverage(StrEnum):

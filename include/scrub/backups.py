@@ -142,6 +142,12 @@ def still_damaged(vault: Vault) -> dict[str, str]:
     return {one.backup.name: one.damage for one in found if one.damage and not one.replaced_by}
 
 
+def replaced(vault: Vault) -> dict[str, str]:
+    """Return the newer, intact version of each damaged backup that has one, by its name."""
+    found = statuses(in_vault(vault))
+    return {one.backup.name: one.replaced_by for one in found if one.replaced_by}
+
+
 def _status(backup: Backup) -> BackupStatus:
     try:
         return _recorded_status(backup)
@@ -158,11 +164,11 @@ def _recorded_status(backup: Backup) -> BackupStatus:
     record = backup.published.readable_record
     if not record:
         return BackupStatus(backup, None, damage, unreported=unreported)
-    scrub = backup.verification_log.last("scrub")
-    passed = scrub is not None and scrub.result == "passed"
+    reading = backup.verification_log.last_reading
+    passed = reading is not None and reading.result == "passed"
     return BackupStatus(
         backup,
-        scrub.when if scrub and passed else record.verifications[-1].when,
+        reading.when if reading and passed else record.verifications[-1].when,
         damage,
         record.bytes,
         cause=record.cause if isinstance(record, DayRecord) else None,

@@ -4,7 +4,7 @@ from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, Field
 
 from include.models import Model
 from include.scrub.backups import Backup, BackupStatus
@@ -63,6 +63,7 @@ class ScrubBatch(Model):
         name: ``SUPIM 2026``, ``VM maq1``, or ``not due``.
         backups: their names, in the order of reading; empty for the batch ``not due``.
         bytes: their size, according to their records.
+        replaced: the newer, intact version of each of them whose damage was reported before.
         found: what the quick check found, a sentence for each backup; only the first few.
         not_read: the batch ``not due``; None for the others.
         needs_action: what a person must change, as sentences; only set in the first batch.
@@ -71,6 +72,7 @@ class ScrubBatch(Model):
     name: str
     backups: tuple[str, ...] = ()
     bytes: int = 0
+    replaced: dict[str, str] = Field(default_factory=dict)
     found: tuple[str, ...] = ()
     not_read: NotRead | None = None
     needs_action: str = ""
@@ -160,6 +162,9 @@ def _batch(name: str, group: Sequence[BackupStatus]) -> ScrubBatch:
         name=name,
         backups=names,
         bytes=sum(status.bytes for status in group),
+        replaced={
+            one.backup.name: one.replaced_by for one in group if one.replaced_by and not one.unreported
+        },
         found=tuple(found[:_MOST_FOUND]),
     )
 

@@ -2,7 +2,10 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, tzinfo
+from types import MappingProxyType
 from typing import Self
+
+from pydantic import Field
 
 from include.days.record import DayRecord, RevisionCause
 from include.models import Model
@@ -16,6 +19,7 @@ from include.text import counted, zoned
 
 _MOST_WARNINGS = 3
 _VM = "It is kept until a newer generation is intact. Trigger vm_weekly to back up the VM."
+_INTACT = "{} is newer and intact."
 _DAY = "It wasn't fetched again. See the run, and clear the failed task."
 
 
@@ -30,6 +34,7 @@ class ScrubbedBatch(Model):
         bytes: their size; in a dry run, the size of what would be read.
         seconds: the duration.
         bad: the results of backups that are damaged or couldn't be read.
+        replaced: the newer, intact version of each of those whose damage was reported before.
         warnings: what should be fixed, as sentences; only the first few.
         found: in a dry run, what the quick check found, as sentences; only the first few.
         not_read: the backups of the batch ``not due``.
@@ -43,6 +48,7 @@ class ScrubbedBatch(Model):
     bytes: int = 0
     seconds: float = 0
     bad: tuple[ScrubResult, ...] = ()
+    replaced: dict[str, str] = Field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     found: tuple[str, ...] = ()
     not_read: NotRead | None = None
@@ -54,6 +60,8 @@ class ScrubbedBatch(Model):
         passed = [result for result in results if result.result == "passed"]
         warnings = [warning for result in results for warning in result.warnings]
         more = len(warnings) - _MOST_WARNINGS
+        failed = {result.name for result in results if result.result == "failed"}
+        replaced = {name: newer for name, newer in batch.replaced.items() if name in failed}
         return cls(
             name=batch.name,
             due=len(batch.backups),
@@ -62,6 +70,7 @@ class ScrubbedBatch(Model):
             bytes=sum(result.bytes for result in passed),
             seconds=round(sum(result.seconds for result in results), 3),
             bad=tuple(result for result in results if result.result != "passed"),
+            replaced={name: newer for name, newer in replaced.items() if newer not in failed},
             warnings=(*warnings[:_MOST_WARNINGS], *([f"{more} more warnings."] if more > 0 else [])),
             not_read=batch.not_read,
         )
@@ -80,8 +89,9 @@ class ScrubbedBatch(Model):
 
     @property
     def damaged(self) -> list[ScrubResult]:
-        """The results of damaged backups."""
-        return [result for result in self.bad if result.result == "failed"]
+        """The results of damaged backups, without those that were known to be and are replaced."""
+        bad = (result for result in self.bad if result.result == "failed")
+        return [result for result in bad if result.name not in self.replaced]
 
 
 class Refetched(Model):
@@ -104,6 +114,7 @@ def items(
     again: Mapping[OrdinalDay, Refetched],
     otherwise: Refetched = NOT_TRIED,
     zone: tzinfo = UTC,
+    newer: Mapping[str, str] = MappingProxyType({}),
 ) -> list[Item]:
     """Return the report items of all batches, damaged backups first.
 
@@ -112,9 +123,12 @@ def items(
         again: what became of fetching each damaged day again.
         otherwise: what became of the damaged days that ``again`` lacks.
         zone: the time zone of times in sentences.
+        newer: the newer, intact version of each damaged backup that has one, by its name.
     """
     bad = [
-        _of_bad(result, again.get(result.day, otherwise) if result.day else None)
+        _replaced(result, batch.replaced[result.name])
+        if result.name in batch.replaced
+        else _of_bad(result, _refetched(result, again, otherwise, newer))
         for batch in scrubbed
         for result in batch.bad
     ]
@@ -168,11 +182,30 @@ def _reasons_not_read(rest: NotRead, zone: tzinfo) -> Iterator[str]:
         yield f"{counted(rest.replaced, 'damaged backup')} not read: a newer version is intact."
 
 
-def _of_bad(result: ScrubResult, fetched: Refetched | None) -> Item:
+def _replaced(result: ScrubResult, newer: str) -> Item:
+    return _item(
+        result.name, Outcome.REPLACED, f"It is damaged, as was known: {result.how} {_INTACT.format(newer)}"
+    )
+
+
+def _refetched(
+    result: ScrubResult,
+    again: Mapping[OrdinalDay, Refetched],
+    otherwise: Refetched,
+    newer: Mapping[str, str],
+) -> Refetched:
+    """Return what became of a damaged backup: fetched again or not, or a newer version is intact anyway."""
+    tried = again.get(result.day) if result.day else None
+    if not tried and result.name in newer:
+        return Refetched(reason=_INTACT.format(newer[result.name]))
+    return tried or (otherwise if result.day else Refetched(reason=_VM))
+
+
+def _of_bad(result: ScrubResult, fetched: Refetched) -> Item:
     if result.result == "not checked":
         return _item(result.name, Outcome.NOT_CHECKED, result.how)
-    if not fetched or not fetched.record:
-        return _item(result.name, Outcome.DAMAGED, f"{result.how} {fetched.reason if fetched else _VM}")
+    if not fetched.record:
+        return _item(result.name, Outcome.DAMAGED, f"{result.how} {fetched.reason}")
     newer = fetched.record
     return _item(
         result.name,

@@ -141,7 +141,7 @@ class Scrubber:
 
     def _recorded_result(self, backup: Backup, since: datetime) -> ScrubResult | None:
         try:
-            last = backup.verification_log.last("scrub")
+            last = backup.verification_log.last_reading
         except OSError:  # recording the result will report it
             return None
         if not last or last.run != self.run or last.when < since:

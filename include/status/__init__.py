@@ -9,5 +9,6 @@ A worker reads its vault and publishes the data as asset events, so the web serv
     first_backup.py             a new vault: what isn't backed up yet isn't missing
     forecast.py                 when the vault will be full
     alert.py                    one alert, and who acknowledged it
-    alerts.py, run_alerts.py    what requires action, and the headline
+    vm_alerts.py, run_alerts.py alerts of VMs and of runs
+    alerts.py                   what requires action, and the headline
 """

@@ -1,7 +1,6 @@
 """What requires action, most urgent first, and what somebody acknowledged; and the page's headline. Pure."""
 
-from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -10,11 +9,11 @@ from include.status.alert import AcknowledgedAlert, Alert, AlertAction, Urgency
 from include.status.day_status import RECENT_DAYS, CalendarDay, DayState, Year, gaps
 from include.status.first_backup import first_run, is_empty, is_filling
 from include.status.forecast import Forecast
-from include.status.run_alerts import of_runs
+from include.status.run_alerts import of_gone_vault, of_runs
 from include.status.view import VaultView
+from include.status.vm_alerts import of_vms
 from include.status.vm_status import VmState, VmStatus
 from include.text import counted, size, span
-from include.vault.clock import is_ahead
 
 SOON_DAYS = 60
 """Days before the vault is full at which an alert appears."""
@@ -86,6 +85,8 @@ class VaultStatus:
         """Whether everything is safe, in one sentence."""
         if self.view.stale(self.now):
             return f"No status since {self.view.taken.astimezone(self.view.zone):%Y-%m-%d}"
+        if self.view.gone:
+            return "The vault can't be opened: nothing can be confirmed"
         if is_empty(self.view):
             return "Nothing has been backed up yet"
         unsafe_days = self.days(*_unsafe(self))
@@ -104,7 +105,9 @@ class VaultStatus:
         """How many days and VMs are safe, in two sentences; of a new vault also when its first run is."""
         if is_empty(self.view):
             return first_run(self.running, self.paused)
-        return " ".join([self._safe_days, self._safe_vms, *([_ON_ITS_WAY] if self.begins else [])])
+        before = [_WHEN_LAST_READ] if self.view.gone else []
+        more = [_ON_ITS_WAY] if self.begins else []
+        return " ".join([*before, self._safe_days, self._safe_vms, *more])
 
     @property
     def _safe_days(self) -> str:
@@ -128,6 +131,7 @@ class VaultStatus:
 
 
 _PENDING = (DayState.AT_SOURCE, DayState.UNKNOWN)
+_WHEN_LAST_READ = "When it was last read:"
 _ON_ITS_WAY = "The rest is on its way."
 _UNSAFE = (DayState.DAMAGED, DayState.FAILED, DayState.AT_SOURCE, DayState.UNKNOWN)
 _REASONS = {
@@ -147,7 +151,7 @@ def _unsafe(status: VaultStatus) -> Iterator[DayState]:
 def _all_of(status: VaultStatus) -> Iterator[Alert]:
     yield from _of_view(status)
     yield from _of_days(status)
-    yield from _of_vms(status)
+    yield from of_vms(status.vms, status.now)
     yield from _of_space(status)
     yield from of_runs(status.view, status.vms)
 
@@ -160,6 +164,7 @@ def _of_view(status: VaultStatus) -> Iterator[Alert]:
             sentence += " Run vault_status to read the vault again."
         fact = f"status of {status.view.taken}"
         yield Alert(Urgency.URGENT, sentence, fact, AlertAction.SHOW_DAG, "vault_status")
+    yield from of_gone_vault(status.view)
     if dag := status.without_worker:
         sentence = (
             f"The vault's worker didn't answer the last run of {dag}. Nothing is backed up until it does."
@@ -238,50 +243,6 @@ def _them(count: int) -> str:
 
 def _range(first: CalendarDay, last: CalendarDay, count: int) -> str:
     return f"{first.day} is" if count == 1 else f"{first.day} to {last.day} ({counted(count, 'day')}) are"
-
-
-def _of_vms(status: VaultStatus) -> Iterator[Alert]:
-    problems: Mapping[tuple[Urgency, str], list[VmStatus]] = defaultdict(list)
-    for vm in status.vms:
-        for kind in _problems(vm, status.now):
-            problems[kind].append(vm)
-    for (urgency, problem), vms in problems.items():
-        names = [vm.part.name for vm in vms]
-        fact, sentence = " ".join([problem, *map(_evidence, vms)]), f"{_list(names)}: {problem}"
-        if len(names) == 1:
-            yield Alert(urgency, sentence, fact, AlertAction.SHOW_VM, names[0])
-        elif all(vm.state is not VmState.SAFE for vm in vms):  # a backup may help
-            yield Alert(urgency, sentence, fact, AlertAction.BACK_UP_VMS, "vm_weekly", vms=tuple(names))
-        else:
-            yield Alert(urgency, sentence, fact, AlertAction.SHOW_DAG, "vm_weekly")
-
-
-def _evidence(vm: VmStatus) -> str:
-    """Return by what a VM's problem is another one: its newest image, and its last boot test."""
-    image, test = vm.newest and vm.newest.instant, vm.part.boot_test and vm.part.boot_test.when
-    return f"{vm.part.name} {image} {test}"
-
-
-def _problems(vm: VmStatus, now: datetime) -> Iterator[tuple[Urgency, str]]:
-    if any(is_ahead(image.instant, now) for image in vm.part.generations):
-        yield Urgency.TO_DO, "an image is dated in the future: a clock was wrong. It isn't counted as recent."
-    if vm.state is VmState.DAMAGED:
-        yield Urgency.URGENT, "the newest image is damaged. The next weekly run makes a new one."
-    if any(image.damage for image in vm.part.generations[:-1]):
-        yield Urgency.TO_DO, "an older image is damaged. Restores skip it; it is removed as newer ones come."
-    if vm.state is VmState.EMPTY:
-        yield Urgency.URGENT, "no image in the vault."
-    if vm.state is VmState.LATE:
-        yield Urgency.TO_DO, "not imaged by the last weekly run."
-    if vm.boot_test_failed:
-        yield Urgency.URGENT, "the last boot test failed."
-    if vm.over_budget:
-        yield Urgency.TO_DO, "the last downtime exceeded its budget."
-
-
-def _list(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
-    return ", ".join(names[:_LISTED]) + more
 
 
 def _of_space(status: VaultStatus) -> Iterator[Alert]:

@@ -197,6 +197,7 @@ class RunPart(Model):
         left_out: the VMs that it left out: copies that restores made, and those that the site file excludes.
         needs_action: what somebody has to do that no state of a day or VM shows, as sentences.
         refused: whether it was a request by hand with which nothing could be done.
+        vault_gone: why the vault couldn't be opened when the run ended, as a sentence; empty if it could be.
     """
 
     kind: Literal["run"] = "run"
@@ -214,6 +215,7 @@ class RunPart(Model):
     left_out: tuple[TroubledItem, ...] = ()
     needs_action: tuple[Text, ...] = ()
     refused: bool = False
+    vault_gone: Text = ""
 
 
 class AcknowledgedPart(Model):

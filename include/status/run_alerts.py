@@ -30,9 +30,17 @@ def of_runs(view: VaultView, vms: Sequence[VmStatus]) -> Iterator[Alert]:
         if run.dry_run or run.refused or seen & {(run.dag, False), (run.dag, run.partial)}:
             continue
         seen.add((run.dag, run.partial))
-        if sentence := _sentence(run, judged):
+        if run != view.gone and (sentence := _sentence(run, judged)):  # that the vault is gone says it all
             fact = f"run {run.dag} {run.run} {sentence}"
             yield Alert(Urgency.TO_DO, sentence, fact, AlertAction.SHOW_RUN, run.dag, run.run)
+
+
+def of_gone_vault(view: VaultView) -> Iterator[Alert]:
+    """Return the alert of a vault that the last run couldn't open; none if it could be."""
+    if run := view.gone:
+        what_to_do = "Nothing is backed up until it can be opened. Then clear the failed tasks."
+        show = AlertAction.SHOW_RUN, run.dag, run.run
+        yield Alert(Urgency.URGENT, f"{run.vault_gone} {what_to_do}", "vault gone", *show, recurs=True)
 
 
 def _sentence(run: RunPart, vms: dict[str, VmStatus]) -> str:

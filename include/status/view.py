@@ -69,6 +69,7 @@ class VaultView:
         runs: newest first.
         space_history: when the space was measured, and the space; once a day, oldest first.
         acknowledged: who acknowledged an alert last, by the alert's key.
+        gone: the run after which the vault couldn't be opened, if nothing was read of it since; else None.
     """
 
     vault: str
@@ -82,6 +83,7 @@ class VaultView:
     runs: tuple[RunPart, ...] = ()
     space_history: tuple[tuple[datetime, Space], ...] = ()
     acknowledged: Mapping[str, Acknowledgement] = field(default_factory=dict)
+    gone: RunPart | None = None
 
     @property
     def zone(self) -> ZoneInfo:
@@ -149,6 +151,7 @@ class _Folding:
     runs: dict[tuple[str, str], RunPart] = field(default_factory=dict)
     space: dict[OrdinalDay, tuple[datetime, Space]] = field(default_factory=dict)
     acknowledged: dict[str, Acknowledgement] = field(default_factory=dict)
+    gone: RunPart | None = None
 
     def add(self, published: PublishedPart) -> None:
         part = published.part
@@ -156,6 +159,8 @@ class _Folding:
             self.acknowledged[part.key] = Acknowledgement(part.by, published.taken, part.until)
             return
         self.path, self.taken = published.path, published.taken
+        if not isinstance(part, SourcePart):  # of which nothing was read of the vault
+            self.gone = part if isinstance(part, RunPart) and part.vault_gone else None
         match part:
             case VaultPart():
                 self.rules = part
@@ -192,6 +197,7 @@ class _Folding:
                 self.space[day] for day in sorted(self.space) if not is_ahead(self.space[day][0], now)
             ),
             acknowledged=self.acknowledged,
+            gone=self.gone,
         )
 
 

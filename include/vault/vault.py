@@ -44,7 +44,7 @@ class Vault:
         if not (root / MARKER).is_file():
             raise VaultUnmarkedError(
                 f"{root} holds no vault marker ({MARKER}). Is its disk mounted? "
-                f"To create a new vault, once: bin/inpe-backup init {root}"
+                f"Only on a new, empty disk, create a vault, once: bin/inpe-backup init {root}"
             )
         return cls(root)
 

@@ -5,11 +5,12 @@ The files of a published backup never change, so the log is beside them: ``268.v
 """
 
 import os
+from collections.abc import Container
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from pydantic import NonNegativeFloat
 
@@ -32,12 +33,24 @@ class Verification(Model):
     seconds: float
 
 
+FoundBy = Literal["restore", "later_backup"]
+"""What reads parts of a backup and may find damage; only a scrub reads all of it, and finds it intact."""
+
+_FOUND = {
+    "scrub": "A scrub found it damaged",
+    "restore": "A restore found it damaged",
+    "later_backup": "A later backup found it damaged",
+    "reread": "It is suspect",
+}
+
+
 class LogEntry(Model):
-    """One scrub or boot test of a backup, or what a later backup found of it.
+    """One scrub or boot test of a backup, or what a restore or a later backup found of it.
 
     Args:
         what: ``scrub``: every byte was read; ``boot_test``: a VM was booted from it; ``reread``: what it
-            carried unread, or might have, was read by a later backup.
+            carried unread, or might have, was read by a later backup; ``restore`` or ``later_backup``: that
+            read a part of it, which is damaged.
         when: the instant, with its zone.
         result: ``passed``, ``failed``, or ``not checked`` if it wasn't possible.
         how: the details, as a sentence.
@@ -45,7 +58,7 @@ class LogEntry(Model):
         run: the Airflow run.
     """
 
-    what: Literal["scrub", "boot_test", "reread"]
+    what: Literal["scrub", "boot_test", "reread", FoundBy]
     when: datetime
     result: Literal["passed", "failed", "not checked"]
     how: str
@@ -81,7 +94,7 @@ class VerificationLog:
         if is_new:
             fsync(self.path.parent)
 
-    def record_damage(self, how: str, run: str) -> str:
+    def record_damage(self, how: str, run: str, *, by: FoundBy) -> str:
         """Record damage that wasn't found by a scrub, so that retention and scrubs know of it.
 
         Nothing is recorded if the backup is known to be damaged already.
@@ -89,6 +102,7 @@ class VerificationLog:
         Args:
             how: the damage, as a sentence.
             run: the run that found it.
+            by: what found it.
 
         Returns:
             Why the damage couldn't be recorded, as sentences; empty if it was.
@@ -96,7 +110,7 @@ class VerificationLog:
         try:
             if not self.damaged:
                 now = datetime.now(UTC)
-                self.append(LogEntry(what="scrub", when=now, result="failed", how=how, seconds=0, run=run))
+                self.append(LogEntry(what=by, when=now, result="failed", how=how, seconds=0, run=run))
         except OSError as refused:
             return f"The damage can't be recorded in {self.path}, so retention doesn't know of it. {refused}"
         return ""
@@ -117,30 +131,34 @@ class VerificationLog:
                 entries.append(LogEntry.model_validate_json(line))
         return entries
 
-    def last(self, what: str) -> LogEntry | None:
-        """Return the last ``scrub`` or ``boot_test`` that passed or failed."""
+    def last(self, *what: str) -> LogEntry | None:
+        """Return the last entry of some kinds that passed or failed."""
         return self._last(what, {"passed", "failed"})
+
+    @property
+    def last_reading(self) -> LogEntry | None:
+        """The last scrub, or what a restore or a later backup found since."""
+        return self.last("scrub", *get_args(FoundBy))
 
     def passed(self, what: str) -> LogEntry | None:
         """Return the last ``scrub`` or ``boot_test`` that passed, whatever followed it."""
-        return self._last(what, {"passed"})
+        return self._last((what,), {"passed"})
 
-    def _last(self, what: str, results: set[str]) -> LogEntry | None:
-        entries = [entry for entry in self.read() if entry.what == what and entry.result in results]
+    def _last(self, what: Container[str], results: set[str]) -> LogEntry | None:
+        entries = [entry for entry in self.read() if entry.what in what and entry.result in results]
         return entries[-1] if entries else None
 
     @property
     def damaged(self) -> LogEntry | None:
-        """What found it damaged: a re-read, which no scrub refutes, or the last scrub; else None."""
-        found = filter(None, (self.last("reread"), self.last("scrub")))
+        """What found it damaged: a re-read, which no scrub refutes, or the last reading; else None."""
+        found = filter(None, (self.last("reread"), self.last_reading))
         return next((last for last in found if last.result == "failed"), None)
 
     @property
     def damage(self) -> str | None:
         """The damage that was found, as a sentence; None if none was."""
-        if not (found := self.damaged):
-            return None
-        return f"{'A scrub found it damaged' if found.what == 'scrub' else 'It is suspect'}: {found.how}"
+        found = self.damaged
+        return f"{_FOUND[found.what]}: {found.how}" if found else None
 
 
 def _never_waiting(path: str, flags: int) -> int:

@@ -105,7 +105,7 @@ def not_the_hosts(
     if not (base and damaged):
         return VmNotImagedError(f"{staged.vm}: checksum mismatch: {_OTHER_DATA.format(named(bad))}")
     how = f"{_counted(damaged)} can't be copied from it to the next generation: checksum mismatch."
-    unrecorded = base.verification_log.record_damage(how, run)
+    unrecorded = base.verification_log.record_damage(how, run, by="later_backup")
     return VmNotImagedError(
         f"{staged.vm}: {base.name} is damaged: {how} Nothing was published. "
         f"{unrecorded or f'Clear its task {BEGIN} and no chunk is copied from there.'}"

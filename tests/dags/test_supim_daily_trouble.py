@@ -113,6 +113,7 @@ def test_every_task_refuses_a_vault_that_isnt_mounted(
     ran = published_parts(run)["runs"]
     assert isinstance(ran.part, RunPart)
     assert (ran.vault, ran.part.good) == (daily.vault.id, False)
+    assert "holds no vault marker" in ran.part.vault_gone
 
 
 @pytest.mark.slow

@@ -7,7 +7,8 @@ import pytest
 
 from include.days.plan import DayAction, DayWindow
 from include.days.source import SourceState
-from include.report import overall
+from include.report import headline, is_good, overall
+from include.report.day_item import DayResult
 from include.results.failure import Failure
 from include.results.states import Outcome, State
 from include.vault.vault import Vault
@@ -45,6 +46,29 @@ def test_a_run_that_couldnt_reach_the_source_reports_its_day_as_failed(
     assert overall(report) is State.FAILED
     assert bool(report.coverage) is bool(report.space) is vault_there
     assert report.verification_command is None
+
+
+def test_a_day_in_the_vault_that_the_run_couldnt_check_isnt_called_failed(vault: Vault) -> None:
+    """The coverage of the same mail has it as safe; the run failed all the same."""
+    lay(vault, verifications=[FRESH])
+    unreachable = Failure(task="survey_source", error="SourceUnreachableError", message="No route to host.")
+    report = reported(vault, failures=[unreachable])
+    item = own_item(report)
+    assert (item.state, item.outcome) == (State.NOT_CHECKED, Outcome.NOT_CHECKED)
+    assert headline(report) == "Day 2026-268 could not be checked at the source; the vault has it."
+    failed = report.model_copy(update={"cause": "cluster unreachable"})
+    assert (overall(failed), is_good(report)) == (State.FAILED, False)
+
+
+def test_a_new_version_that_couldnt_be_copied_leaves_the_one_that_the_vault_has(vault: Vault) -> None:
+    """So the day isn't unsafe, though the run failed."""
+    lay(vault, verifications=[FRESH])
+    broken = DayResult(failure=Failure(task="copy_day", error="TransientError", message="It broke."))
+    report = reported(vault, plan(DayAction.REVISE), results={DAY: broken})
+    assert headline(report) == (
+        "Day 2026-268 was not backed up again; the vault keeps the version that it has."
+    )
+    assert overall(report) is State.FAILED
 
 
 @pytest.mark.parametrize(

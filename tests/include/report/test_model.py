@@ -68,7 +68,7 @@ def test_passed_means_verified_and_verified_means_passed(state: State, outcome: 
     fields = {"name": "2026-268", "state": state, "outcome": outcome, "reason": "A reason."}
     of_days = {Outcome.COPIED, Outcome.NEW_REVISION, Outcome.ALREADY_SAFE}
     of_backups = {Outcome.VERIFIED_AGAIN, Outcome.FETCHED_AGAIN, Outcome.RESTORED, Outcome.BOOTED}
-    safe_outcomes = {*of_days, *of_backups, Outcome.IMAGED, Outcome.NOT_READ}
+    safe_outcomes = {*of_days, *of_backups, Outcome.IMAGED, Outcome.NOT_READ, Outcome.REPLACED}
     if (state is State.PASSED) == (outcome in safe_outcomes):
         assert Item.model_validate(fields).state is state
     else:

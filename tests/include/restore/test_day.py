@@ -67,8 +67,8 @@ def test_damage_in_the_vault_is_recorded(here: Work) -> None:
         with pytest.raises(DayNotVerifiedError):
             here.restore(**form)
     [found] = published.verification_log.read()
-    assert (found.what, found.result, found.run) == ("scrub", "failed", "a restore")
-    assert found.how == "Found by a restore: 'b' isn't as published."
+    assert (found.what, found.result, found.run) == ("restore", "failed", "a restore")
+    assert found.how == "'b' isn't as published."
 
 
 def test_different_files_are_refused_by_name_and_nothing_is_written(work: Work) -> None:

@@ -69,7 +69,7 @@ def test_a_requested_generation_is_chosen(weeks: list[PublishedVm]) -> None:
 def test_a_requested_generation_that_is_damaged_is_refused(weeks: list[PublishedVm]) -> None:
     """The message has the damage, and an undamaged generation."""
     scrubbed(weeks[1], "failed")
-    message = f"maq1 {weeks[1].name} is damaged. A scrub found: vda differs. .* is {weeks[2].name}"
+    message = f"maq1 {weeks[1].name} is damaged. A scrub found it damaged: vda differs. .* is {weeks[2].name}"
     with pytest.raises(VaultError, match=message):
         choose("maq1", weeks, weeks[1].name)
 

@@ -202,8 +202,7 @@ def test_damage_that_wasnt_known_is_found_and_refused(rehearsal: Rehearsal) -> N
         left = list((rehearsal.kvm.folder / "disks").glob("*.restoring-*"))
         assert left, "the new disk stays for a retry"
         [found] = bad.verification_log.read()
-        assert (found.what, found.result, found.run) == ("scrub", "failed", "a restore")
-        assert found.how.startswith("Found by a restore: ")
+        assert (found.what, found.result, found.run) == ("restore", "failed", "a restore")
         assert rehearsal.restore("maq1").generation == good
     finally:
         for path in left:

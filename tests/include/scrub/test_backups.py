@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from include.days.archive import DayArchive
-from include.scrub.backups import in_vault, statuses
+from include.scrub.backups import in_vault, replaced, statuses
 from include.vault.vault import Vault
 from tests.include.days import sample_days
 from tests.include.days.sample_days import DAY, WHEN
@@ -71,6 +71,7 @@ def test_a_damaged_backup_is_replaced_by_a_newer_intact_one(vault: Vault) -> Non
         "2026-268.r2": ("intact", None),
         "maq1 2026-11-22T05-00-03Z": (damage, None),
     }
+    assert replaced(vault) == {"2026-268": "2026-268.r2"}
     second.verification_log.append(DAMAGED)
     sample_days.lay(vault, DAY + 1)
     assert damage_of(vault)["2026-268"] == damage_of(vault)["2026-268.r2"] == (damage, None)

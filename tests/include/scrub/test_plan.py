@@ -170,3 +170,12 @@ def test_with_a_weekly_scrub_no_verification_becomes_too_old(found: list[timedel
     assert decide(statuses[::-1], NOW, AGE) == decided
     read = [name for batch in batches(decided) for name in batch.backups]
     assert sorted(read) == sorted(decision.status.backup.name for decision in decided if decision.due)
+
+
+def test_a_batch_names_what_replaces_damage_that_was_reported() -> None:
+    """A person had both read: only damage that no scrub has reported is news."""
+    known = day(2, damage=DAMAGE, replaced_by="2026-002.r2")
+    fresh = day(3, damage=DAMAGE, replaced_by="2026-003.r2", unreported=True)
+    both = {known.backup, fresh.backup}
+    [batch] = batches(decide([known, fresh], NOW, AGE, both))
+    assert (len(batch.backups), batch.replaced) == (2, {"2026-002": "2026-002.r2"})

@@ -2,6 +2,8 @@
 
 from zoneinfo import ZoneInfo
 
+import pytest
+
 from include.days.record import RevisionCause
 from include.results.item import Item
 from include.results.states import Outcome, State
@@ -78,6 +80,33 @@ def test_a_day_that_cant_be_fetched_again_has_the_reason() -> None:
     (item,) = report(scrubbed)
     assert item.outcome is Outcome.DAMAGED
     assert item.reason.endswith("It wasn't fetched again. See the run, and clear the failed task.")
+
+
+def test_a_copy_that_was_replaced_before_is_no_new_damage() -> None:
+    """A person had it read; its newer version is intact. If that is damaged, too, both are."""
+    batch = BATCH.model_copy(update={"replaced": {"2026-268": "2026-268.r2"}})
+    for newer in ("passed", "failed"):
+        scrubbed = ScrubbedBatch.of(batch, [reading(result="failed"), reading("2026-268.r2", newer)])
+        if newer == "passed":
+            first, _ = report(scrubbed)
+            assert (first.outcome, first.state) == (Outcome.REPLACED, State.PASSED)
+            assert first.reason == (
+                "It is damaged, as was known: 1 file is missing: 'a'. 2026-268.r2 is newer and intact."
+            )
+            assert (needs_action([scrubbed]), scrubbed.damaged) == ([], [])
+        else:
+            assert {item.outcome for item in report(scrubbed)} == {Outcome.DAMAGED}
+            assert len(scrubbed.damaged) == 2
+
+
+@pytest.mark.parametrize("name", ["2026-268", IMAGE])
+def test_new_damage_that_a_newer_version_mends_asks_for_nothing(name: str) -> None:
+    """It is news all the same: a disk may be failing."""
+    scrubbed = ScrubbedBatch.of(BATCH, [reading(name, "failed")])
+    (item,) = items([scrubbed], {}, newer={name: "a newer one"})
+    assert (item.outcome, item.state) == (Outcome.DAMAGED, State.FAILED)
+    assert item.reason == "1 file is missing: 'a'. a newer one is newer and intact."
+    assert needs_action([scrubbed])
 
 
 def test_an_unreadable_backup_is_not_checked() -> None:

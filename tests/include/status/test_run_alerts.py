@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 
 from include.results.states import Kind, Outcome, State
-from include.status.alert import Alert
-from include.status.parts import Part, RunPart, TroubledItem
+from include.status.alert import Alert, Urgency
+from include.status.parts import Part, RunPart, SourcePart, TroubledItem
 from tests.include.status.vault_statuses import DUE, in_vault, vault_status
 from tests.sample_status import NOW, day, run, vm
 
@@ -115,3 +115,38 @@ def test_a_run_of_some_vms_hides_no_failed_run_of_all() -> None:
     ]
     failed = [f"Last run of vm_weekly: {line}." for line in ("VM maq1 FAILED", "VM FAILED")]
     assert found == [failed, failed[1:], []]
+
+
+GONE = "/backup/vault holds no vault marker (.inpe-vault.json). Is its disk mounted?"
+
+
+def test_a_vault_that_is_gone_is_the_headline_and_the_first_alert() -> None:
+    """Nothing is called safe that nobody can read; the run that found it has no alert of its own."""
+    status = vault_status(in_vault(0, 1), vm("maq1", NOW, slow=True), gone := without_vault())
+    first, *others = status.alerts
+    assert status.headline == "The vault can't be opened: nothing can be confirmed"
+    assert status.summary.startswith("When it was last read: 2 of 2 days verified in the vault.")
+    assert (first.urgency, first.run) == (Urgency.URGENT, gone.run)
+    assert first.sentence == (
+        f"{GONE} Nothing is backed up until it can be opened. Then clear the failed tasks."
+    )
+    assert [alert.subject for alert in others] == ["maq1"]
+
+
+@pytest.mark.parametrize("since", [in_vault(0), run("vm_weekly", Kind.VMS, "VM OK", NOW)])
+def test_a_vault_that_was_read_since_is_there_again(since: Part) -> None:
+    """By any run, and by vault_status; the run that failed is an alert as any other, until it succeeds."""
+    source = SourcePart(days=())  # of a run that couldn't open the vault
+    gone = without_vault()
+    for parts, headline in (
+        ((gone, source), "The vault can't be opened: nothing can be confirmed"),
+        ((gone, source, since), "All backups are safe"),
+    ):
+        status = vault_status(in_vault(0), *parts)
+        assert status.headline == headline
+    assert [alert.run for alert in status.alerts] == [gone.run]
+
+
+def without_vault() -> RunPart:
+    """Return a run after which the vault couldn't be opened."""
+    return failed("supim_daily", Kind.DAYS, vault_gone=GONE)

@@ -60,7 +60,7 @@ def test_a_folder_without_a_marker_is_no_vault(tmp_path: Path) -> None:
             Vault.open(unmounted)
         assert str(refused.value) == (
             f"{unmounted} holds no vault marker ({MARKER}). Is its disk mounted? "
-            f"To create a new vault, once: bin/inpe-backup init {unmounted}"
+            f"Only on a new, empty disk, create a vault, once: bin/inpe-backup init {unmounted}"
         )
     assert list(tmp_path.iterdir()) == []
 

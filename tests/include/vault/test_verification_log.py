@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -53,5 +54,24 @@ def test_a_backup_is_damaged_until_a_scrub_passes(log: VerificationLog) -> None:
     log.append(found(result="failed", how="Chunk 3 is other than it was."))
     log.append(found(result="not checked"))
     assert log.damaged == found(result="failed", how="Chunk 3 is other than it was.")
+    log.append(found())
+    assert log.damaged is None
+
+
+@pytest.mark.parametrize(
+    ("by", "damage"),
+    [
+        ("restore", "A restore found it damaged: vda differs."),
+        ("later_backup", "A later backup found it damaged: vda differs."),
+    ],
+)
+def test_damage_is_described_by_what_found_it(log: VerificationLog, by: Any, damage: str) -> None:  # noqa: ANN401 - a Literal
+    """It counts as a scrub's does: once, after a scrub that passed, and until the next one that passes."""
+    log.append(found())
+    assert log.record_damage("vda differs.", "a run", by=by) == ""
+    assert log.record_damage("vdb differs, too.", "a run", by=by) == ""
+    assert log.damage == damage
+    assert (log.damaged, log.last("scrub")) == (log.last_reading, found())
+    assert len(log.read()) == 2
     log.append(found())
     assert log.damaged is None

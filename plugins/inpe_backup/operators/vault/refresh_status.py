@@ -73,16 +73,16 @@ class RefreshStatusOperator(BackupOperator):
 
         taken, results = datetime.now(UTC), TaskResults(context)
         plans, report = self._plans(results), self._report(results)
-        run_parts = list(_run_parts(context, plans, report))
+        gone = ""
         try:
             vault, vault_parts = self._read(taken, _years(plans, report))
             settle(context, self.log, self.vault(), look_for_damage=self.look_for_damage)
         except VaultError as error:
-            if not run_parts or not (known := _known_vault(context)):
+            if not (plans or report) or not (known := _known_vault(context)):
                 raise
             self.log.error("%s", error)  # noqa: TRY400 - the run's other tasks failed of it, too
-            vault, vault_parts = known, []
-        for key, part in [*vault_parts, *run_parts]:
+            vault, vault_parts, gone = known, [], str(error)
+        for key, part in [*vault_parts, *_run_parts(context, plans, report, gone)]:
             extra = _extra(vault, taken, part)
             context["outlet_events"][BACKUP_STATUS].add(status_asset(key), extra=extra)
             self.log.info("Published %s.", key)
@@ -107,7 +107,7 @@ class RefreshStatusOperator(BackupOperator):
 
 
 def _run_parts(
-    context: Context, plans: Sequence[DayPlan], report: Report | None
+    context: Context, plans: Sequence[DayPlan], report: Report | None, vault_gone: str
 ) -> Iterator[tuple[str, Model]]:
     from include.report import run_part  # noqa: PLC0415 - the DAG file is read without it
 
@@ -115,9 +115,8 @@ def _run_parts(
         yield run_part.SOURCE, run_part.source_part(plans)
     if report:
         run = context["dag_run"]
-        part = run_part.run_part(
-            report, dag=context["dag"].dag_id, run=run.run_id, by_hand=run.run_type == "manual"
-        )
+        facts = {"dag": context["dag"].dag_id, "run": run.run_id, "vault_gone": vault_gone}
+        part = run_part.run_part(report, **facts, by_hand=run.run_type == "manual")
         yield run_part.RUNS, part
 
 

@@ -1,5 +1,6 @@
 """Scrub a batch of backups."""
 
+from collections.abc import Container
 from typing import Any
 
 from airflow.sdk import Context
@@ -40,7 +41,7 @@ class ScrubBackupsOperator(BackupOperator):
 
         def read() -> list[ScrubResult]:
             read = scrubber.read_all(batch.backups, since)
-            return [self._mailed(context, self._logged(result), damage) for result in read]
+            return [self._mailed(context, self._logged(result), damage, batch.replaced) for result in read]
 
         try:
             results = in_background(read, throttle.stop)
@@ -48,9 +49,14 @@ class ScrubBackupsOperator(BackupOperator):
             mail_alarms(context, self.log, damage)
         return ScrubbedBatch.of(batch, results).model_dump(mode="json")
 
-    def _mailed(self, context: Context, result: ScrubResult, damage: list[Alarm]) -> ScrubResult:
-        """Mail the first damage of the batch at once; the rest is one mail: a disk that dies damages all."""
-        if result.result == "failed":
+    def _mailed(
+        self, context: Context, result: ScrubResult, damage: list[Alarm], replaced: Container[str]
+    ) -> ScrubResult:
+        """Mail the first damage of the batch at once; the rest is one mail: a disk that dies damages all.
+
+        What was mailed and has been replaced is no news.
+        """
+        if result.result == "failed" and result.name not in replaced:
             damage.append(damaged(result.name, result.how))
             mail_alarms(context, self.log, damage if len(damage) == 1 else ())
         return result

@@ -1,11 +1,14 @@
 """``RefreshStatusOperator`` without an Airflow: what its errors do."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from include.errors import VaultError
+from inpe_backup.operators.vault import refresh_status
 from inpe_backup.operators.vault.refresh_status import RefreshStatusOperator
+from tests.include.report import sample_items
 
 
 def refreshed(monkeypatch: pytest.MonkeyPatch, report_task: str | None) -> None:
@@ -27,3 +30,12 @@ def test_a_person_who_asked_for_the_status_sees_the_error(monkeypatch: pytest.Mo
     """That is all that vault_status does."""
     with pytest.raises(VaultError):
         refreshed(monkeypatch, None)
+
+
+def test_a_run_that_couldnt_open_the_vault_publishes_why() -> None:
+    """Else the page would go on calling its backups safe."""
+    run = SimpleNamespace(run_id="a run", run_type="scheduled")
+    context: Any = {"dag": SimpleNamespace(dag_id="supim_daily"), "dag_run": run}
+    report = sample_items.report()
+    parts = dict(refresh_status._run_parts(context, [], report, "It has no marker."))  # noqa: SLF001
+    assert parts["runs"].model_dump()["vault_gone"] == "It has no marker."
