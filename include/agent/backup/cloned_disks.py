@@ -60,7 +60,7 @@ class ClonedDisks:
         before = offline.fingerprints(self._disks)
         self._clones = [clones.clone(disk, self._folders[clones.folder_of(disk)]) for disk in self._disks]
         if are_crowded(self._folder):
-            raise BackupNotBegunError("The file system of its disks is nearly full. Free some space there.")
+            raise BackupNotBegunError(clones.NEARLY_FULL)
         return not virsh.is_active(uuid) and offline.fingerprints(self._disks) == before
 
     def sync(self) -> list[dict[str, Any]]:

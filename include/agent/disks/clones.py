@@ -7,6 +7,7 @@ over NBD.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import struct
@@ -23,6 +24,7 @@ from include.agent.errors import BackupNotBegunError
 
 MOST_EXTENTS = 200_000  # of all disks of a VM: cloned in three seconds, by which it is down longer
 _TRIED_BYTES = 1 << 20  # a multiple of any file system's block
+NEARLY_FULL = "The file system of its disks is nearly full. Free some space there."
 _CLONE, _READ_ONLY = ".clone", 0o400
 _FILE_SYSTEMS = ("xfs", "btrfs")
 _FICLONE, _FICLONERANGE, _GETFLAGS = 0x40049409, 0x4020940D, 0x80086601  # linux/fs.h
@@ -106,6 +108,8 @@ def clone(disk: dict[str, Any], folder: Path) -> dict[str, str]:
         with _opened(disk["path"]) as source, _opened(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL) as made:
             ioctl(made, _FICLONE, source)
     except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise BackupNotBegunError(NEARLY_FULL) from error
         raise BackupNotBegunError(f"{disk['name']} ({disk['path']}) can't be cloned: {error}.") from error
     return {"name": disk["name"], "format": disk["format"], "path": str(target)}
 
