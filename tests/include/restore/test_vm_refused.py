@@ -176,7 +176,7 @@ def test_damage_that_a_scrub_found_is_refused(rehearsal: Rehearsal) -> None:
     entry = {"what": "scrub", "when": datetime.now(UTC), "result": "failed", "how": "2 chunks of vda differ."}
     new.verification_log.append(LogEntry.model_validate({**entry, "seconds": 1, "run": "a scrub"}))
     try:
-        with pytest.raises(VaultError, match=f"found: 2 chunks of vda differ. .* is {old.name}"):
+        with pytest.raises(VaultError, match=f"it damaged: 2 chunks of vda differ. .* is {old.name}"):
             rehearsal.restore("maq1", generation=new.name)
         assert rehearsal.restore("maq1").generation == old
     finally:

@@ -158,7 +158,7 @@ def test_a_guest_is_thawed_though_libvirtd_was_killed_while_it_was_frozen(
 @pytest.mark.slow
 def test_a_guest_is_thawed_once_its_agent_answers_again(host: KvmHost, agent: Agent) -> None:
     """The agent is away for some seconds; the backup is good."""
-    answer = frozen_with_its_agent_away(host, agent, away_s=8, watchdog_s=60)
+    answer = frozen_with_its_agent_away(host, agent, away_s=20, watchdog_s=60)
     assert (answer.status, answer.output["warnings"]) == (0, [])
     assert agent.journal("maq1")[-5:] == ["thaw", "thawed", "verify", "back", "ready"]
     wait_until(writes(host, "maq1"), "the guest writes")
