@@ -127,7 +127,7 @@ class _LastWeek:
         tools.rsync("-S")
         tools.borg(LAST_WEEK)
         tools.restic()
-        self._saved = tools.folder.with_name("last week")
+        self._saved = tools.folder.with_name(f"{tools.folder.name} last week")
         tools.folder.rename(self._saved)
 
     def restore(self, tool: str) -> None:
