@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 @hookimpl
 def on_dag_run_failed(dag_run: "DagRun") -> None:
     """Fail the task that checks the result of a run that was marked as failed and goes on."""
-    from sqlalchemy.orm import object_session  # noqa: PLC0415 - tasks import plugins and have no database
+    from sqlalchemy.orm import object_session  # noqa: PLC0415 - tasks import this module and have no database
 
     if dag_run.state in _ENDED or (session := object_session(dag_run)) is None:
         return

@@ -27,7 +27,7 @@ class UncertainError(Exception):
     """What hasn't changed in a disk can't be known without reading it; the message says why, as a phrase."""
 
 
-class Extent(NamedTuple):
+class FileExtent(NamedTuple):
     """A part of a file: from byte ``start`` up to ``end``, at byte ``address`` of the file system."""
 
     start: int
@@ -40,10 +40,10 @@ class _Piece(NamedTuple):
     """A part of a file, and the extent that it belongs to; None for a hole."""
 
     end: int
-    extent: Extent | None
+    extent: FileExtent | None
 
 
-def settled_maps(reference: int, clone: int) -> tuple[list[Extent], list[Extent]]:
+def settled_maps(reference: int, clone: int) -> tuple[list[FileExtent], list[FileExtent]]:
     """Return the extents of two open files, of which the first didn't move meanwhile.
 
     Raises:
@@ -57,14 +57,14 @@ def settled_maps(reference: int, clone: int) -> tuple[list[Extent], list[Extent]
     raise UncertainError("the file system is moving its data")
 
 
-def read_map(opened: int) -> list[Extent]:
+def read_map(opened: int) -> list[FileExtent]:
     """Return all extents of an open file, first to last; what belongs together is one.
 
     Raises:
         UncertainError: they overlap, or end without a last one, or there are more than ``MOST_EXTENTS``.
         OSError: the file system doesn't list them.
     """
-    found: list[Extent] = []
+    found: list[FileExtent] = []
     at = 0
     while extents := _part(opened, at):
         found += extents
@@ -78,7 +78,7 @@ def read_map(opened: int) -> list[Extent]:
     return []
 
 
-def joined(extents: list[Extent]) -> list[Extent]:
+def joined(extents: list[FileExtent]) -> list[FileExtent]:
     """Return extents, with those joined of which one continues the other.
 
     Where they are split depends on who else shares them, which may change at any time.
@@ -86,9 +86,9 @@ def joined(extents: list[Extent]) -> list[Extent]:
     Raises:
         UncertainError: they overlap, or aren't in order.
     """
-    found: list[Extent] = []
+    found: list[FileExtent] = []
     for extent in extents:
-        last = found[-1] if found else Extent(0, 0, 0, 0)
+        last = found[-1] if found else FileExtent(0, 0, 0, 0)
         if not last.end <= extent.start < extent.end:
             raise UncertainError("its list of extents is out of order")
         flags = extent.flags & ~(LAST | MERGED | SHARED)
@@ -100,7 +100,9 @@ def joined(extents: list[Extent]) -> list[Extent]:
     return found
 
 
-def equal_ranges(reference: list[Extent], clone: list[Extent], size: int) -> Iterator[tuple[int, int]]:
+def equal_ranges(
+    reference: list[FileExtent], clone: list[FileExtent], size: int
+) -> Iterator[tuple[int, int]]:
     """Yield the ranges of two files that are surely equal, in order, each as long as possible.
 
     Args:
@@ -121,7 +123,7 @@ def equal_ranges(reference: list[Extent], clone: list[Extent], size: int) -> Ite
         yield start, end
 
 
-def exclusive_bytes(reference: list[Extent], clone: list[Extent], size: int) -> int:
+def exclusive_bytes(reference: list[FileExtent], clone: list[FileExtent], size: int) -> int:
     """Return how many bytes of a file don't lie at the same place in another one: what it costs to keep."""
     parts = _together(reference, clone, size)
     return sum(until - at for at, until, one, other in parts if one and not _is_same(one, other))
@@ -137,7 +139,7 @@ def whole_chunks(ranges: list[tuple[int, int]], chunk_bytes: int, size: int) -> 
     return found
 
 
-def _is_same(one: Extent | None, other: Extent | None) -> bool:
+def _is_same(one: FileExtent | None, other: FileExtent | None) -> bool:
     if one is None or other is None:
         return one is other
     if (one.flags | other.flags) & ~_CERTAIN or (one.flags ^ other.flags) & UNWRITTEN:
@@ -146,8 +148,8 @@ def _is_same(one: Extent | None, other: Extent | None) -> bool:
 
 
 def _together(
-    reference: list[Extent], clone: list[Extent], size: int
-) -> Iterator[tuple[int, int, Extent | None, Extent | None]]:
+    reference: list[FileExtent], clone: list[FileExtent], size: int
+) -> Iterator[tuple[int, int, FileExtent | None, FileExtent | None]]:
     """Yield all parts of two files from the first byte on: start, end, and the extent of each."""
     ones, others = _pieces(reference, size), _pieces(clone, size)
     at, one, other = 0, _Piece(0, None), _Piece(0, None)
@@ -159,7 +161,7 @@ def _together(
         at = until
 
 
-def _pieces(extents: list[Extent], size: int) -> Iterator[_Piece]:
+def _pieces(extents: list[FileExtent], size: int) -> Iterator[_Piece]:
     """Yield all parts of a file, holes too, up to its size."""
     at = 0
     for extent in extents:
@@ -173,11 +175,11 @@ def _pieces(extents: list[Extent], size: int) -> Iterator[_Piece]:
         yield _Piece(size, None)
 
 
-def _part(opened: int, start: int) -> list[Extent]:
+def _part(opened: int, start: int) -> list[FileExtent]:
     """Return the next extents of an open file, which is flushed before."""
     answer = bytearray(_HEADER.pack(start, _END - start, _SYNC, 0, _AT_ONCE, 0))
     answer += bytes(_AT_ONCE * _EXTENT.size)
     ioctl(opened, _FIEMAP, answer)
     mapped = _HEADER.unpack_from(answer)[3]
     parts = (_EXTENT.unpack_from(answer, _HEADER.size + index * _EXTENT.size) for index in range(mapped))
-    return [Extent(first, first + length, address, flags) for first, address, length, flags in parts]
+    return [FileExtent(first, first + length, address, flags) for first, address, length, flags in parts]

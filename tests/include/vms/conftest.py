@@ -8,6 +8,7 @@ import pytest
 
 from include.vault.vault import Vault
 from tests.include.vms.exported_disks import ExportedDisks
+from tests.include.vms.folder_host import two_disks, without_a_connection
 from tests.site.sshd import SshServer
 
 
@@ -15,6 +16,20 @@ from tests.site.sshd import SshServer
 def vault(tmp_path: Path) -> Vault:
     """A new vault."""
     return Vault.create(tmp_path / "vault")
+
+
+@pytest.fixture
+def no_connection() -> Iterator[None]:
+    """Disks are transferred from a folder, without a host."""
+    patch = without_a_connection()
+    yield
+    patch.undo()
+
+
+@pytest.fixture
+def disks(tmp_path: Path) -> Path:
+    """Two disks: random data with a hole, and an ext4 file system."""
+    return two_disks(tmp_path / "disks")
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """The backup of a VM, the vault's side: steps repeated, in any order, and on a damaged base."""
 
 import os
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -20,8 +19,6 @@ from tests.include.vms.folder_host import (
     change,
     published,
     take,
-    two_disks,
-    without_a_connection,
 )
 from tests.include.vms.sample_vms import INSTANT, UUID, names
 
@@ -29,24 +26,7 @@ MIB = 1 << 20
 DAY = timedelta(days=1)
 
 
-@pytest.fixture(autouse=True)
-def _no_connection() -> Iterator[None]:
-    """The disks are in a folder."""
-    patch = without_a_connection()
-    yield
-    patch.undo()
-
-
-@pytest.fixture
-def vault(tmp_path: Path) -> Vault:
-    """A new vault."""
-    return Vault.create(tmp_path / "vault")
-
-
-@pytest.fixture
-def disks(tmp_path: Path) -> Path:
-    """Two disks: random data with a hole, and an ext4 file system."""
-    return two_disks(tmp_path / "disks")
+pytestmark = pytest.mark.usefixtures("no_connection")
 
 
 def test_a_vm_is_backed_up(vault: Vault, disks: Path) -> None:

@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
@@ -17,7 +16,7 @@ from include.vms.distrust import distrust
 from include.vms.transfer import Transferred
 from tests.include.project_process import python
 from tests.include.vault.test_verification_log import found
-from tests.include.vms.folder_host import REQUEST, backup_of, change, take, without_a_connection
+from tests.include.vms.folder_host import REQUEST, backup_of, change, take
 from tests.include.vms.sample_vms import INSTANT, lay, verified
 from tests.session.needs import plain_user, program
 
@@ -26,12 +25,7 @@ DAY = timedelta(days=1)
 NEXT = REQUEST.model_copy(update={"run": "next run"})
 
 
-@pytest.fixture(autouse=True)
-def _no_connection() -> Iterator[None]:
-    """The disks are in a folder."""
-    patch = without_a_connection()
-    yield
-    patch.undo()
+pytestmark = pytest.mark.usefixtures("no_connection")
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """What was staged is read back from the vault's disk: what the host sent, then all of it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
@@ -22,8 +22,6 @@ from tests.include.vms.folder_host import (
     published,
     take,
     transfer,
-    two_disks,
-    without_a_connection,
 )
 from tests.include.vms.sample_vms import INSTANT, UUID, verified
 
@@ -31,24 +29,7 @@ DAY = timedelta(days=1)
 Log = Callable[[str], None]
 
 
-@pytest.fixture(autouse=True)
-def _no_connection() -> Iterator[None]:
-    """The disks are in a folder."""
-    patch = without_a_connection()
-    yield
-    patch.undo()
-
-
-@pytest.fixture
-def vault(tmp_path: Path) -> Vault:
-    """A new vault."""
-    return Vault.create(tmp_path / "vault")
-
-
-@pytest.fixture
-def disks(tmp_path: Path) -> Path:
-    """Two disks: random data with a hole, and an ext4 file system."""
-    return two_disks(tmp_path / "disks")
+pytestmark = pytest.mark.usefixtures("no_connection")
 
 
 def test_what_the_host_sent_is_on_the_vaults_disk_before_its_backup_ends(vault: Vault, disks: Path) -> None:

@@ -10,7 +10,7 @@ from include.agent.disks.extent_map import (
     MERGED,
     SHARED,
     UNWRITTEN,
-    Extent,
+    FileExtent,
     UncertainError,
     equal_ranges,
     exclusive_bytes,
@@ -23,12 +23,12 @@ AT = 1 << 30
 SIZE = 100
 
 
-def data(start: int, end: int, *, shift: int = 0, flags: int = 0) -> Extent:
+def data(start: int, end: int, *, shift: int = 0, flags: int = 0) -> FileExtent:
     """An extent whose address is that of byte ``start`` of a file that lies in one piece."""
-    return Extent(start, end, AT + start + shift, flags)
+    return FileExtent(start, end, AT + start + shift, flags)
 
 
-def equal(reference: list[Extent], clone: list[Extent], size: int = SIZE) -> list[tuple[int, int]]:
+def equal(reference: list[FileExtent], clone: list[FileExtent], size: int = SIZE) -> list[tuple[int, int]]:
     """Return the equal ranges, whichever of the two is the reference."""
     found = list(equal_ranges(reference, clone, size))
     assert found == list(equal_ranges(clone, reference, size))
@@ -50,11 +50,11 @@ WRITTEN = [data(0, 40), data(40, 60, shift=500), data(60, 100)]
         pytest.param([data(0, 50), data(50, 100)], [data(0, 30), data(30, 100)], [(0, 100)], id="split"),
         pytest.param([data(0, 4096)], [data(0, 8192)], [(0, 100)], id="beyond the end"),
         pytest.param([data(200, 300)], [], [(0, 100)], id="allocated beyond the end"),
-        pytest.param([Extent(0, 100, 0, 0)], [Extent(0, 100, 0, 0)], [], id="nowhere"),
+        pytest.param([FileExtent(0, 100, 0, 0)], [FileExtent(0, 100, 0, 0)], [], id="nowhere"),
     ],
 )  # fmt: skip
 def test_only_what_lies_at_the_same_place_is_equal(
-    reference: list[Extent], clone: list[Extent], expected: list[tuple[int, int]]
+    reference: list[FileExtent], clone: list[FileExtent], expected: list[tuple[int, int]]
 ) -> None:
     """So do holes on both sides; a hole on one side is a change."""
     assert equal(reference, clone) == expected
@@ -106,7 +106,7 @@ def test_extents_that_continue_each_other_are_one() -> None:
 
 
 @pytest.mark.parametrize("odd", [[data(0, 50), data(40, 60)], [data(40, 60), data(0, 10)], [data(5, 5)]])
-def test_an_odd_list_shows_nothing(odd: list[Extent]) -> None:
+def test_an_odd_list_shows_nothing(odd: list[FileExtent]) -> None:
     """Overlapping, out of order, or empty extents."""
     with pytest.raises(UncertainError, match="out of order"):
         joined(odd)
