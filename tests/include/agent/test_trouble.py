@@ -48,8 +48,10 @@ def stalled(host: KvmHost, agent: Agent, step: str, **changed: object) -> Iterat
     host.plan_fault(step, "stall")
     process, answers = agent.start_begin_backup("maq1", **changed), list[Answer]()
     wait_until(host.fault_happened, "the step")
-    yield answers
-    host.go_on()
+    try:
+        yield answers
+    finally:
+        host.go_on()
     output, errors = process.communicate(timeout=120)
     answers.append(Answer(process.returncode, json.loads(output or "{}"), errors))
 

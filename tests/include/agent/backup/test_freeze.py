@@ -22,7 +22,6 @@ from tests.include.agent.backup.test_watchdog import AWAY, VIRSH
 from tests.include.agent.test_virsh import UUID
 from tests.site.kvm_host import KvmHost
 
-FROZEN = "/run/qga.state.isfrozen"  # the guest agent makes it
 LIVE = ["begin", "watchdog", "autostart", "work_folder", "fsfreeze", "backup-begin", "thaw"]
 CRASH_CONSISTENT = "the backup is only crash-consistent"
 
@@ -80,20 +79,26 @@ def stalled(host: KvmHost, agent: Agent, step: str, **changed: object) -> Iterat
     host.plan_fault(step, "stall")
     process, answers = agent.start_begin_backup("maq1", method="live", **changed), list[Answer]()
     wait_until(host.fault_happened, "the step")
-    yield answers
-    host.go_on()
+    try:
+        yield answers
+    finally:
+        host.go_on()
     output, errors = process.communicate(timeout=120)
     answers.append(Answer(process.returncode, json.loads(output or "{}"), errors))
 
 
 def frozen_with_its_agent_away(host: KvmHost, agent: Agent, away_s: int, watchdog_s: int = 5) -> Answer:
-    """Begin a live backup of a guest whose agent stops answering once it is frozen; return the answer."""
-    agents = "$(pidof qemu-ga)"
-    script = f"until [ -e {FROZEN} ]; do sleep 0.1; done; sleep 1; kill -STOP {agents}; sleep {away_s}"
-    arguments = {"path": "/bin/sh", "arg": ["-c", f"{script}; kill -CONT {agents}"]}
-    asked = json.dumps({"execute": "guest-exec", "arguments": arguments})
+    """Begin a live backup of a guest whose agent stops answering once it is frozen; return the answer.
+
+    An interrupt tells the guest when: a frozen guest's agent starts no programs.
+    """
+    count = "grep NMI: /proc/interrupts"
+    script = f'before=$({count}); until [ "$({count})" != "$before" ]; do sleep 0.1; done'
+    script += f"; kill -STOP $(pidof qemu-ga); sleep {away_s}; kill -CONT $(pidof qemu-ga)"
+    asked = json.dumps({"execute": "guest-exec", "arguments": {"path": "/bin/sh", "arg": ["-c", script]}})
     host.virsh("qemu-agent-command", "--domain=maq1", f"--cmd={asked}")
     with stalled(host, agent, "thaw", watchdog_s=watchdog_s) as answers:
+        host.virsh("inject-nmi", "--domain=maq1")
         wait_until(lambda: not freeze_status(host, "maq1"), "the agent gives no answer")
     return answers[0]
 
