@@ -57,7 +57,7 @@ def read_back(
     sha256, bad = hashlib.sha256(), Bitmap(chunks.count)
     report = Progress(f"{image.name} read back", chunks.bytes, progress).report if progress else None
     zeros = memoryview(bytes(chunks.chunk_bytes))
-    with _opened(image, chunks) as file:
+    with _opened_directly(image, chunks, flush=True) as file:
         for index, block, is_good in _compared(file, chunks):
             length = chunks.length(index)
             sha256.update(zeros[:length] if block is None else block)
@@ -84,7 +84,7 @@ def bad_chunks(image: Path, chunks: Chunks, pace: Callable[[int], None]) -> Bitm
         VaultError: the image has another size than the VM's disk.
     """
     bad = Bitmap(chunks.count)
-    with _dropped(image, chunks) as file:
+    with _opened(image, chunks) as file, _dropped(file):
         for index, block, is_good in _compared(file, chunks):
             if not is_good:
                 bad.add(index)
@@ -96,7 +96,10 @@ def bad_chunks(image: Path, chunks: Chunks, pace: Callable[[int], None]) -> Bitm
 
 
 def bad_among(image: Path, chunks: Chunks, some: Bitmap) -> Bitmap:
-    """Return which of some chunks have another SHA-256 than the host's, or can't be read; reads only those.
+    """Return which of some chunks have another SHA-256 than the host's, or can't be read.
+
+    Only those are read, and flushed before: direct I/O does that itself. A whole image takes long to flush
+    where its base was copied into it.
 
     Args:
         image: a raw image.
@@ -106,7 +109,7 @@ def bad_among(image: Path, chunks: Chunks, some: Bitmap) -> Bitmap:
     Raises:
         VaultError: the image has another size than the VM's disk.
     """
-    with _opened(image, chunks) as file:
+    with _opened_directly(image, chunks, flush=False) as file:
         bad = (index for index, _, is_good in _compared(file, chunks, some) if not is_good)
         return Bitmap(chunks.count, bad)
 
@@ -128,17 +131,20 @@ def data_ranges(file: int, chunks: Chunks) -> Iterator[range]:
 
 
 @contextmanager
-def _opened(image: Path, chunks: Chunks) -> Iterator[int]:
-    with _dropped(image, chunks) as file, ExitStack() as opened:
+def _opened_directly(image: Path, chunks: Chunks, *, flush: bool) -> Iterator[int]:
+    """Open an image to be read past the page cache; flush it if asked to, or if direct I/O isn't possible."""
+    with _opened(image, chunks) as file, ExitStack() as opened:
         direct = _direct(image, chunks)
         if direct is not None:
             opened.callback(os.close, direct)
+        if flush or direct is None:
+            opened.enter_context(_dropped(file))
         yield file if direct is None else direct
 
 
 @contextmanager
-def _dropped(image: Path, chunks: Chunks) -> Iterator[int]:
-    """Open an image, and drop it from the page cache before and after."""
+def _opened(image: Path, chunks: Chunks) -> Iterator[int]:
+    """Open an image of the size of the VM's disk."""
     file = os.open(image, os.O_RDONLY | os.O_NOFOLLOW)
     try:
         found = os.fstat(file).st_size
@@ -146,12 +152,18 @@ def _dropped(image: Path, chunks: Chunks) -> Iterator[int]:
             raise VaultError(
                 f"{image} has {found:,} bytes; the VM's disk has {chunks.bytes:,}. Back the VM up again."
             )
-        os.fsync(file)
-        os.posix_fadvise(file, 0, 0, os.POSIX_FADV_DONTNEED)
         yield file
-        os.posix_fadvise(file, 0, 0, os.POSIX_FADV_DONTNEED)
     finally:
         os.close(file)
+
+
+@contextmanager
+def _dropped(file: int) -> Iterator[None]:
+    """Flush an image to the disk, and drop it from the page cache before and after."""
+    os.fsync(file)
+    os.posix_fadvise(file, 0, 0, os.POSIX_FADV_DONTNEED)
+    yield
+    os.posix_fadvise(file, 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 def _direct(image: Path, chunks: Chunks) -> int | None:

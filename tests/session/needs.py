@@ -20,6 +20,7 @@ PACKAGES = {
     "chattr": "e2fsprogs",
     "chromium": "chromium",
     "fdisk": "fdisk",
+    "filefrag": "e2fsprogs",
     "ionice": "util-linux",
     "libvirtd": "libvirt-daemon libvirt-daemon-driver-qemu",
     "mkfs.btrfs": "btrfs-progs",

@@ -172,6 +172,30 @@ print(list(read_back(image, chunks).bad))
 """
 
 
+SOME_CHUNKS = """
+import subprocess, sys
+from pathlib import Path
+from include.agent.bitmap import Bitmap
+from include.vms.chunks import CHUNK_BYTES, Chunks
+from include.vms.image import bad_among
+image = Path(sys.argv[1])
+image.write_bytes(b"copied" * CHUNK_BYTES)
+bad = bad_among(image, Chunks.unknown(image.stat().st_size), Bitmap(6, [3]))
+extents = subprocess.run([sys.argv[2], "-v", image], capture_output=True, text=True, check=True).stdout
+print(list(bad), "delalloc" in extents)
+"""
+
+
+def on_ext4(folder: Path) -> list[str]:
+    """Return the beginning of a command that sees an ext4 of 64 MiB, ``disk``, mounted as ``mnt``."""
+    (folder / "mnt").mkdir()
+    with (folder / "disk").open("wb") as file:
+        file.truncate(64 << 20)
+    subprocess.run([program("mkfs.ext4"), "-q", folder / "disk"], check=True)
+    mounted = 'mount -o loop "$1/disk" "$1/mnt" && shift && exec "$@"'
+    return [*disk_mounts(), "sh", "-ec", mounted, "sh", str(folder)]
+
+
 @pytest.mark.parametrize("chunk_bytes", [CHUNK_BYTES, 1_000_000])
 @pytest.mark.parametrize("scrub", [[], ["scrub"]])
 def test_images_are_read_from_the_disk_and_not_from_the_page_cache(
@@ -181,13 +205,15 @@ def test_images_are_read_from_the_disk_and_not_from_the_page_cache(
 
     Direct I/O isn't possible with chunks of a million bytes: there, the page cache is dropped.
     """
-    (tmp_path / "mnt").mkdir()
-    with (tmp_path / "disk").open("wb") as file:
-        file.truncate(64 << 20)
-    subprocess.run([program("mkfs.ext4"), "-q", tmp_path / "disk"], check=True)
-    mounted = 'mount -o loop "$1/disk" "$1/mnt" && shift && exec "$@"'
-    prefix = [*disk_mounts(), "sh", "-ec", mounted, "sh", str(tmp_path)]
+    prefix = on_ext4(tmp_path)
     assert python(CORRUPTED_BELOW, str(tmp_path), str(chunk_bytes), *scrub, prefix=prefix) == "[0]\n"
+
+
+def test_of_some_chunks_only_they_are_flushed(tmp_path: Path) -> None:
+    """A copy of a whole image that isn't on the disk yet can wait."""
+    prefix = on_ext4(tmp_path)
+    image, filefrag = str(tmp_path / "mnt" / "vda.img"), program("filefrag")
+    assert python(SOME_CHUNKS, image, filefrag, prefix=prefix) == "[3] True\n"
 
 
 def test_progress_is_logged(image: Path, monkeypatch: pytest.MonkeyPatch) -> None:
