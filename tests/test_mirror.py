@@ -13,7 +13,7 @@ ELSEWHERE = {
     "tests/include/agent/test_faults.py": (
         "the agent on a real host, killed at each step of its journal",
         (
-            "agent/backup/end agent/backup/shutdown agent/backup/steps "
+            "agent/backup/end agent/backup/shutdown agent/backup/snapshot agent/backup/steps "
             "agent/backup/watchdog_process agent/detach"
         ),
     ),

@@ -2,7 +2,8 @@
 
 job               runs the beginning of a backup as a process of its own, which a later call finds again
 preflight         checks, before anything is touched, that the backup is possible
-begin             begins the backup: cold, live, copy or offline
+begin             begins the backup, and brings the VM back whatever fails
+snapshot          makes the snapshot of its disks: cold, live, copy or offline
 cloned_disks      the snapshot that the host's file system makes: clones of all disks
 references        the clones that stay for the next backup, and what hasn't changed since
 reference_timer   removes them before they fill the host's disks

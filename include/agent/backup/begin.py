@@ -1,23 +1,16 @@
-"""Begin a VM's backup: fix its disks' content at one instant, and have the VM running again at once.
-
-    cold     shut down, clone, start; or start paused, backup-begin, resume: down for as long as a restart
-    live     freeze the file systems for a moment, backup-begin: never down
-    copy     shut down, copy, start: for libvirts without backup-begin; down for as long as the copy takes
-    offline  the VM is off, and stays off; its disks are cloned where they can be
+"""Begin a VM's backup: its checks, the watchdog, and the snapshot of its disks (``snapshot.py``).
 
 Whatever fails, the VM is first brought back to the state it was in; only then is the error raised.
 """
 
 from __future__ import annotations
 
-import time
 from contextlib import suppress
 from typing import Any
 
-from include.agent.backup import cloned_disks, offline, preflight, watchdog
-from include.agent.backup.freeze import GuestFreeze
+from include.agent.backup import cloned_disks, preflight, watchdog
 from include.agent.backup.health_check import HealthCheck
-from include.agent.backup.shutdown import shut_down
+from include.agent.backup.snapshot import Snapshot
 from include.agent.backup.steps import Steps
 from include.agent.disks import exports
 from include.agent.durable_files import fsync_all
@@ -25,18 +18,15 @@ from include.agent.errors import (
     AgentError,
     BackupNotBegunError,
     DisksChangedError,
-    LibvirtError,
     NotBackError,
     NotPossibleError,
     StillRunningError,
 )
 from include.agent.firmware import save_definition, save_firmware
-from include.agent.journal import now
 from include.agent.state_folder import StateFolder, VmFolder
 from include.agent.virsh import Virsh
 
 BACK_S = 120.0  # a VM that can't be started for so long raises the alarm; its watchdog keeps trying
-WATCHDOG_SPARE_S = 15.0  # a copy ends so long before the watchdog would start the VM
 
 
 class BeginBackup:
@@ -60,11 +50,8 @@ class BeginBackup:
         self._steps = Steps(self._folder.journal)
         self._step = self._steps.begin
         self._warnings: list[str] = []
-        self._stopped = "saved" if vm["saved"] else "not stopped"
-        self._instant, self._health = "", "It wasn't stopped."
         self._health_check: HealthCheck | None = None
-        self._fingerprints: list[dict[str, Any]] = []  # of the disks of a VM that is off
-        self._clones: list[dict[str, Any]] = []  # their labels
+        self._snapshot = Snapshot(self._folder, virsh, vm, request, self._steps)
         late = watchdog.awaits_late_shutdown(self._folder)  # shut down by an earlier run, it should run
         self._was = "running" if late or vm["state"] == "running" else vm["state"]
         self._cloned = cloned_disks.are_possible(self._folder, vm, self._was, request["method"])
@@ -118,101 +105,19 @@ class BeginBackup:
         self._arm()
         self._warnings += cloned_disks.remove_left(self._folder, self._vm["disks"])
         save_definition(self._folder.files, self._virsh.xml(self._uuid))
-        self._work_folder = self._folder.new_work_folder(self._request["scratch"])
-        self._step("work_folder", work_folder=str(self._work_folder))
-        self._folder.make_work_folder(self._work_folder)
+        work_folder = self._folder.new_work_folder(self._request["scratch"])
+        self._step("work_folder", work_folder=str(work_folder))
+        self._folder.make_work_folder(work_folder)
         if self._method == "live":  # the other methods save it while the VM is off
             save_firmware(self._folder.files, self._vm)
-        exported = exports.with_sizes(self._export(self._health_check))
-        ready = {"method": self._method, "cloned": self._cloned, "clones": self._clones, "exports": exported}
+        made = self._snapshot
+        exported = exports.with_sizes(
+            made.make(self._method, work_folder, self._health_check, cloned=self._cloned)
+        )
+        ready = {"method": self._method, "cloned": self._cloned, "clones": made.clones, "exports": exported}
         fsync_all(self._folder.files)
-        self._step("ready", work_folder=str(self._work_folder), fingerprints=self._fingerprints, **ready)
+        self._step("ready", work_folder=str(work_folder), fingerprints=made.fingerprints, **ready)
         return self._answer(exported)
-
-    def _export(self, check: HealthCheck | None) -> list[dict[str, Any]]:
-        if self._cloned:
-            return self._clone(check)
-        if check is None:
-            return self._offline()
-        return {"cold": self._cold, "live": self._live, "copy": self._copy}[self._method](check)
-
-    def _cold(self, check: HealthCheck) -> list[dict[str, Any]]:
-        self._step("rehearse")
-        exports.rehearse(self._virsh, self._vm, self._work_folder)
-        self._stop()
-        self._step("start-paused")
-        self._virsh.run("start", f"--domain={self._uuid}", "--paused")
-        self._step("backup-begin")
-        try:
-            exported: list[dict[str, Any]] | LibvirtError = exports.begin_backup(
-                self._virsh, self._vm, self._work_folder
-            )
-            if (state := self._virsh.state(self._uuid)) != "paused":
-                exported = LibvirtError(f"Something resumed it before its backup was begun (it is {state}).")
-        except LibvirtError as error:
-            exported = error  # raised once the VM is resumed
-        self._step("resume")
-        self._virsh.run("resume", f"--domain={self._uuid}")
-        self._check_health(check)
-        if isinstance(exported, LibvirtError):
-            raise exported
-        return exported
-
-    def _live(self, check: HealthCheck) -> list[dict[str, Any]]:
-        thaw_s = min(BACK_S, self._request["watchdog_s"])
-        with GuestFreeze(self._folder, self._virsh, self._step, thaw_s) as guest:
-            self._instant = now()
-            self._step("backup-begin")
-            exported = exports.begin_backup(self._virsh, self._vm, self._work_folder)
-            guest.check()
-        self._warnings += guest.warnings
-        self._check_health(check)
-        return exported
-
-    def _copy(self, check: HealthCheck) -> list[dict[str, Any]]:
-        self._stop()
-        before = offline.fingerprints(self._vm["disks"])
-        self._step("copy")
-        deadline = time.monotonic() + self._request["watchdog_s"] - WATCHDOG_SPARE_S
-        disks, folder = self._vm["disks"], self._work_folder
-        copies = [exports.copy(disk, folder, deadline - time.monotonic()) for disk in disks]
-        if self._virsh.is_active(self._uuid) or offline.fingerprints(disks) != before:
-            raise BackupNotBegunError("It was started, or a disk written to, while its disks were copied.")
-        self._step("start")
-        self._virsh.run("start", f"--domain={self._uuid}")
-        self._check_health(check)
-        return exports.start_nbd_servers(copies, folder)
-
-    def _clone(self, check: HealthCheck | None) -> list[dict[str, Any]]:
-        cloned = cloned_disks.ClonedDisks(self._folder, self._vm["disks"])
-        cloned.make_folders(self._steps)
-        if check:
-            self._stop()
-        else:
-            self._hold_off()
-        self._step("clone")
-        if not cloned.make(self._virsh, self._uuid):
-            changed = BackupNotBegunError if check else DisksChangedError
-            raise changed(f"{self._name} was started, or a disk written to, while its disks were cloned.")
-        if check:
-            self._step("start")
-            self._virsh.run("start", f"--domain={self._uuid}")
-            self._check_health(check)
-        self._step("sync")
-        self._clones = cloned.sync()
-        return cloned.export(self._work_folder)
-
-    def _offline(self) -> list[dict[str, Any]]:
-        self._fingerprints = offline.fingerprints(self._vm["disks"])
-        self._step("export")
-        self._hold_off()
-        return exports.start_nbd_servers(self._vm["disks"], self._work_folder, shared=True)
-
-    def _hold_off(self) -> None:
-        self._instant = now()
-        save_firmware(self._folder.files, self._vm)
-        self._health = "It wasn't started."
-        offline.require_off(self._virsh, self._uuid, self._name)
 
     def _arm(self) -> None:
         self._step("watchdog")
@@ -221,33 +126,6 @@ class BeginBackup:
         if self._was == "running":
             self._step("autostart")  # so that the VM runs again if the host reboots; end-backup undoes it
             self._virsh.set_autostart(self._uuid, on=True)
-
-    def _stop(self) -> None:
-        self._step("shutdown")
-        self._stopped = "by itself"
-        if not shut_down(self._virsh, self._uuid, self._request["shutdown_timeout_s"]):
-            self._destroy()
-        self._step("off")
-        self._instant = now()
-        save_firmware(self._folder.files, self._vm)
-
-    def _destroy(self) -> None:
-        waited = f"{self._request['shutdown_timeout_s']:.0f} s"
-        if self._request["on_timeout"] == "leave":
-            self._step("left-running")
-            raise StillRunningError(
-                f"{self._name} didn't shut down within {waited}, and was left running. "
-                "Should it still shut down, its watchdog starts it again."
-            )
-        self._step("destroy")
-        self._stopped = "destroyed"
-        self._warnings.append(f"It ignored the shutdown for {waited} and was switched off.")
-        self._virsh.run("destroy", f"--domain={self._uuid}")
-
-    def _check_health(self, check: HealthCheck) -> None:
-        self._step("verify")
-        self._health = check.wait()
-        self._step("back")
 
     def _bring_back(self, failure: Exception) -> None:
         """Make the VM run again after a failure; if that takes too long, its watchdog keeps trying.
@@ -291,10 +169,10 @@ class BeginBackup:
             "was": self._was,
             "steps": self._steps.timed(),
             "downtime_s": self._steps.downtime_s(),
-            "stopped": self._stopped,
-            "health_check": self._health,
-            "instant": self._instant,
+            "stopped": self._snapshot.stopped,
+            "health_check": self._snapshot.health,
+            "instant": self._snapshot.instant,
             "disks": disks,
             "left_out": self._vm["left_out"],
-            "warnings": self._warnings,
+            "warnings": [*self._warnings, *self._snapshot.warnings],
         }
