@@ -13,9 +13,13 @@ ELSEWHERE = {
     "tests/include/agent/test_faults.py": (
         "the agent on a real host, killed at each step of its journal",
         (
-            "agent/backup/end agent/backup/shutdown agent/backup/snapshot agent/backup/steps "
+            "agent/backup/end agent/backup/shutdown agent/backup/steps "
             "agent/backup/watchdog_process agent/detach"
         ),
+    ),
+    "tests/include/agent/backup/test_snapshot.py": (
+        "running VMs whose disks are cloned",
+        "agent/backup/pause",
     ),
     "tests/include/agent/test_trouble.py": (
         "the agent on a real host, in trouble",

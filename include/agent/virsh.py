@@ -77,6 +77,10 @@ class Virsh:
         """Return whether QEMU paused a domain because it couldn't write to a disk."""
         return self.run("domstate", f"--domain={uuid}", "--reason") == "paused (I/O error)"
 
+    def is_suspended(self, uuid: str) -> bool:
+        """Return whether a domain is paused because somebody asked for it (``virsh suspend``)."""
+        return self.run("domstate", f"--domain={uuid}", "--reason") == "paused (user)"
+
     def written_bytes(self, uuid: str) -> int:
         """Return how much a running domain wrote to its disks since it was started."""
         output = self.run("domstats", f"--domain={uuid}", "--block", "--raw")

@@ -42,7 +42,9 @@ class VmSettings(Section):
     """How a VM is stopped for its backup, and how it is checked once it runs again."""
 
     method: Literal["cold", "live"] = Field(
-        default="cold", description="cold: stopped for seconds; live: not stopped, crash-consistent."
+        default="cold",
+        description="cold: stopped for seconds; live: not stopped, crash-consistent, and suspended for a "
+        "moment on a host with XFS or Btrfs that can clone all its disks.",
     )
     managed_save: Literal["refuse", "disks_only"] = Field(
         default="refuse",

@@ -14,12 +14,17 @@ _IMAGED = {
     "copy": "Stopped for {down} while its disks were copied.",
     "offline": "Imaged while off.",
 }
-_CLONED = {**_IMAGED, "cold": "Stopped for {down} while its disks were cloned, imaged from the clones."}
-_CLONED["offline"] = "Imaged from clones of its disks, made while off."
+_CLONED = {
+    **_IMAGED,
+    "cold": "Stopped for {down} while its disks were cloned, imaged from the clones.",
+    "live": "Suspended for {down} while its disks were cloned, imaged from the clones.",
+    "offline": "Imaged from clones of its disks, made while off.",
+}
 _CONSISTENCY = {
     "by itself": "the guest had shut down.",
     "destroyed": "crash-consistent, because the VM was powered off by force.",
     "not stopped": "crash-consistent, because the VM kept running.",
+    "suspended": "crash-consistent, because the VM was suspended, not shut down.",
     "saved": "crash-consistent, because the VM was off with saved memory, which the image lacks.",
 }
 _OFF = "the VM was off, and nothing wrote to its disks meanwhile."

@@ -17,7 +17,8 @@ class Downtime(Model):
     Args:
         method: ``cold``, ``live``, ``copy`` or ``offline``.
         was: ``running`` or ``off``, before and after.
-        downtime_s: seconds from the shutdown request to the passed health check; None: unknown.
+        downtime_s: seconds from the shutdown request to the passed health check, or while it was suspended;
+            None: unknown.
         budget_s: the downtime that the site file allows, in seconds.
         expected: whether it is the previous run's downtime, because nothing was stopped in this one.
     """
@@ -30,8 +31,8 @@ class Downtime(Model):
 
     @property
     def stops(self) -> bool:
-        """Whether the VM is stopped at all: it runs, and its method stops it."""
-        return self.was == "running" and self.method not in ("live", "offline")
+        """Whether the VM is down at all: it runs, and its method stops it, or suspended it for a moment."""
+        return self.was == "running" and (self.method not in ("live", "offline") or bool(self.downtime_s))
 
     @property
     def over_s(self) -> float:

@@ -122,7 +122,7 @@ def _readable(generation: PublishedVm, record: VmRecord) -> GenerationStatus:
         bytes=record.bytes,
         sent_bytes=sum(disk.sent_bytes for disk in record.disks),
         method=record.method,
-        downtime_s=record.downtime_s if record.stopped in ("by itself", "destroyed") else None,
+        downtime_s=record.downtime_s if record.stopped in ("by itself", "destroyed", "suspended") else None,
         verified=scrub.when if scrub else record.verifications[-1].when,
         booted=has_booted(generation),
         protection=generation.protection,

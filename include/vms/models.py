@@ -13,7 +13,7 @@ from include.vms.left_out import LeftOut
 
 _FIRST, _LAST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
 
-Stopped = Literal["by itself", "destroyed", "saved", "not stopped"]
+Stopped = Literal["by itself", "destroyed", "saved", "suspended", "not stopped"]
 """How the guest was stopped: by itself, by force, with its memory saved by somebody before, or not at all."""
 
 Method = Literal["cold", "live", "copy", "offline"]
@@ -186,10 +186,10 @@ class BegunBackup(Model):
         vm: the VM's name.
         uuid: by which the agent identifies the VM.
         method: how it was done.
-        cloned: whether the disks are clones, made by the host's file system while the VM was off.
+        cloned: whether the disks are clones, which the host's file system made, the VM off or suspended.
         was: the VM's state before, and again now.
         steps: what was done, first to last.
-        downtime_s: from the shutdown request to the passed health check; 0 where the VM wasn't stopped.
+        downtime_s: from the shutdown request to the passed health check, or while it was suspended; else 0.
         stopped: how the guest was stopped.
         health_check: which checks have passed, as a sentence.
         instant: the time of the disks' state, by the host's clock, as are the steps' times.

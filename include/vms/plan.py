@@ -23,6 +23,7 @@ _SAVED = (
     "Start it, drop that memory (virsh managedsave-remove), or set managed_save: disks_only in the site file."
 )
 _NOT_LIVE = "Its host's libvirt has no live backup (backup-begin). Set its method to cold in the site file."
+_SUSPENDED = "It runs: it is suspended for a moment, and transferred while it runs on."
 
 
 _REASONS: dict[Method, str] = {
@@ -200,7 +201,7 @@ def _planned(section: VmsSection, host: HostSection, survey: HostSurvey, vm: Vm)
         name=vm.name,
         uuid=vm.uuid,
         action=action,
-        reason=reason or _REASONS[method] + " Its saved memory isn't backed up." * vm.saved,
+        reason=reason or _reason(vm, method),
         method=method,
         was=vm.state,
         disks=vm.disks,
@@ -209,9 +210,15 @@ def _planned(section: VmsSection, host: HostSection, survey: HostSurvey, vm: Vm)
     )
 
 
+def _reason(vm: Vm, method: Method) -> str:
+    suspended = method == "live" and not vm.unclonable
+    how = _SUSPENDED if suspended else _REASONS[method]
+    return how + " Its saved memory isn't backed up." * vm.saved
+
+
 def _refused(section: VmsSection, survey: HostSurvey, vm: Vm, method: Method) -> str:
     """Return why a VM can't be backed up by a method, as its agent would (``agent/backup/preflight.py``)."""
-    if method == "live" and not survey.backup:
+    if method == "live" and vm.unclonable and not survey.backup:
         return _NOT_LIVE
     if vm.saved and section.settings(vm.name).managed_save == "refuse":
         return _SAVED
@@ -249,7 +256,7 @@ def _method(section: VmsSection, survey: HostSurvey, vm: Vm) -> Method:
 
 def _scratch(vm: Vm, method: Method) -> int:
     """Compute the same as the agent does before it stops a VM (``include/agent/backup/preflight.py``)."""
-    if method == "offline" or (method == "cold" and not vm.unclonable):
+    if method == "offline" or (method in ("cold", "live") and not vm.unclonable):
         return 0
     if method == "copy":
         return sum(disk.allocated for disk in vm.disks)

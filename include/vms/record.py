@@ -64,7 +64,7 @@ class VmRecord(Model):
         method: ``cold``, ``live``, ``copy`` or ``offline``.
         cloned: whether its snapshot was made by the host's file system: clones of the disks.
         was: ``running`` or ``off``, before the backup.
-        downtime_s: from the shutdown request to the passed health check.
+        downtime_s: from the shutdown request to the passed health check, or while it was suspended.
         steps: what was done on the host, and when by its clock.
         stopped: how the guest was stopped.
         health_check: which checks showed that the VM was back, as a sentence.

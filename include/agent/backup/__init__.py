@@ -12,6 +12,7 @@ shutdown          shuts a guest down
 steps             its steps, timed
 health_check      checks that the VM runs again
 freeze            freezes and thaws the guest's file systems
+pause             suspends and resumes the VM, while its disks are cloned
 scratch           the space that guests need while a backup is open
 watchdog          the restart watchdog: its file, and how it makes a VM run
 watchdog_process  its process

@@ -72,6 +72,8 @@ class BeginBackup:
         """
         try:
             self._warnings += preflight.vm(self._virsh, self._vm, self._was, self._method, self._request)
+            if self._method == "live" and not self._cloned:
+                preflight.backup_begin(self._virsh, self._name)
             self._warnings += preflight.saved_memory(self._vm, self._request["managed_save"])
             scratch = self._request["scratch"]
             preflight.space(self._folder, scratch, self._vm, self._method, cloned=self._cloned)

@@ -1,4 +1,4 @@
-"""The snapshot that the host's file system makes: clones of all disks of a VM that is off for that moment.
+"""The snapshot that the host's file system makes: clones of all disks of a VM, off or suspended meanwhile.
 
 The clones lie in folders beside the disks, which the journal names before they are made.
 """
@@ -6,6 +6,7 @@ The clones lie in folders beside the disks, which the journal names before they 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,6 @@ from include.agent.backup.steps import Steps
 from include.agent.disks import clones, exports
 from include.agent.errors import BackupNotBegunError
 from include.agent.state_folder import VmFolder
-from include.agent.virsh import Virsh
 
 
 class ClonedDisks:
@@ -40,28 +40,31 @@ class ClonedDisks:
         for folder in folders:
             folder.mkdir(mode=0o700)
 
-    def make(self, virsh: Virsh, uuid: str) -> bool:
-        """Clone the disks of a VM that is off; return whether it stayed off, and they unchanged, meanwhile.
+    def make(self, still: Callable[[], bool]) -> bool:
+        """Clone the disks of a VM that is off or suspended; return whether both stayed as they were.
 
         If not, or if that fails, the clones are removed at once: the VM's next writes would need more space.
+
+        Args:
+            still: returns whether the VM still is.
 
         Raises:
             BackupNotBegunError: one can't be cloned, or its file system is nearly full.
         """
         usable = False
         try:
-            usable = self._make(virsh, uuid)
+            usable = self._make(still)
         finally:
             if not usable:
                 remove(self._folder)
         return usable
 
-    def _make(self, virsh: Virsh, uuid: str) -> bool:
+    def _make(self, still: Callable[[], bool]) -> bool:
         before = offline.fingerprints(self._disks)
         self._clones = [clones.clone(disk, self._folders[clones.folder_of(disk)]) for disk in self._disks]
         if are_crowded(self._folder):
             raise BackupNotBegunError(clones.NEARLY_FULL)
-        return not virsh.is_active(uuid) and offline.fingerprints(self._disks) == before
+        return still() and offline.fingerprints(self._disks) == before
 
     def sync(self) -> list[dict[str, Any]]:
         """Flush the clones to the disk, and return their labels."""
@@ -78,7 +81,7 @@ class ClonedDisks:
 
 
 def are_possible(folder: VmFolder, vm: dict[str, Any], was: str, method: str) -> bool:
-    """Return whether all disks of a VM can be cloned while it is off: it is already, or the method stops it.
+    """Return whether all disks of a VM can be cloned: it is off, or the method stops or suspends it.
 
     Its reference is dropped if they lack its space.
 
@@ -88,10 +91,10 @@ def are_possible(folder: VmFolder, vm: dict[str, Any], was: str, method: str) ->
         was: its state: ``running``, ``off``, or something else.
         method: the one that was requested.
     """
-    stops = was == "off" or (was == "running" and method == "cold")
-    if stops:
+    holds = was == "off" or (was == "running" and method in ("cold", "live"))
+    if holds:
         _make_room(folder, vm)
-    return stops and not (vm["problems"] or vm["unclonable"] or clones.failed_trial(vm["disks"]))
+    return holds and not (vm["problems"] or vm["unclonable"] or clones.failed_trial(vm["disks"]))
 
 
 def _make_room(folder: VmFolder, vm: dict[str, Any]) -> None:

@@ -62,8 +62,6 @@ def vm(virsh: Virsh, surveyed: dict[str, Any], was: str, method: str, given: dic
         raise NotPossibleError(f"{name} is {virsh.state(surveyed['uuid'])}, neither running nor off.")
     if was == "running" and method == "offline":
         raise NotPossibleError(f"{name} is running; the method offline is for VMs that are off.")
-    if method == "live" and not virsh.supports_backup_begin():
-        raise NotPossibleError(f"This host's libvirt can't back up {name} while it runs (backup-begin).")
     if method in ("cold", "copy") and (
         setting := Domain(virsh.xml(surveyed["uuid"])).restarts_after_shutdown
     ):
@@ -76,6 +74,16 @@ def vm(virsh: Virsh, surveyed: dict[str, Any], was: str, method: str, given: dic
     if changes and given["restart_changes"] == "refuse":
         raise NotPossibleError(f"{name} wasn't stopped. {refusal(changes)}")
     return [f"Its restart changed it: {change}." for change in changes]
+
+
+def backup_begin(virsh: Virsh, name: str) -> None:
+    """Check that a VM can be backed up while it runs, and its disks aren't cloned.
+
+    Raises:
+        NotPossibleError: it can't.
+    """
+    if not virsh.supports_backup_begin():
+        raise NotPossibleError(f"This host's libvirt can't back up {name} while it runs (backup-begin).")
 
 
 def _require_counted(surveyed: dict[str, Any]) -> None:

@@ -1,7 +1,7 @@
 """The snapshot of a VM's disks: fixed at one instant, and exported, by each method.
 
     cold     shut down, clone, start; or start paused, backup-begin, resume: down for as long as a restart
-    live     freeze the file systems for a moment, backup-begin: never down
+    live     freeze the file systems for a moment: backup-begin, never down; or suspend, clone, resume
     copy     shut down, copy, start: for libvirts without backup-begin; down for as long as the copy takes
     offline  the VM is off, and stays off; its disks are cloned where they can be
 
@@ -17,9 +17,10 @@ from typing import Any
 from include.agent.backup import cloned_disks, offline
 from include.agent.backup.freeze import GuestFreeze
 from include.agent.backup.health_check import HealthCheck
+from include.agent.backup.pause import GuestPause
 from include.agent.backup.shutdown import shut_down
 from include.agent.backup.steps import Steps
-from include.agent.disks import exports
+from include.agent.disks import clones, exports
 from include.agent.errors import (
     BackupNotBegunError,
     DisksChangedError,
@@ -31,7 +32,8 @@ from include.agent.journal import now
 from include.agent.state_folder import VmFolder
 from include.agent.virsh import Virsh
 
-THAW_S = 120.0  # a guest that can't be thawed for so long raises the alarm; its watchdog keeps trying
+# A guest that stays suspended or frozen for so long raises the alarm; its watchdog keeps trying.
+UNDO_S = 120.0
 WATCHDOG_SPARE_S = 15.0  # a copy ends so long before the watchdog would start the VM
 
 
@@ -90,7 +92,7 @@ class Snapshot:
         """
         self._work_folder = work_folder
         if cloned:
-            return self._clone(check)
+            return self._clone_live(check) if check and method == "live" else self._clone(check)
         if check is None:
             return self._offline()
         return {"cold": self._cold, "live": self._live, "copy": self._copy}[method](check)
@@ -118,8 +120,7 @@ class Snapshot:
         return exported
 
     def _live(self, check: HealthCheck) -> list[dict[str, Any]]:
-        thaw_s = min(THAW_S, self._request["watchdog_s"])
-        with GuestFreeze(self._folder, self._virsh, self._step, thaw_s) as guest:
+        with GuestFreeze(self._folder, self._virsh, self._step, self._undo_s()) as guest:
             self.instant = now()
             self._step("backup-begin")
             exported = exports.begin_backup(self._virsh, self._vm, self._work_folder)
@@ -127,6 +128,28 @@ class Snapshot:
         self.warnings += guest.warnings
         self._check_health(check)
         return exported
+
+    def _clone_live(self, check: HealthCheck) -> list[dict[str, Any]]:
+        cloned = cloned_disks.ClonedDisks(self._folder, self._vm["disks"])
+        cloned.make_folders(self._steps)
+        clones.flush(self._vm["disks"])
+        within = (self._folder, self._virsh, self._step, self._undo_s())
+        with GuestFreeze(*within) as guest:
+            with GuestPause(*within) as pause:
+                self.stopped, self.instant = "suspended", now()
+                self._step("clone")
+                usable = cloned.make(pause.holds)
+            guest.check()  # an agent doesn't answer while its guest is suspended
+        if not usable:
+            raise BackupNotBegunError(
+                f"{self._name} was resumed, or a disk written to, while its disks were cloned."
+            )
+        self.warnings += guest.warnings
+        self._check_health(check)
+        return self._export_clones(cloned)
+
+    def _undo_s(self) -> float:
+        return min(UNDO_S, float(self._request["watchdog_s"]))
 
     def _copy(self, check: HealthCheck) -> list[dict[str, Any]]:
         self._stop()
@@ -150,13 +173,16 @@ class Snapshot:
         else:
             self._hold_off()
         self._step("clone")
-        if not cloned.make(self._virsh, self._uuid):
+        if not cloned.make(lambda: not self._virsh.is_active(self._uuid)):
             changed = BackupNotBegunError if check else DisksChangedError
             raise changed(f"{self._name} was started, or a disk written to, while its disks were cloned.")
         if check:
             self._step("start")
             self._virsh.run("start", f"--domain={self._uuid}")
             self._check_health(check)
+        return self._export_clones(cloned)
+
+    def _export_clones(self, cloned: cloned_disks.ClonedDisks) -> list[dict[str, Any]]:
         self._step("sync")
         self.clones = cloned.sync()
         return cloned.export(self._work_folder)

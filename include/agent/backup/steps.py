@@ -36,6 +36,10 @@ class Steps:
         ]
 
     def downtime_s(self) -> float:
-        """Return the seconds from the shutdown request to the successful health check; 0 if not stopped."""
+        """Return the seconds for which the VM was down; 0 if it wasn't.
+
+        That is from the shutdown request to the successful health check, or for as long as it was suspended.
+        """
         began = {step: moment for step, _, moment in self._begun}
-        return round(began["back"] - began["shutdown"], 3) if "shutdown" in began else 0.0
+        down, up = ("shutdown", "back") if "shutdown" in began else ("suspend", "resumed")
+        return round(began[up] - began[down], 3) if down in began else 0.0

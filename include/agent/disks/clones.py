@@ -1,8 +1,8 @@
 """Clones of disks: files that share all blocks with them, made by the host's file system in an instant.
 
 XFS with reflink and Btrfs can do it (ioctl_ficlonerange(2)). A survey only looks for what speaks against it;
-before a VM is stopped it is tried, with a file that has no name. Any doubt is a refusal: the disks are read
-over NBD.
+before a VM is stopped or suspended it is tried, with a file that has no name. Any doubt is a refusal: the
+disks are read over NBD.
 """
 
 from __future__ import annotations
@@ -49,6 +49,16 @@ def refusal(disks: list[dict[str, Any]]) -> str:
         return str(error)
 
 
+def flush(disks: list[dict[str, Any]]) -> None:
+    """Flush disks: what isn't on the disk yet would be written while they are cloned.
+
+    Raises:
+        OSError: one can't be.
+    """
+    for disk in disks:
+        fsync(Path(disk["path"]))
+
+
 def failed_trial(disks: list[dict[str, Any]]) -> str:
     """Try to clone the beginning of each disk, which leaves nothing; return why it fails, or an empty text.
 
@@ -59,8 +69,7 @@ def failed_trial(disks: list[dict[str, Any]]) -> str:
         disks: those that :func:`refusal` has nothing against.
     """
     try:
-        for disk in disks:
-            fsync(Path(disk["path"]))
+        flush(disks)
         if scattered := _too_scattered(disks):
             return scattered
         for disk in disks:
@@ -94,7 +103,7 @@ def clone(disk: dict[str, Any], folder: Path) -> dict[str, str]:
     """Clone a disk.
 
     Args:
-        disk: the disk, of a VM that is off.
+        disk: the disk, of a VM that is off or suspended.
         folder: a folder on its file system.
 
     Returns:

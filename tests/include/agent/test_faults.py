@@ -20,16 +20,30 @@ LIVE = [*ARMED, "fsfreeze", "backup-begin", "thaw", "thawed", "verify", "back", 
 COPY = [*ARMED, "shutdown", "off", "copy", "start", "verify", "back", "ready"]
 CLONE = ["clone_folders", "clone", "start", "sync"]
 """The steps that a cold backup has only where the disks are cloned."""
+SUSPEND = [
+    "clone_folders",
+    "fsfreeze",
+    "suspend",
+    "clone",
+    "resume",
+    "resumed",
+    "thaw",
+    "thawed",
+    "sync",
+    "ready",
+]
+"""Those of a live backup after ``ARMED``, where the disks are cloned."""
 OFFLINE = ["begin", "watchdog", "work_folder", "export", "ready"]
 UNTOUCHED = ("begin", "watchdog", "autostart")
 """A reboot here leaves the watchdog without its process, until the next call."""
-CRITICAL = ("clone", "shutdown", "off", "start-paused", "resume", "thaw", "copy", "export")
-"""The VM is down or frozen, or its disks are read."""
+CRITICAL = ("clone", "shutdown", "off", "start-paused", "resume", "thaw", "suspend", "copy", "export")
+"""The VM is down, frozen or suspended, or its disks are read."""
 FAULTS = ("agent", "ssh", "libvirtd", "reboot")
+MANY_FAULTS = {"suspend": (*FAULTS, "everybody")}
 WATCHDOG_S = 20
-METHODS = {"clone": CLONE, "cold": COLD, "live": LIVE, "copy": COPY, "offline": OFFLINE}
-REQUESTED = {"clone": "cold"}
-VMS = {"cold": "maq1", "clone": "maq4", "live": "maq3", "copy": "maq1", "offline": "maq2"}
+METHODS = {"clone": CLONE, "cold": COLD, "live": LIVE, "suspend": SUSPEND, "copy": COPY, "offline": OFFLINE}
+REQUESTED = {"clone": "cold", "suspend": "live"}
+VMS = {"cold": "maq1", "clone": "maq4", "live": "maq3", "suspend": "maq5", "copy": "maq1", "offline": "maq2"}
 
 
 def matrix() -> Iterator[ParameterSet]:
@@ -50,24 +64,25 @@ def matrix() -> Iterator[ParameterSet]:
 def faults_at(method: str, step: str) -> tuple[str, ...]:
     """Return the faults of a step; of those of clones, what they add to other cold backups."""
     if method != "clone":
-        return FAULTS
+        return MANY_FAULTS.get(method, FAULTS)
     return ("agent", "reboot") if step in CRITICAL else ("agent",)
 
 
 def host_fault(host: KvmHost) -> str:
     """Return what is wrong with the host."""
-    return agent_on_host.host_fault(host, ("maq1", "maq3", "maq4"))
+    return agent_on_host.host_fault(host, ("maq1", "maq3", "maq4", "maq5"))
 
 
 def set_up(host: KvmHost) -> None:
-    """One host with a VM that runs, one that is off, one that has a guest agent, and one for clones."""
+    """One host with a VM that runs, one that is off, one that has a guest agent, and two for clones."""
     program("mkfs.xfs")
     host.mount_disks("xfs")
     host.define_small("maq1", {"vda": "raw", "vdb": "qcow2"})
     host.define_small("maq2", {"vda": "qcow2"})
-    host.define("maq3", {"vda": "raw"}, agent=True)
+    host.define("maq3", {"vda": "raw", "vdb": "qcow2"}, agent=True)
     host.define_small("maq4", {"vda": "raw", "vdb": "raw"})
-    for vm in ("maq1", "maq3", "maq4"):
+    host.define("maq5", {"vda": "raw", "vdb": "raw"}, agent=True)
+    for vm in ("maq1", "maq3", "maq4", "maq5"):
         host.boot(vm)
 
 
@@ -97,7 +112,7 @@ def test_a_vm_comes_back_after_a_fault(
     host.plan_fault(step, fault)
     answer = _struck(host, agent, vm, method, fault)
     assert host.fault_happened(), answer
-    if fault == "reboot" and step in UNTOUCHED:
+    if fault == "everybody" or (fault == "reboot" and step in UNTOUCHED):
         assert agent.end_backup(vm).status == 0
     wait_until(lambda: _state(host, vm) == was, f"{vm}, {was} ({answer})", WATCHDOG_S)
     if fault == "agent" and step not in (*UNTOUCHED, "ready"):  # the watchdog cleans up by itself
@@ -105,12 +120,12 @@ def test_a_vm_comes_back_after_a_fault(
     if fault == "ssh":  # the answer was lost; the next call gets it
         assert agent.begin_backup(vm, method=REQUESTED.get(method, method), watchdog_s=WATCHDOG_S).status == 0
     wait_until(lambda: method == "offline" or "guest: ready" in host.console(vm), f"{vm}, ready")
-    if method == "live":
+    if method in ("live", "suspend"):
         wait_until(lambda: freeze_status(host, vm) == "thawed", "the guest, thawed", WATCHDOG_S)
         wait_until(writes(host, vm), "the guest writes")
     again = agent.begin_backup(vm, method=REQUESTED.get(method, method), run="next week")
     assert (again.status, again.output["warnings"]) == (0, []), again
-    assert again.output["cloned"] is (method == "clone")
+    assert again.output["cloned"] is (method in ("clone", "suspend"))
     ended = agent.end_backup(vm)
     assert ended.status == 0, ended
     assert (host.state(vm), definition(host, vm)) == (was, before)

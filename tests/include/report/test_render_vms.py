@@ -128,6 +128,7 @@ def test_a_vm_that_is_down_comes_first() -> None:
         ({"method": "cold", "expected": True}, "cold: downtime unknown"),
         ({"method": "copy", "downtime_s": 700, "expected": True}, "copy: about 11 min 40 s down"),
         ({"method": "live", "downtime_s": 0}, "live: not stopped"),
+        ({"method": "live", "downtime_s": 0.2}, "live: 0.2 s down"),
         ({"method": "offline", "was": "off", "downtime_s": 0}, "was off"),
     ],
 )

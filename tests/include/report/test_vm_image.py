@@ -28,6 +28,10 @@ def vault(tmp_path: Path) -> Vault:
             "Stopped for 4.2 s while its disks were cloned, imaged from the clones. It runs.",
         ),
         (
+            {"method": "live", "cloned": True},
+            "Suspended for 4.2 s while its disks were cloned, imaged from the clones. It runs.",
+        ),
+        (
             {"method": "offline", "was": "off", "cloned": True},
             "Imaged from clones of its disks, made while off. It runs.",
         ),
@@ -72,6 +76,10 @@ def test_the_reason_says_what_was_read(vault: Vault, counts: dict[str, object], 
         (
             {"stopped": "not stopped", "method": "live"},
             "crash-consistent, because the VM kept running.",
+        ),
+        (
+            {"stopped": "suspended", "method": "live"},
+            "crash-consistent, because the VM was suspended, not shut down.",
         ),
         (
             {"stopped": "saved", "method": "offline", "was": "off"},

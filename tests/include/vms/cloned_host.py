@@ -83,7 +83,7 @@ class CloningHost(Host):
         assert cloned_disks.remove_left(folder, disks) == []
         made = cloned_disks.ClonedDisks(folder, disks)
         made.make_folders(steps)
-        assert made.make(VIRSH, uuid)
+        assert made.make(lambda: True)
         labels, exported = made.sync(), exports.with_sizes(made.export(work))
         steps.begin("ready", work_folder=str(work), cloned=True, clones=labels, exports=exported)
         fields = record().begun.model_dump() | {"run": request.run, "uuid": uuid, "instant": self.instant}

@@ -166,11 +166,12 @@ def test_the_method_depends_on_the_state_of_the_vm_and_on_its_host(
 
 @pytest.mark.parametrize("backup", [True, False])
 def test_a_vm_whose_disks_can_be_cloned_needs_no_scratch_space_and_no_live_backup(*, backup: bool) -> None:
-    """Only while it is stopped: a live backup is made by QEMU."""
+    """It is stopped, or suspended for a moment."""
     clonable = vm("maq1", unclonable="")
-    planned = planned_of(clonable, backup=backup)
-    assert (planned.method, planned.scratch_bytes) == ("cold", 0)
-    assert planned_of(clonable, method="live").scratch_bytes > 0
+    cold, live = (planned_of(clonable, backup=backup, method=method) for method in ("cold", "live"))
+    assert (cold.action, cold.method, cold.scratch_bytes) == (VmAction.IMAGE, "cold", 0)
+    assert (live.action, live.method, live.scratch_bytes) == (VmAction.IMAGE, "live", 0)
+    assert live.reason == "It runs: it is suspended for a moment, and transferred while it runs on."
 
 
 def test_a_vm_that_must_not_stop_is_refused_on_a_host_without_live_backup() -> None:
