@@ -18,7 +18,7 @@ draft            what will be recorded of verified images
 publication      makes verified images a generation
 archive          the generations of a vault and their paths; named by ``generation_name``
 published        one generation in the vault
-record           what is recorded of it
+record           what is recorded of it; ``description``: in sentences
 protection       keeps it from removal for as long as a person wants
 retention        decides which generations are kept; ``removal`` removes the rest
 """

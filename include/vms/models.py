@@ -187,6 +187,7 @@ class BegunBackup(Model):
         uuid: by which the agent identifies the VM.
         method: how it was done.
         cloned: whether the disks are clones, made by the host's file system while the VM was off.
+        not_cloned: why they aren't, as a phrase; empty if they are, or if its method doesn't clone.
         was: the VM's state before, and again now.
         steps: what was done, first to last.
         downtime_s: from the shutdown request to the passed health check; 0 where the VM wasn't stopped.
@@ -204,6 +205,7 @@ class BegunBackup(Model):
     uuid: str
     method: Method
     cloned: bool = False
+    not_cloned: str = ""
     was: Literal["running", "off"]
     steps: tuple[TimedStep, ...]
     downtime_s: NonNegativeFloat

@@ -41,7 +41,7 @@ def test_a_published_vm_is_imaged(vault: Vault) -> None:
     report = of_maq1(vault, done())
     found, there = item(report), (NOW - timedelta(minutes=1)).astimezone(ZoneInfo("America/Sao_Paulo"))
     assert (found.own, found.state, found.outcome) == (True, State.PASSED, Outcome.IMAGED)
-    assert found.reason == "Stopped for 4.2 s, imaged while running. It runs."
+    assert found.reason == "Stopped for 4.2 s, imaged while running, over NBD. It runs."
     assert (found.size_bytes, found.sent_bytes, found.seconds) == (9, 18, 5.2)
     assert found.verification == f"SHA-256 of 3 chunks equal, {there:%Y-%m-%d %H:%M} UTC-3"
     assert found.downtime
