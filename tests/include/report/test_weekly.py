@@ -94,6 +94,14 @@ def test_a_run_that_was_refused_isnt_one_of_which_a_task_failed(vault: Vault) ->
     assert report.needs_action == ("'nope' matches no VM.",)
 
 
+def test_what_is_wrong_with_a_host_needs_action_once(vault: Vault) -> None:
+    """However many VMs it has."""
+    vms = [planned(name, host_warning="Its timer doesn't run.") for name in ("maq1", "maq2")]
+    results = {name: done(record=made(vm=name)) for name in ("maq1", "maq2")}
+    report = reported(vault, *vms, results=results)
+    assert (report.needs_action, overall(report)) == (("Its timer doesn't run.",), State.PASSED)
+
+
 def test_a_failure_after_imaging_needs_action(vault: Vault) -> None:
     """Although the images are good."""
     busy = failed("apply_retention", "RescheduleError", "Something is being copied.")

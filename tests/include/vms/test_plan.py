@@ -5,6 +5,7 @@ import pytest
 from include.errors import ConfigError, RequestError
 from include.vms.left_out import LeftOut
 from include.vms.plan import VmAction, decide, of_all_hosts, require_requested
+from include.vms.reference_timer import ReferenceTimer
 from tests.include.vms.surveys import decided, host, planned_of, section, survey, vm
 
 
@@ -171,6 +172,15 @@ def test_a_vm_whose_disks_can_be_cloned_needs_no_scratch_space_and_no_live_backu
     planned = planned_of(clonable, backup=backup)
     assert (planned.method, planned.scratch_bytes) == ("cold", 0)
     assert planned_of(clonable, method="live").scratch_bytes > 0
+
+
+def test_a_hosts_timer_that_doesnt_run_is_said_with_its_plans() -> None:
+    """While clones wait there for a backup."""
+    timer = {"every_s": 30, "last_run": None, "quiet_s": 86_400}
+    found = survey(vm("maq1")).model_copy(update={"reference_timer": ReferenceTimer.model_validate(timer)})
+    (warned,), (quiet,) = decided(found), decided(survey(vm("maq1")))
+    assert "hasn't run for 24 h 0 min" in warned.host_warning
+    assert quiet.host_warning == ""
 
 
 def test_a_vm_that_must_not_stop_is_refused_on_a_host_without_live_backup() -> None:
