@@ -7,7 +7,7 @@ from include.ordinal_day import OrdinalDay
 from tests.site import Institute
 from tests.site.demo_terminal import shown
 
-VM = "maq1"
+VM = "maq3"  # its disk is a file that this machine sees, too
 
 
 @dataclass(frozen=True)

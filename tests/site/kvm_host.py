@@ -193,17 +193,31 @@ class KvmHost(Switched):
         """Return whether the planned fault has happened."""
         return self._fault.with_name("happened").exists()
 
-    def mount_disks(self, kind: str, size: int = 384 << 20) -> None:
+    def mount_disks(self, kind: str, size: int = 384 << 20, *, vm: str = "") -> None:
         """Put the disks of VMs that are defined from now on into a file system of their own, ``xfs`` say.
 
         Only the host sees it, after a reboot too: use :meth:`seen` for its files.
+
+        Args:
+            kind: of the file system.
+            size: of the file system, in bytes.
+            vm: the VM whose disks alone it is for; empty: all.
+
+        Raises:
+            OSError, subprocess.CalledProcessError: it can't be made or mounted; nothing is left of it.
         """
-        image = self.folder / "disks.img"
-        self.disks.mkdir(exist_ok=True)
-        with image.open("wb") as file:
-            file.truncate(size)
-        subprocess.run([f"mkfs.{kind}", "-q", str(image)], check=True)
-        self.run("mount", "-o", "loop", str(image), str(self.disks))
+        place = self.disks / vm
+        image = place.with_name(f"{place.name}.img")
+        place.mkdir(parents=True, exist_ok=True)
+        try:
+            with image.open("wb") as file:
+                file.truncate(size)
+            subprocess.run([f"mkfs.{kind}", "-q", str(image)], check=True)
+            self.run("mount", "-o", "loop", str(image), str(place))
+        except (OSError, subprocess.CalledProcessError):
+            image.unlink(missing_ok=True)
+            place.rmdir()
+            raise
 
     def seen(self, path: Path) -> Path:
         """Return the path at which this process reaches a file that only the host sees."""
@@ -217,7 +231,8 @@ class KvmHost(Switched):
 
     def disk(self, vm: str, target: str) -> Path:
         """Return the file of a VM's disk."""
-        return self.disks / f"{vm}.{target}"
+        own = self.disks / vm
+        return (own if own.is_dir() else self.disks) / f"{vm}.{target}"
 
     def state(self, vm: str) -> str:
         """Return a VM's state as virsh prints it: ``running``, ``paused``, ``shut off``."""

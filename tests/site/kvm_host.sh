@@ -29,10 +29,11 @@ mount --bind "$folder/log" /var/log/libvirt
 mount --bind "$folder/cache" /var/cache/libvirt
 mount -t tmpfs run /run # what a machine forgets when it goes down
 mkdir -p /run/libvirt /run/sshd
-if [ -e "$folder/disks.img" ]; then
+for image in "$folder/disks.img" "$folder"/disks/*.img; do
+    [ -e "$image" ] || continue
     # Until its last kernel has let go of it; another mount of the same file system is refused.
-    until mount -o loop "$folder/disks.img" "$folder/disks"; do sleep 0.1; done
-fi
+    until mount -o loop "$image" "${image%.img}"; do sleep 0.1; done
+done
 
 # As a service manager does: it's started again once it's gone, not while it still holds its lock and sockets.
 while :; do

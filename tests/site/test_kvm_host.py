@@ -2,13 +2,14 @@
 
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.include.project_process import python
 from tests.session import needs
-from tests.site import boot_sector, processes
+from tests.site import boot_sector, processes, systemctl
 from tests.site.kvm_host import URI, KvmHost
 from tests.site.sshd import SshServer
 
@@ -143,6 +144,60 @@ def test_a_reboot_ends_all_vms_and_starts_those_with_autostart(host: KvmHost) ->
     host.wait_for_state("maq1", "running")
     assert host.state("maq3") == "shut off"
     host.virsh("autostart", "--domain=maq1", "--disable")
+
+
+@pytest.mark.slow
+def test_one_vms_disks_can_lie_on_another_file_system(tmp_path: Path) -> None:
+    """After a reboot, too; when the host is off, nothing of it is mounted."""
+    needs.kvm_host()
+    needs.program("mkfs.xfs")
+    with KvmHost(tmp_path / "kvm") as host:
+        host.mount_disks("xfs", vm="maq1")
+        host.define_small("maq1", {"vda": "raw"})
+        host.define_small("maq2", {"vda": "raw"})
+        for _ in range(2):
+            kinds = [host.run("stat", "-fc%T", str(host.disk(vm, "vda"))) for vm in ("maq1", "maq2")]
+            assert (kinds[0], kinds[1] != "xfs") == ("xfs", True)
+            host.reboot()
+    image = str(tmp_path / "kvm" / "disks" / "maq1.img")
+    assert wait_for(lambda: image not in subprocess.check_output(["losetup", "--list"], text=True))
+
+
+def test_what_cant_be_mounted_leaves_nothing(host: KvmHost) -> None:
+    """So that the VM's disks are put where all others are."""
+    before = sorted(host.disks.iterdir())
+    with pytest.raises((OSError, subprocess.CalledProcessError)):
+        host.mount_disks("nothing", vm="maq9")
+    assert sorted(host.disks.iterdir()) == before
+
+
+@pytest.mark.slow
+def test_the_stand_ins_systemctl_runs_a_timer(tmp_path: Path) -> None:
+    """Until it is ended; after a boot again."""
+    needs.kvm_host()
+    needs.program("systemctl")
+    timer, ran = "x.timer", tmp_path / "ran"
+    with KvmHost(tmp_path / "kvm") as host:
+        for _ in range(2):
+            systemctl.install(host)
+            (host.folder / "units" / timer).write_text("[Timer]\nOnUnitInactiveSec=1\n")
+            (host.folder / "units" / "x.service").write_text(f'[Service]\nExecStart="touch" "{ran}"\n')
+            host.run("systemctl", "--quiet", "enable", "--now", timer)
+            assert wait_for(ran.exists)
+            host.run("systemctl", "--quiet", "is-active", timer)
+            ran.unlink()
+            assert wait_for(ran.exists)
+            host.reboot()
+        systemctl.install(host)
+        host.run("systemctl", "--quiet", "disable", "--now", timer)
+        assert host.run("systemctl", "is-active", timer, check=False) == ""
+        with pytest.raises(subprocess.CalledProcessError):
+            host.run("systemctl", "--quiet", "is-active", timer)
+
+
+def wait_for(reached: Callable[[], bool]) -> bool:
+    """Wait until a condition is true, for half a minute at most; return whether it is."""
+    return any(reached() or time.sleep(0.1) for _ in range(300))
 
 
 def test_two_hosts_are_independent(host: KvmHost, tmp_path: Path) -> None:
