@@ -2,6 +2,7 @@
 
     <state>/host.lock                locked briefly while it is decided which VM may be backed up
     <state>/references.lock          locked while a reference is kept, or its timer works
+    <state>/references-timer.json    when that ran (backup/timer_runs.py)
     <state>/vms/<uuid>/lock          locked while the VM's backup is begun or ended
                        watchdog.lock locked by the watchdog's process
                        send.lock     locked, shared, while the disks are sent
@@ -51,6 +52,7 @@ class StateFolder:
     def __init__(self, root: str) -> None:
         self.root = Path(root)
         self.references_lock = self.root / "references.lock"
+        self.references_timer = self.root / "references-timer.json"
 
     def make(self) -> None:
         """Make the folder if it doesn't exist."""

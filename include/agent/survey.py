@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from include.agent import firmware
-from include.agent.backup import references
+from include.agent.backup import references, timer_runs
 from include.agent.backup.scratch import usable_bytes
 from include.agent.boot_test import cleanup
 from include.agent.disks import clones, exports
@@ -62,6 +62,7 @@ def survey(virsh: Virsh, scratch: str | None, state_root: str) -> dict[str, Any]
         "libvirt": virsh.version(),
         "backup": virsh.supports_backup_begin(),
         "scratch": _scratch(scratch, state_root),
+        "reference_timer": timer_runs.survey(state) if any(vm["has_reference"] for vm in vms) else None,
         "vms": vms,
     }
 

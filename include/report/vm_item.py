@@ -15,7 +15,7 @@ from include.errors import (
 )
 from include.report import causes
 from include.report.alarm import how_to_thaw, what_to_do
-from include.report.vm_image import descriptions, how_imaged, how_read, image_fields
+from include.report.vm_image import descriptions, image_fields
 from include.report.vm_result import (
     NOT_BACK,
     RUNNING,
@@ -30,6 +30,7 @@ from include.results.item import Downtime, Item
 from include.results.states import Kind, Outcome, State
 from include.results.task_labels import task_label
 from include.text import duration
+from include.vms.description import how_imaged, how_read
 from include.vms.models import BegunBackup
 from include.vms.plan import VmAction, VmPlan
 from include.vms.record import VmRecord

@@ -231,6 +231,7 @@ class WeeklyRun:
         for case in sorted(cases, key=lambda case: not case.item.outcome.is_alarm):
             yield from case.needs_action()
         yield from (failure.message for failure in self.failures)
+        yield from dict.fromkeys(plan.host_warning for plan in self.planned if plan.host_warning)
         yield from (
             f"{_generation(one)} was to be removed, but is still there. {one.refused}"
             for one in self.removed or ()

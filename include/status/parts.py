@@ -146,6 +146,7 @@ class VmPart(Model):
         generations: those in the vault, oldest first; before them those dated in the future.
         boot_test: the last one; None: not boot-tested.
         next_removal: what the next weekly run removes; None: nothing.
+        how_imaged: how its newest image was made and read, in sentences; empty: unknown.
     """
 
     kind: Literal["vm"] = "vm"
@@ -155,6 +156,7 @@ class VmPart(Model):
     generations: tuple[GenerationStatus, ...]
     boot_test: BootTestStatus | None = None
     next_removal: NextRemoval | None = None
+    how_imaged: Text = ""
 
 
 class VmsPart(Model):

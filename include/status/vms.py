@@ -16,6 +16,7 @@ from include.status.screenshot import small_png
 from include.vault.clock import trusted_first
 from include.vault.verification_log import LogEntry
 from include.vms.archive import PublishedVm
+from include.vms.description import how_imaged, how_read
 from include.vms.record import VmRecord
 from include.vms.removal import Retained, has_booted
 
@@ -55,6 +56,7 @@ class VmInVault:
             generations=tuple(map(generation_status, self.generations)),
             boot_test=self._boot_test,
             next_removal=self._next_removal,
+            how_imaged=self._how_imaged,
         )
 
     @property
@@ -81,6 +83,11 @@ class VmInVault:
             for entry in _log(generation):
                 if entry.what == "boot_test":
                     yield PastBootTest(generation, entry)
+
+    @property
+    def _how_imaged(self) -> str:
+        newest = self.generations[-1].readable_record if self.generations else None
+        return " ".join(filter(None, [how_imaged(newest), how_read(newest)])) if newest else ""
 
     @property
     def _boot_test(self) -> BootTestStatus | None:

@@ -65,6 +65,7 @@ class VerifiedImages:
             clock_offset_s=begun.clock_offset_s,
             method=begun.method,
             cloned=begun.cloned,
+            not_cloned=begun.not_cloned,
             was=begun.was,
             downtime_s=begun.downtime_s,
             steps=begun.steps,

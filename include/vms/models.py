@@ -10,6 +10,7 @@ from include.models import Model
 from include.text import duration, span
 from include.vault.clock import TOLERANCE
 from include.vms.left_out import LeftOut
+from include.vms.reference_timer import ReferenceTimer
 
 _FIRST, _LAST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
 
@@ -124,6 +125,7 @@ class HostSurvey(Model):
         libvirt: version.
         backup: whether its libvirt can back up a running VM (``backup-begin``).
         scratch: the space for that.
+        reference_timer: the timer that bounds clones which wait for a backup; None: none do.
         vms: all of its VMs.
     """
 
@@ -131,6 +133,7 @@ class HostSurvey(Model):
     libvirt: str
     backup: bool
     scratch: ScratchSpace
+    reference_timer: ReferenceTimer | None = None
     vms: tuple[Vm, ...]
 
 
@@ -187,6 +190,7 @@ class BegunBackup(Model):
         uuid: by which the agent identifies the VM.
         method: how it was done.
         cloned: whether the disks are clones, which the host's file system made, the VM off or suspended.
+        not_cloned: why they aren't, as a phrase; empty if they are, or if its method doesn't clone.
         was: the VM's state before, and again now.
         steps: what was done, first to last.
         downtime_s: from the shutdown request to the passed health check, or while it was suspended; else 0.
@@ -204,6 +208,7 @@ class BegunBackup(Model):
     uuid: str
     method: Method
     cloned: bool = False
+    not_cloned: str = ""
     was: Literal["running", "off"]
     steps: tuple[TimedStep, ...]
     downtime_s: NonNegativeFloat

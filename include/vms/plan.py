@@ -57,6 +57,7 @@ class VmPlan(Model):
         disks: those that are backed up.
         left_out: what else it has, which isn't.
         scratch_bytes: the space that its host needs during the backup.
+        host_warning: what somebody must do about its host, in sentences; usually empty.
     """
 
     host: str
@@ -69,6 +70,7 @@ class VmPlan(Model):
     disks: tuple[VmDisk, ...]
     left_out: tuple[LeftOut, ...] = ()
     scratch_bytes: int = 0
+    host_warning: str = ""
 
     @property
     def image_bytes(self) -> int:
@@ -207,6 +209,7 @@ def _planned(section: VmsSection, host: HostSection, survey: HostSurvey, vm: Vm)
         disks=vm.disks,
         left_out=vm.left_out,
         scratch_bytes=_scratch(vm, method),
+        host_warning=survey.reference_timer.warning(host.ssh_conn_id) if survey.reference_timer else "",
     )
 
 

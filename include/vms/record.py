@@ -63,6 +63,7 @@ class VmRecord(Model):
         clock_offset_s: how far the host's clock was ahead of the vault's then, in seconds.
         method: ``cold``, ``live``, ``copy`` or ``offline``.
         cloned: whether its snapshot was made by the host's file system: clones of the disks.
+        not_cloned: why it wasn't, as a phrase; empty if it was, or if its method doesn't clone.
         was: ``running`` or ``off``, before the backup.
         downtime_s: from the shutdown request to the passed health check, or while it was suspended.
         steps: what was done on the host, and when by its clock.
@@ -88,6 +89,7 @@ class VmRecord(Model):
     clock_offset_s: float
     method: Method
     cloned: bool
+    not_cloned: str
     was: Literal["running", "off"]
     downtime_s: float
     steps: tuple[TimedStep, ...]
@@ -135,6 +137,7 @@ class VmRecord(Model):
             uuid=self.uuid,
             method=self.method,
             cloned=self.cloned,
+            not_cloned=self.not_cloned,
             was=self.was,
             steps=self.steps,
             downtime_s=self.downtime_s,

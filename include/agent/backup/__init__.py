@@ -7,6 +7,7 @@ snapshot          makes the snapshot of its disks: cold, live, copy or offline
 cloned_disks      the snapshot that the host's file system makes: clones of all disks
 references        the clones that stay for the next backup, and what hasn't changed since
 reference_timer   removes them before they fill the host's disks
+timer_runs        when that ran last
 offline           the disks of a VM that is off: a start ends their export
 shutdown          shuts a guest down
 steps             its steps, timed

@@ -168,6 +168,7 @@ class BeginBackup:
             "uuid": self._uuid,
             "method": self._method,
             "cloned": self._cloned,
+            "not_cloned": "" if self._cloned else self._vm["unclonable"],
             "was": self._was,
             "steps": self._steps.timed(),
             "downtime_s": self._steps.downtime_s(),

@@ -87,14 +87,16 @@ def are_possible(folder: VmFolder, vm: dict[str, Any], was: str, method: str) ->
 
     Args:
         folder: the VM's folder.
-        vm: the VM, as :func:`survey.vm_of` returns it.
+        vm: the VM, as :func:`survey.vm_of` returns it; its ``unclonable`` gets the reason if they can't.
         was: its state: ``running``, ``off``, or something else.
         method: the one that was requested.
     """
     holds = was == "off" or (was == "running" and method in ("cold", "live"))
-    if holds:
-        _make_room(folder, vm)
-    return holds and not (vm["problems"] or vm["unclonable"] or clones.failed_trial(vm["disks"]))
+    if not holds or vm["problems"]:
+        return False
+    _make_room(folder, vm)
+    vm["unclonable"] = vm["unclonable"] or clones.failed_trial(vm["disks"])
+    return not vm["unclonable"]
 
 
 def _make_room(folder: VmFolder, vm: dict[str, Any]) -> None:

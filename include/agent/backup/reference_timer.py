@@ -16,7 +16,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from include.agent.backup import references
+from include.agent.backup import references, timer_runs
 from include.agent.durable_files import write_json, write_whole
 from include.agent.errors import AgentError, LibvirtError
 from include.agent.state_folder import StateFolder, VmFolder, locked, read_json
@@ -24,7 +24,6 @@ from include.agent.virsh import Virsh
 
 KEPT_S = 21 * 86_400.0  # a reference that wasn't renewed for so long belongs to no weekly backup any more
 MARK_BYTES, MARK_PART = 10 << 30, 10  # kept free: 10 GiB, or a tenth of the file system if that is less
-EVERY_S = 30
 _LOOKS = 20  # for paused guests, a second apart: file systems free space in the background
 _LOCK_S = 60.0
 _SYSTEMD, _UNITS = Path("/run/systemd/system"), Path("/etc/systemd/system")
@@ -89,11 +88,13 @@ def _refusal(state: StateFolder, virsh: Virsh, folder: VmFolder) -> str:
 
 def check(state: StateFolder, virsh: Virsh) -> None:
     """Remove the references that must go, and end the timer with the last one. This is all that it does."""
+    timer_runs.note(state, timer_runs.RAN)
     with locked(state.references_lock, timeout_s=_LOCK_S) as is_mine:
         kept = [folder for folder in state.folders() if _may_be_left(folder)]
         dropped = [folder for folder in kept if _check(folder, virsh)]
         if is_mine and not any(map(_may_be_left, kept)):
             _stop(state, virsh)
+    timer_runs.note(state, timer_runs.RAN)  # again: removing large clones takes minutes
     if dropped:
         _resume_paused(virsh)
 
@@ -157,12 +158,13 @@ def _start(state: StateFolder, virsh: Virsh) -> str:
         return "without systemd, nothing on the host would remove it if its disk fills up"
     name = _unit(state, virsh)
     if _written(_UNITS / f"{name}.service", _service(state, virsh)) | _written(
-        _UNITS / f"{name}.timer", _TIMER.format(about=_ABOUT, every_s=EVERY_S)
+        _UNITS / f"{name}.timer", _TIMER.format(about=_ABOUT, every_s=timer_runs.EVERY_S)
     ):
         _systemctl("daemon-reload")
     for words in (("enable", "--now"), ("is-enabled",), ("is-active",)):
         if failure := _systemctl(*words, f"{name}.timer"):
             return f"systemd doesn't run the timer that would remove it: {failure}"
+    timer_runs.note(state, timer_runs.STARTED)
     return ""
 
 

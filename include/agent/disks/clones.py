@@ -39,8 +39,8 @@ def refusal(disks: list[dict[str, Any]]) -> str:
     Args:
         disks: as :func:`survey.vm_of` returns them.
     """
-    if other := [disk["name"] for disk in disks if disk["format"] != "raw" or disk["kind"] != "file"]:
-        return f"{', '.join(other)}: not a raw file"
+    if other := [_other_kind(disk) for disk in disks if disk["format"] != "raw" or disk["kind"] != "file"]:
+        return ", ".join(other)
     if os.geteuid() != 0:
         return "libvirt may give a disk back to root when its VM stops, and the agent isn't root"
     try:
@@ -56,7 +56,8 @@ def flush(disks: list[dict[str, Any]]) -> None:
         OSError: one can't be.
     """
     for disk in disks:
-        fsync(Path(disk["path"]))
+        with _named(disk):
+            fsync(Path(disk["path"]))
 
 
 def failed_trial(disks: list[dict[str, Any]]) -> str:
@@ -73,7 +74,8 @@ def failed_trial(disks: list[dict[str, Any]]) -> str:
         if scattered := _too_scattered(disks):
             return scattered
         for disk in disks:
-            _try(disk["path"], folder_of(disk))
+            with _named(disk):
+                _try(disk["path"], folder_of(disk))
     except OSError as error:
         return str(error)
     return ""
@@ -150,26 +152,37 @@ def folder_of(disk: dict[str, Any]) -> Path:
     return Path(os.path.realpath(disk["path"])).parent
 
 
+def _other_kind(disk: dict[str, Any]) -> str:
+    kind = "a block device" if disk["kind"] == "block" else disk["format"]
+    return f"{disk['name']}: {kind}, not a raw file"
+
+
 def _too_scattered(disks: list[dict[str, Any]]) -> str:
-    extents = sum(_extents(disk["path"]) for disk in disks)
+    extents = sum(map(_extents, disks))
     if extents <= MOST_EXTENTS:
         return ""
     return f"{extents:,} extents; cloning more than {MOST_EXTENTS:,} would keep the VM down for longer"
 
 
-def _extents(path: str) -> int:
-    """Return how many extents a file has.
+def _extents(disk: dict[str, Any]) -> int:
+    """Return how many extents a disk's file has.
 
     Raises:
         OSError: it can't be read, or isn't one that can be cloned.
     """
+    with _named(disk), _opened(disk["path"]) as source:
+        _require_fit(source)
+        header = struct.pack(_FIEMAP_HEADER, 0, _WHOLE, 0, 0, 0, 0)
+        return int(struct.unpack(_FIEMAP_HEADER, ioctl(source, _FIEMAP, header))[3])
+
+
+@contextmanager
+def _named(disk: dict[str, Any]) -> Iterator[None]:
+    """Have an error name the disk."""
     try:
-        with _opened(path) as source:
-            _require_fit(source)
-            header = struct.pack(_FIEMAP_HEADER, 0, _WHOLE, 0, 0, 0, 0)
-            return int(struct.unpack(_FIEMAP_HEADER, ioctl(source, _FIEMAP, header))[3])
+        yield
     except OSError as error:
-        raise OSError(f"{path}: {error.strerror or error}") from error
+        raise OSError(f"{disk['name']}: {error.strerror or error}") from error
 
 
 def _require_fit(source: int) -> None:
@@ -187,7 +200,12 @@ def _require_fit(source: int) -> None:
 def _try(path: str, folder: Path) -> None:
     with _opened(path) as source, _opened(folder, os.O_WRONLY | os.O_TMPFILE) as made:
         length = _TRIED_BYTES if os.fstat(source).st_size > _TRIED_BYTES else 0  # 0: all of it
-        ioctl(made, _FICLONERANGE, struct.pack("=qQQQ", source, 0, length, 0))
+        try:
+            ioctl(made, _FICLONERANGE, struct.pack("=qQQQ", source, 0, length, 0))
+        except OSError as error:
+            if error.errno == errno.EOPNOTSUPP:
+                raise OSError("on a file system without reflink") from error
+            raise
 
 
 def _has_quota(source: int) -> bool:

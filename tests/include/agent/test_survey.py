@@ -1,6 +1,8 @@
 """The survey of a stand-in host, parsed as the backup parses it."""
 
+import json
 import subprocess
+import time
 
 import pytest
 
@@ -183,6 +185,29 @@ def test_a_missing_scratch_folder_is_an_error(agent: Agent) -> None:
     answer = agent.call("survey", "--scratch=/no/such/folder")
     assert (answer.status, answer.output["error"]) == (2, "UsageError")
     assert "/no/such/folder" in answer.output["message"]
+
+
+def test_a_timer_that_fails_doesnt_fail_in_silence(host: KvmHost, agent: Agent) -> None:
+    """The survey tells when it ran, as long as there is a reference; nothing else would."""
+    assert survey(agent).reference_timer is None
+    folder, noted = host.agents_folder / "vms" / agent.uuid("maq2"), host.agents_folder
+    folder.mkdir(parents=True, exist_ok=True)
+    label = {"folders": [str(host.folder / "gone")], "renewed": time.time()}
+    (folder / "reference.json").write_text(json.dumps(label))
+    try:
+        assert (found := survey(agent).reference_timer)
+        assert (found.every_s, found.last_run) == (30, None)
+        assert agent.call("watch-references").status == 0
+        assert (found := survey(agent).reference_timer)
+        assert found.last_run
+        assert found.warning("kvm_host") == ""
+        file = noted / "references-timer.json"
+        ran = json.loads(file.read_text())["ran"]
+        file.write_text(json.dumps({"ran": {**ran, "since_boot_s": ran["since_boot_s"] - 86_400}}))
+        assert (found := survey(agent).reference_timer)
+        assert "that removes kept clones before they fill its disks hasn't run for 24 h" in found.warning("x")
+    finally:
+        (folder / "reference.json").unlink()
 
 
 def test_a_survey_writes_nothing(host: KvmHost) -> None:

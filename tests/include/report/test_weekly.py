@@ -41,7 +41,7 @@ def test_a_published_vm_is_imaged(vault: Vault) -> None:
     report = of_maq1(vault, done())
     found, there = item(report), (NOW - timedelta(minutes=1)).astimezone(ZoneInfo("America/Sao_Paulo"))
     assert (found.own, found.state, found.outcome) == (True, State.PASSED, Outcome.IMAGED)
-    assert found.reason == "Stopped for 4.2 s, imaged while running. It runs."
+    assert found.reason == "Stopped for 4.2 s, imaged while running, over NBD. It runs."
     assert (found.size_bytes, found.sent_bytes, found.seconds) == (9, 18, 5.2)
     assert found.verification == f"SHA-256 of 3 chunks equal, {there:%Y-%m-%d %H:%M} UTC-3"
     assert found.downtime
@@ -92,6 +92,14 @@ def test_a_run_that_was_refused_isnt_one_of_which_a_task_failed(vault: Vault) ->
     assert item(report).outcome is Outcome.NOT_ATTEMPTED
     assert item(report).reason == "Not started: what this run was asked for was refused."
     assert report.needs_action == ("'nope' matches no VM.",)
+
+
+def test_what_is_wrong_with_a_host_needs_action_once(vault: Vault) -> None:
+    """However many VMs it has."""
+    vms = [planned(name, host_warning="Its timer doesn't run.") for name in ("maq1", "maq2")]
+    results = {name: done(record=made(vm=name)) for name in ("maq1", "maq2")}
+    report = reported(vault, *vms, results=results)
+    assert (report.needs_action, overall(report)) == (("Its timer doesn't run.",), State.PASSED)
 
 
 def test_a_failure_after_imaging_needs_action(vault: Vault) -> None:

@@ -182,6 +182,18 @@ def test_a_vm_has_its_generations(vault: Vault) -> None:
     assert (second.method, second.downtime_s, second.booted, second.sent_bytes) == ("live", None, False, 18)
 
 
+def test_a_vm_says_how_its_newest_image_was_made_and_read(vault: Vault) -> None:
+    """Nothing if its record is unreadable."""
+    [disk, *_] = sample_vms.record().model_dump()["disks"]
+    sample_vms.lay(vault, instant=INSTANT - WEEK)
+    newest = sample_vms.lay(vault, cloned=True, disks=[{**disk, "read_bytes": 3_000_000}])
+    assert vm(vault).how_imaged == (
+        "Stopped for 4.2 s while its disks were cloned, imaged from the clones. Read: 3.0 MB."
+    )
+    spoil(newest.record_file)
+    assert vm(vault).how_imaged == ""
+
+
 def test_an_unreadable_generation_is_damaged_and_affects_no_other(vault: Vault) -> None:
     """Nor do other files and folders."""
     half, none = sample_vms.lay(vault, "half"), sample_vms.lay(vault, "none")

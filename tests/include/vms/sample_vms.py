@@ -39,6 +39,7 @@ def record(vm: str = "maq1", **fields: object) -> VmRecord:
     host_fields = {
         "method": "cold",
         "cloned": False,
+        "not_cloned": "",
         "clock_offset_s": 0,
         "was": "running",
         "downtime_s": 4.2,

@@ -5,6 +5,7 @@ import pytest
 from include.errors import ConfigError, RequestError
 from include.vms.left_out import LeftOut
 from include.vms.plan import VmAction, decide, of_all_hosts, require_requested
+from include.vms.reference_timer import ReferenceTimer
 from tests.include.vms.surveys import decided, host, planned_of, section, survey, vm
 
 
@@ -172,6 +173,15 @@ def test_a_vm_whose_disks_can_be_cloned_needs_no_scratch_space_and_no_live_backu
     assert (cold.action, cold.method, cold.scratch_bytes) == (VmAction.IMAGE, "cold", 0)
     assert (live.action, live.method, live.scratch_bytes) == (VmAction.IMAGE, "live", 0)
     assert live.reason == "It runs: it is suspended for a moment, and transferred while it runs on."
+
+
+def test_a_hosts_timer_that_doesnt_run_is_said_with_its_plans() -> None:
+    """While clones wait there for a backup."""
+    timer = {"every_s": 30, "last_run": None, "quiet_s": 86_400}
+    found = survey(vm("maq1")).model_copy(update={"reference_timer": ReferenceTimer.model_validate(timer)})
+    (warned,), (quiet,) = decided(found), decided(survey(vm("maq1")))
+    assert "hasn't run for 24 h 0 min" in warned.host_warning
+    assert quiet.host_warning == ""
 
 
 def test_a_vm_that_must_not_stop_is_refused_on_a_host_without_live_backup() -> None:

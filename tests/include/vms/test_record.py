@@ -54,6 +54,7 @@ def test_a_record_contains_the_hosts_answer() -> None:
     ]
     assert (begun.downtime_s, begun.health_check, begun.instant) == (4.2, "It runs.", record().instant)
     assert [disk.qcow2 for disk in begun.disks] == [None, None]
+    assert record(not_cloned="vda: on ext4").begun.not_cloned == "vda: on ext4"
     share = LeftOut(kind="share", name="data", where="/srv/data")
     assert record(left_out=[share]).begun.left_out == (share,)
 

@@ -50,6 +50,7 @@ def test_axe_finds_no_violations(
     _is_accessible(page)
     page.keyboard.press("Escape")
     page.get_by_role("button", name="maq2", exact=True).click()
+    expect(page.get_by_role("dialog")).to_contain_text("over NBD (vda: qcow2, not a raw file)")
     expect(page.get_by_role("dialog")).to_contain_text("Removed next")
     _is_accessible(page)
     page.get_by_role("dialog").get_by_role("button", name="Restore it …").click()

@@ -28,6 +28,8 @@ class ListVmsOperator(AgentCommandOperator):
             self.log.info("%s: %s. %s", plan.name, plan.action, plan.reason)
             for one in plan.left_out if plan.action is VmAction.IMAGE else ():
                 self.log.warning("%s: not in the image: %s", plan.name, one.description)
+        for warning in dict.fromkeys(plan.host_warning for plan in plans if plan.host_warning):
+            self.log.warning(warning)
         self._drop_references(survey, plans)
         require_scratch(survey, plans)
         return [plan.model_dump(mode="json") for plan in plans]

@@ -66,6 +66,7 @@ async function showVm(name) {
     definitions([
       ["Host", vm.host],
       ["Images", `${vm.generations.length}`],
+      ["Newest image", vm.how_imaged],
       ["Downtime", last && `${downtime(last)}; budget ${seconds(vm.budget_s)}`],
       ["Boot test", test ? `${test.result}, ${ago(test.when)}${isOf(last, test) ? "" : ", of an older image"}: ${test.how}` : "never"],
       ["Protected", protectedImages(vm)],

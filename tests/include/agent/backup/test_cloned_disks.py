@@ -102,6 +102,7 @@ def test_a_running_vms_disks_are_cloned_while_it_is_off(host: KvmHost, agent: Ag
     assert process.wait(60) == 0
     begun = agent.begin_backup("maq1")
     assert (begun.steps, begun.output["cloned"], begun.output["method"]) == (CLONED, True, "cold")
+    assert begun.output["not_cloned"] == ""
     [folder] = host_clones(host)
     assert folder.stat().st_mode & 0o777 == 0o700
     assert {file.stat().st_mode & 0o777 for file in folder.iterdir()} == {0o400}
@@ -119,7 +120,26 @@ def test_if_one_disk_cant_be_cloned_none_is(host: KvmHost, agent: Agent) -> None
     begun = agent.begin_backup("maq2")
     host.virsh("destroy", "--domain=maq2")
     assert (begun.steps, begun.output["cloned"]) == (COLD, False)
+    assert begun.output["not_cloned"] == "vdb: qcow2, not a raw file"
     assert host_clones(host) == []
+
+
+FALLEN_BACK = """
+from include.agent.backup import cloned_disks
+from include.agent.state_folder import StateFolder
+
+vda = disk(there / "vda")
+vm = {"problems": [], "disks": [vda], "unclonable": clones.refusal([vda])}
+folder = StateFolder(str(elsewhere / "state")).of("11111111-2222-3333-4444-555555555555")
+before = vm["unclonable"]
+print(json.dumps([before, cloned_disks.are_possible(folder, vm, "running", "cold"), vm["unclonable"]]))
+"""
+
+
+def test_why_the_trial_failed_is_kept(tmp_path: Path) -> None:
+    """For the record: the survey before had nothing against cloning."""
+    found = on(tmp_path, "xfs", FALLEN_BACK, "-m", "reflink=0")
+    assert found == ["", False, "vda: on a file system without reflink"]
 
 
 @pytest.mark.slow
