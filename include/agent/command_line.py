@@ -268,7 +268,3 @@ def _request() -> dict[str, Any]:
 
 def _print(answer: dict[str, Any]) -> None:
     print(json.dumps(answer), flush=True)  # noqa: T201 - the answer
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,5 +1,6 @@
 """The agent's state folder on the host, and its locks.
 
+    <state>/agent-<version>.pyz      the agent, and its modules as compiled (compiled.py)
     <state>/host.lock                locked briefly while it is decided which VM may be backed up
     <state>/references.lock          locked while a reference is kept, or its timer works
     <state>/vms/<uuid>/lock          locked while the VM's backup is begun or ended
