@@ -1,5 +1,6 @@
 """The agent's state folder on the host, and its locks.
 
+    <state>/agent-<version>.pyz      the agent, and its modules as compiled (compiled.py)
     <state>/host.lock                locked briefly while it is decided which VM may be backed up
     <state>/references.lock          locked while a reference is kept, or its timer works
     <state>/references-timer.json    when that ran (backup/timer_runs.py)

@@ -48,16 +48,22 @@ class Endpoint:
 
 
 @contextmanager
-def connected(endpoint: Endpoint) -> Iterator[Path]:
-    """Write an OpenSSH configuration in which ``HOST`` is the endpoint, and remove it after the block.
-
-    A master connection opens in the background (ssh_config(5), ControlPath): rsync uses it if it is up in
-    time, and connects by itself if not.
-    """
+def configured(endpoint: Endpoint) -> Iterator[Path]:
+    """Write an OpenSSH configuration in which ``HOST`` is the endpoint, and remove it after the block."""
     # In /tmp whatever TMPDIR is: a socket's path must be short, and ssh allows no spaces and no % in it.
     private_folder = tempfile.TemporaryDirectory(prefix="inpe-backup-", dir="/tmp")
     with private_folder as private, _agent(endpoint.private_key, Path(private, "agent")) as agent:
-        config = _write_config(endpoint, agent, Path(private))
+        yield _write_config(endpoint, agent, Path(private))
+
+
+@contextmanager
+def connected(endpoint: Endpoint) -> Iterator[Path]:
+    """Do the same as :func:`configured`, and open a master connection in the background (ssh_config(5)).
+
+    Whoever connects while it is up uses it, and who comes earlier connects by itself: it helps where there
+    are several connections, or where something else is done first.
+    """
+    with configured(endpoint) as config:
         master = subprocess.Popen(
             [*DIE_WITH_PARENT, "ssh", "-F", str(config), "-M", "-N", HOST],
             stdin=subprocess.DEVNULL,
@@ -75,7 +81,7 @@ def ssh_command(config: Path, command: str, *options: str) -> list[str]:
     """Return the command line that runs a command at the host.
 
     Args:
-        config: from :func:`connected`.
+        config: from :func:`configured`.
         command: quoted for the host's shell.
         options: more options of ssh.
     """

@@ -34,7 +34,7 @@ def opened(config: Path, command: str, *options: str) -> Iterator["Stream"]:
     """Open a stream to a command during the block.
 
     Args:
-        config: from ``ssh.connected``.
+        config: from ``ssh.configured``.
         command: quoted for the host's shell.
         options: more options of ssh.
 

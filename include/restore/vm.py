@@ -22,7 +22,7 @@ from include.errors import (
 )
 from include.models import Model
 from include.names import named
-from include.remote.ssh import connected
+from include.remote.ssh import configured
 from include.restore import vm_definition
 from include.restore.generation_choice import locked, other_undamaged
 from include.restore.vm_agent_request import restore_order
@@ -131,7 +131,7 @@ class VmRestore:
     def _transfer(self, order: VmRestoreOrder) -> int:
         """Send all disks to the host and verify them there; return the number of bytes sent."""
         command = self.host.install_agent().command("receive")
-        with connected(self.host.transport.endpoint) as config, sending(config, command, order) as sender:
+        with configured(self.host.transport.endpoint) as config, sending(config, command, order) as sender:
             missing = {disk.name: self._compare(sender, disk) for disk in order.disks}
             if any(place.direct for place in sender.places):
                 self._verify_first(missing)  # writing to it can't be undone

@@ -43,7 +43,7 @@ def sending(config: Path, command: str, order: VmRestoreOrder) -> Iterator["Rest
     """Open a stream that sends a VM's disks to a host, for a block.
 
     Args:
-        config: the SSH configuration, of :func:`include.remote.ssh.connected`.
+        config: the SSH configuration, of :func:`include.remote.ssh.configured`.
         command: the agent's command on the host.
         order: what to restore.
 

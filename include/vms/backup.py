@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from include.agent.bitmap import Bitmap
 from include.agent.durable_files import write_json
 from include.errors import BackupError, VaultError, VmNotBackError, VmNotImagedError, VmRereadError
-from include.remote.ssh import connected
+from include.remote.ssh import configured
 from include.results.task_labels import task_label
 from include.text import counted
 from include.vault.files import sync
@@ -279,7 +279,7 @@ class VmBackup:
         trusted = self.carry and begun.cloned and not distrust_file(self._generations, self.vm).exists()
         names = [disk.name for disk in begun.disks]
         rules = CarryRules.of(base, names, self.reread_share) if base and trusted else None
-        with connected(self.host.transport.endpoint) as config:
+        with configured(self.host.transport.endpoint) as config:
             yield ImageSource(config, command, begun, rules)
 
 

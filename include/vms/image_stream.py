@@ -35,7 +35,7 @@ class ImageSource(NamedTuple):
     """How the disks of an open backup are reached.
 
     Args:
-        config: OpenSSH's configuration, of :func:`include.remote.ssh.connected`.
+        config: OpenSSH's configuration, of :func:`include.remote.ssh.configured`.
         command: the command that sends them, on the host.
         begun: the backup that they must be of.
         rules: what may be carried over from the base without being read; None: nothing.

@@ -9,6 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from include.remote.ssh import configured
+from include.remote.stream import opened
+from tests.include.tcp_proxy import Wire
+from tests.include.vms.exported_disks import endpoint
 from tests.session import needs
 from tests.site.sshd import SshServer
 
@@ -53,6 +57,15 @@ def test_an_undumpable_process_without_roots_rights_connects(
             check=False,
         )
     assert "stdout='there\\n'" in done.stdout, done.stdout + done.stderr
+
+
+def test_a_stream_needs_one_connection(cluster: SshServer) -> None:
+    """A master connection that nobody waits for would only keep both ends busy."""
+    with Wire(cluster) as wire, configured(endpoint(wire.connection)) as config:
+        with opened(config, "echo '{}'; cat >/dev/null") as stream:
+            stream.read_line()
+        assert not (config.parent / "master").exists()
+    assert wire.connections == 1
 
 
 def test_the_agent_with_the_key_ends_with_a_killed_task(tmp_path: Path) -> None:
