@@ -75,7 +75,7 @@ def _rows(part: str) -> Iterator[Row]:
 
 
 def _print(cells: Iterable[str]) -> None:
-    widths = (56, 11, 32, 11, 6, 6, 5)
+    widths = (56, 11, 32, 11, 6, 7, 5)
     print("  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)), flush=True)  # noqa: T201
 
 

@@ -1,11 +1,14 @@
 """Disks to measure with: raw, sparse, with incompressible data; and the changes of a week."""
 
+import os
 import random
 from collections.abc import Iterator
 from pathlib import Path
 
+from include.agent.disks.extent_map import read_map
+
 CHUNK_BYTES = 1 << 20
-_EXTENT_BYTES = 16 << 20
+_EXTENT_BYTES, _BLOCK_BYTES = 16 << 20, 4096
 _LARGE_BYTES, _LARGE_COUNT, _LARGE_AT = 2 << 20, 16, 3_500_000
 _SMALL_BYTES, _SMALL_COUNT, _SMALL_AT = 128 << 10, 64, 9_700_000
 
@@ -18,6 +21,22 @@ def fill(disk: Path, size: int, data: int) -> None:
         for start in _extents(size, data):
             file.seek(start)
             file.write(noise.randbytes(_EXTENT_BYTES))
+
+
+def scatter(disk: Path, extents: int) -> None:
+    """Make a disk of that many extents: every other block of 4 KiB has data.
+
+    Raises:
+        AssertionError: the file system joined some.
+    """
+    data = random.Random(3).randbytes(_BLOCK_BYTES)  # noqa: S311 - incompressible data
+    with disk.open("wb", buffering=0) as file:
+        file.truncate(2 * extents * _BLOCK_BYTES)  # first: beyond the end, XFS would allocate more
+        for number in range(extents):
+            os.pwrite(file.fileno(), data, 2 * number * _BLOCK_BYTES)
+        os.fsync(file.fileno())
+        if (found := len(read_map(file.fileno()))) != extents:
+            raise AssertionError(f"Nothing was measured: {disk} has {found:,} extents, not {extents:,}.")
 
 
 def change(disk: Path, data: int) -> int:

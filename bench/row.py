@@ -18,6 +18,7 @@ class Row:
         theirs: the median of that, or a fixed limit.
         limit: the maximum of ``ours / theirs``; None where there is none.
         unit: of ``ours`` and ``theirs``.
+        least: the minimum of ``ours / theirs``, where more is better.
     """
 
     name: str
@@ -26,6 +27,7 @@ class Row:
     theirs: float
     limit: float | None
     unit: str = "s"
+    least: float | None = None
 
     @property
     def ratio(self) -> float:
@@ -35,6 +37,8 @@ class Row:
     @property
     def holds(self) -> bool | None:
         """Whether the limit is met; None where there is none."""
+        if self.least is not None:
+            return self.ratio >= self.least
         return None if self.limit is None else self.ratio <= self.limit
 
     def fields(self) -> dict[str, str | float | bool | None]:
@@ -46,25 +50,38 @@ class Row:
             "unit": self.unit,
             **{key: round(value, 3) for key, value in rounded.items()},
             "limit": self.limit if self.limit is None else round(self.limit, 3),
+            **({} if self.least is None else {"least": self.least}),
             "holds": self.holds,
         }
 
     def cells(self) -> tuple[str, ...]:
         """Return the row as printed."""
         measured = (f"{self.ours:.3f} {self.unit}", self.against, f"{self.theirs:.3f} {self.unit}")
-        limit = "" if self.limit is None else f"{self.limit:.2f}"
         holds = {None: "", True: "yes", False: "NO"}[self.holds]
-        return (self.name, *measured, f"{self.ratio:.2f}", limit, holds)
+        return (self.name, *measured, f"{self.ratio:.2f}", limit_cell(self.limit, self.least), holds)
 
 
-def timed(action: Callable[[], object], before: Callable[[], object] = lambda: None) -> Callable[[], float]:
-    """Return a function that times an action in seconds, after a preparation that isn't timed."""
+def limit_cell(limit: float | None, least: float | None) -> str:
+    """Return a row's limit as printed; empty if it has none."""
+    if least is not None:
+        return f">= {least:.2f}"
+    return "" if limit is None else f"{limit:.2f}"
+
+
+def timed(
+    action: Callable[[], object],
+    before: Callable[[], object] = lambda: None,
+    after: Callable[[], object] = lambda: None,
+) -> Callable[[], float]:
+    """Return a function that times an action in seconds; what is done before and after isn't timed."""
 
     def measure() -> float:
         before()
         began = time.perf_counter()
         action()
-        return time.perf_counter() - began
+        took = time.perf_counter() - began
+        after()
+        return took
 
     return measure
 

@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from bench.row import limit_cell
+
 _HEAD = """# What was measured last
 
 By `make bench`, on one machine with two cores that plays both ends: medians, and ratios beside what people
@@ -20,13 +22,13 @@ def markdown(rows: Iterable[Mapping[str, Any]]) -> str:
 
 
 def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
-    unit, limit = row["unit"], row["limit"]
+    unit = row["unit"]
     return (
         row["name"],
         f"{row['ours']:.3f} {unit}",
         row["against"],
         f"{row['theirs']:.3f} {unit}",
         f"{row['ratio']:.2f}",
-        "" if limit is None else f"{limit:.2f}",
+        limit_cell(row["limit"], row.get("least")),
         {None: "", True: "yes", False: "**NO**"}[row["holds"]],
     )

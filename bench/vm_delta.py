@@ -3,7 +3,7 @@
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from bench.disks import change, fill
@@ -18,6 +18,9 @@ DISK_BYTES = 4 << 30
 DATA_BYTES = 2 << 30
 LAST_WEEK, THIS_WEEK = "last week", "this week"
 USUAL, ALMOST_NONE = 8, 1000  # one in so many unchanged chunks is read again
+SIZES_GIB = (4, 16, 64)  # on XFS, with the same data and the same changes
+SMALLEST_GIB = SIZES_GIB[0]
+XFS_BYTES = 128 << 30  # sparse: holds three disks' data, and the vault's images of them
 
 
 def rows(scratch: Path, rounds: int) -> Iterator[Row]:
@@ -34,7 +37,9 @@ def rows(scratch: Path, rounds: int) -> Iterator[Row]:
         others = _LastWeek(Others(config, disk, scratch / "others"))
         _image(vm, vault)
         changed = change(disk, DATA_BYTES)
-        took = _measured({"ours": _Ours(vm, vault)}, others, rounds)
+        ours = {"ours": _Ours(vm, vault).without_snapshot()}
+        scp = timed(others.tools.scp, lambda: others.restore("scp"))
+        took = _measured({**ours, "scp": scp}, others, rounds)
         carried = _carried(vm, vault)
     name = "4 GiB, half holes, 2 % changed: imaged, checked"
     yield Row(name, took["ours"], "rsync --inplace", took["rsync"], 0.25)
@@ -46,29 +51,48 @@ def rows(scratch: Path, rounds: int) -> Iterator[Row]:
 
 
 def _on_xfs(scratch: Path, rounds: int) -> Iterator[Row]:
-    """The same where the file systems of host and vault share blocks, and last week's clones are there."""
+    """The same where the file systems of host and vault share blocks, and last week's clones are there.
+
+    The VMs are off: a snapshot has no shutdown in it.
+    """
     with (
         kvm_host(scratch / "kvm_xfs") as kvm,
         systemctl(kvm),
         reached(kvm.connection) as transport,
         connected(transport.endpoint) as config,
     ):
-        kvm.mount_disks("xfs", 6 * DATA_BYTES)
-        vm, vault = BenchVm(kvm, transport, "maq1"), kvm.seen(kvm.disks) / "vault"
-        kvm.define("maq1", {"vda": "raw"})
-        disk = kvm.seen(vm.disk("vda"))
-        fill(disk, DISK_BYTES, DATA_BYTES)
-        others = _LastWeek(Others(config, vm.disk("vda"), scratch / "others_xfs", here=disk))
-        _image(vm, vault)
-        change(disk, DATA_BYTES)
-        shares = {f"1/{share}": _Ours(vm, vault, share) for share in (ALMOST_NONE, USUAL)}
-        took = _measured(shares, others, rounds)
-    name = "4 GiB on XFS, half holes, 2 % changed"
-    ours, usual = took[f"1/{ALMOST_NONE}"], took[f"1/{USUAL}"]
-    yield Row(f"{name}: not read again", ours, "rsync --inplace", took["rsync"], 0.2)
-    yield Row(f"{name}: not read again", ours, "borg create, on the host itself", took["borg"], 0.4)
-    yield Row(f"{name}: not read again", ours, "restic backup, on the host itself", took["restic"], 0.1)
-    yield Row(f"{name}: 1/{USUAL} read again", usual, "rsync --inplace", took["rsync"], None)
+        kvm.mount_disks("xfs", XFS_BYTES)
+        vault, vms = kvm.seen(kvm.disks) / "vault", {}
+        for gib in SIZES_GIB:
+            vms[gib] = BenchVm(kvm, transport, f"with_{gib}_gib")
+            kvm.define(vms[gib].name, {"vda": "raw"})
+            fill(kvm.seen(vms[gib].disk("vda")), gib << 30, DATA_BYTES)
+        disk = vms[SMALLEST_GIB].disk("vda")
+        others = _LastWeek(Others(config, disk, scratch / "others_xfs", here=kvm.seen(disk)))
+        for vm in vms.values():
+            _image(vm, vault)
+            change(kvm.seen(vm.disk("vda")), DATA_BYTES)
+        yield from _xfs_rows(_measured(_ours_on_xfs(vms, vault), others, rounds))
+
+
+def _ours_on_xfs(vms: Mapping[int, BenchVm], vault: Path) -> dict[str, Callable[[], float]]:
+    measured = {f"{gib} GiB": _Ours(vm, vault, ALMOST_NONE).with_snapshot() for gib, vm in vms.items()}
+    smallest = vms[SMALLEST_GIB]
+    measured["transfer"] = _Ours(smallest, vault, ALMOST_NONE).without_snapshot()
+    return {**measured, "reread": _Ours(smallest, vault, USUAL).with_snapshot()}
+
+
+def _xfs_rows(took: Mapping[str, float]) -> Iterator[Row]:
+    name = f"{SMALLEST_GIB} GiB on XFS, half holes, 2 % changed"
+    whole, ours = f"{name}: snapshot, imaged, checked", took[f"{SMALLEST_GIB} GiB"]
+    yield Row(whole, ours, "rsync --inplace", took["rsync"], 0.2)
+    yield Row(whole, ours, "borg create, on the host itself", took["borg"], 0.4)
+    yield Row(whole, ours, "restic backup, on the host itself", took["restic"], 0.1)
+    yield Row(f"{whole}, 1/{USUAL} read again", took["reread"], "rsync --inplace", took["rsync"], None)
+    yield Row(f"{name}: imaged, checked", took["transfer"], "rsync --inplace", took["rsync"], None)
+    for gib in SIZES_GIB[1:]:
+        same = f"{gib} GiB on XFS, as much data and as many changes: snapshot, imaged, checked"
+        yield Row(same, took[f"{gib} GiB"], f"ours, {SMALLEST_GIB} GiB", ours, 1.3)
 
 
 def _image(vm: BenchVm, vault: Path) -> None:
@@ -80,13 +104,12 @@ def _image(vm: BenchVm, vault: Path) -> None:
     backup.end_backup()
 
 
-def _measured(ours: "Mapping[str, _Ours]", others: "_LastWeek", rounds: int) -> dict[str, float]:
-    measurements = {name: timed(one.transfer, one.begin) for name, one in ours.items()}
-    measurements |= {
+def _measured(ours: Mapping[str, Callable[[], float]], others: "_LastWeek", rounds: int) -> dict[str, float]:
+    measurements = {
+        **ours,
         "rsync": timed(lambda: others.tools.rsync("--inplace"), lambda: others.restore("rsync")),
         "borg": timed(lambda: others.tools.borg(THIS_WEEK), lambda: others.restore("borg")),
         "restic": timed(others.tools.restic, lambda: others.restore("restic")),
-        "scp": timed(others.tools.scp, lambda: others.restore("scp")),
     }
     return in_turn(measurements, rounds)
 
@@ -98,7 +121,9 @@ def _carried(vm: BenchVm, vault: Path) -> int:
         ours.begin()
         before = wire.carried
         ours.transfer()
-        return wire.carried - before
+        carried = wire.carried - before
+        ours.end()
+        return carried
 
 
 class _Ours:
@@ -107,15 +132,38 @@ class _Ours:
     def __init__(self, vm: BenchVm, vault: Path, reread_share: int = USUAL) -> None:
         self._vm, self._vault, self._reread_share = vm, vault, reread_share
 
+    def with_snapshot(self) -> Callable[[], float]:
+        """Return a function that times it from the call that begins it on the host."""
+        return timed(self._image, self._clear, self.end)
+
+    def without_snapshot(self) -> Callable[[], float]:
+        """Return a function that times it once it has begun."""
+        return timed(self.transfer, self.begin, self.end)
+
     def begin(self) -> None:
-        """Begin it; the last one has ended."""
-        self._vm.clear_staging(self._vault)
-        self._begun = self._vm.begin_backup(THIS_WEEK)
+        """Begin it."""
+        self._clear()
+        self._begin()
         os.sync()
 
     def transfer(self) -> None:
         """Transfer the disk."""
         self._vm.backup(self._vault, THIS_WEEK, self._reread_share).transfer(self._begun)
+
+    def end(self) -> None:
+        """End it on the host, which images one VM at a time."""
+        self._vm.host.end_backup(self._vm.uuid, THIS_WEEK)
+
+    def _image(self) -> None:
+        self._begin()
+        self.transfer()
+
+    def _begin(self) -> None:
+        self._begun = self._vm.begin_backup(THIS_WEEK)
+
+    def _clear(self) -> None:
+        self._vm.clear_staging(self._vault)
+        os.sync()
 
 
 class _LastWeek:

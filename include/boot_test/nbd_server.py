@@ -13,7 +13,7 @@ from typing import Any
 
 from include.errors import BackupError, ConfigError
 from include.remote import stream
-from include.remote.ssh import DIE_WITH_PARENT, connected
+from include.remote.ssh import DIE_WITH_PARENT, configured
 from include.remote.transport import CommandResult
 from include.vms.host import Host
 from include.vms.published import PublishedVm
@@ -37,7 +37,7 @@ def boot(host: Host, generation: PublishedVm, request: dict[str, Any]) -> Comman
     """
     disks = [disk.name for disk in generation.record.disks]
     names = [f"boot-test-{secrets.token_hex(8)}-{place}.sock" for place in range(len(disks))]
-    with nbd_servers(generation, disks) as sockets, connected(host.transport.endpoint) as config:
+    with nbd_servers(generation, disks) as sockets, configured(host.transport.endpoint) as config:
         # Use a separate session: the forwards of a shared one would outlive the boot test.
         options = ["-o", "ControlPath=none", "-o", "ExitOnForwardFailure=yes"]
         for name, socket in zip(names, sockets, strict=True):
