@@ -36,6 +36,6 @@ class ReferenceTimer(Model):
         quiet_for = span(quiet.days) if quiet > timedelta(days=2) else duration(self.quiet_s)
         return (
             f"The timer on {host} that removes kept clones before they fill its disks hasn't run for "
-            f"{quiet_for}; it is due every {duration(self.every_s)}. See there why: systemctl "
+            f"{quiet_for}; it is due every {duration(self.every_s)}. See why on that host: systemctl "
             f"list-timers {_UNITS}; journalctl -u {_UNITS}."
         )

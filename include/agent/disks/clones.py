@@ -40,7 +40,7 @@ def refusal(disks: list[dict[str, Any]]) -> str:
         disks: as :func:`survey.vm_of` returns them.
     """
     if other := [_other_kind(disk) for disk in disks if disk["format"] != "raw" or disk["kind"] != "file"]:
-        return ", ".join(other)
+        return "; ".join(other)
     if os.geteuid() != 0:
         return "libvirt may give a disk back to root when its VM stops, and the agent isn't root"
     try:

@@ -1,6 +1,6 @@
 """What requests depend on: the published data, and the status of a vault now."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Annotated, NamedTuple
@@ -37,22 +37,29 @@ def dags_of(session: SessionDep) -> Mapping[str, DagModel]:
 
 
 class ActiveRuns(NamedTuple):
-    """What the runs of the project's DAGs do.
+    """What the runs of the project's DAGs do, beside what they have published.
 
     Args:
         waiting: how many wait, by DAG that is paused.
         running: how many are under way, by DAG.
         without_worker: the DAG whose run found last that the vault's queue has no worker; else empty.
+        without_report: the last runs of which no report was built, newest first.
     """
 
     waiting: Mapping[str, int]
     running: Mapping[str, int]
     without_worker: str
+    without_report: Sequence[store.RunWithoutReport] = ()
 
 
 def active_runs_of(session: SessionDep) -> ActiveRuns:
     """Return what the runs of the project's DAGs do."""
-    return ActiveRuns(store.waiting(session), store.running(session), store.without_worker(session))
+    return ActiveRuns(
+        store.waiting(session),
+        store.running(session),
+        store.without_worker(session),
+        store.without_report(session),
+    )
 
 
 Views = Annotated[tuple[VaultView, ...], Depends(views_of)]

@@ -50,7 +50,9 @@ def page(request: Request, vaults: Statuses, dags: Dags, active: Active, vault: 
         about = {"waits": "vault_status" in active.waiting, "first_run": first_run_of(dags, active)}
         return TEMPLATES.get_template("nothing.html.j2").render(shared | about)
     status = next((each for each in vaults if each.view.vault == vault), vaults[0])
-    return TEMPLATES.get_template("page.html.j2").render(shared | content(status, vaults, dags))
+    return TEMPLATES.get_template("page.html.j2").render(
+        shared | content(status, vaults, dags, active.without_report)
+    )
 
 
 @router.get("/static/{name}")

@@ -3,13 +3,14 @@
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime
 from threading import Lock
 from urllib.parse import unquote_to_bytes
 
 from airflow.models.asset import AssetEvent, AssetModel
 from airflow.models.dag import DagModel
-from airflow.models.dagrun import DagRun
+from airflow.models.dagrun import DagRun, DagRunNote
 from airflow.models.taskinstance import TaskInstance
 from airflow.models.xcom import XComModel
 from pydantic import ValidationError
@@ -23,6 +24,7 @@ from include.status.parts import AcknowledgedPart, PublishedPart, ScreenPart
 from include.status.view import VaultView, fold
 from include.text import visible
 from include.vault.clock import trusted_first
+from inpe_backup.run_note import MARKED, NO_REPORT
 
 PREFIX = "backup_status/"
 ACKNOWLEDGED = "acknowledged"
@@ -30,9 +32,11 @@ _DAGS = (
     *("supim_daily", "vm_weekly", "supim_restore", "vm_restore", "vm_protect"),
     *("vm_boot_test", "vault_scrub", "vault_status"),
 )
+REPORT = "build_report"
 _CHECKS = ("check_worker", "check_worker_again")  # only where Celery passes tasks to the vault's worker
 _HISTORIES = ("source", "runs", "vault", ACKNOWLEDGED)
 _REMEMBERED = 400  # events of each history
+_LISTED = 30  # runs without a report
 _RECENT = 3  # events of each other part: the last one may have been read earlier than the one before it
 
 
@@ -162,13 +166,58 @@ def _asset_id(session: Session, name: str) -> int:
 def report(session: Session, dag: str, run: str) -> Report | None:
     """Return a run's report; None if it has none, or Airflow has deleted it."""
     query = XComModel.get_many(
-        run_id=run, dag_ids=dag, task_ids="build_report", key="return_value", map_indexes=-1, limit=1
+        run_id=run, dag_ids=dag, task_ids=REPORT, key="return_value", map_indexes=-1, limit=1
     )
     row = session.scalars(query).first()
     try:
         return Report.model_validate(XComModel.deserialize_value(row)) if row else None
     except ValidationError:
         return None
+
+
+@dataclass(frozen=True)
+class RunWithoutReport:
+    """A run that ended, and of which no report was built: usually a person ended it.
+
+    Args:
+        dag: its DAG.
+        run: its id.
+        finished: when it ended.
+        good: whether it ended as a success.
+        line: its note.
+    """
+
+    dag: str
+    run: str
+    finished: datetime
+    good: bool
+    line: str
+
+
+def without_report(session: Session) -> list[RunWithoutReport]:
+    """Return the last runs of which no report was built, newest first: they have published nothing."""
+    columns = DagRun.dag_id, DagRun.run_id, DagRun.end_date, DagRun.state, DagRunNote.content
+    ended = (
+        select(*columns, TaskInstance.state)
+        .join(TaskInstance, (TaskInstance.dag_id == DagRun.dag_id) & (TaskInstance.run_id == DagRun.run_id))
+        .outerjoin(DagRunNote, DagRunNote.dag_run_id == DagRun.id)
+        .where(
+            DagRun.dag_id.in_(_DAGS), DagRun.state.in_(("success", "failed")), DagRun.end_date.is_not(None)
+        )
+        .where(TaskInstance.task_id == REPORT, TaskInstance.state != "success")
+        .order_by(DagRun.end_date.desc())
+        .limit(_LISTED)
+    )
+    return [
+        RunWithoutReport(
+            dag,
+            run,
+            finished,
+            state == "success",
+            visible(note or (MARKED if built == "skipped" else NO_REPORT)),
+        )
+        for dag, run, finished, state, note, built in session.execute(ended)
+    ]
 
 
 def dags(session: Session) -> Mapping[str, DagModel]:

@@ -18,7 +18,9 @@ from include.status.alerts import VaultStatus
 from include.status.day_status import DayState, Year
 from include.status.parts import RunPart, TroubledItem
 from include.status.vm_status import VmState, VmStatus
+from include.vault.clock import trusted_first
 from inpe_backup.ui import cells, charts
+from inpe_backup.ui.store import RunWithoutReport
 
 HERE = Path(__file__).parent
 SIGNS = {Urgency.GOOD: "✓", Urgency.TO_DO: "!", Urgency.URGENT: "✗"}
@@ -126,8 +128,52 @@ def year_view(index: int, year: Year) -> YearView:
     return YearView(year.number, year.sentence, cells.rows(year), index < _OPEN_YEARS or bad, not bad)
 
 
+@dataclass(frozen=True)
+class RunRow:
+    """One run in the list, with the address of what is known of it."""
+
+    dag: str
+    finished: datetime
+    good: bool
+    line: str
+    dry_run: bool
+    href: str
+    inside: bool
+
+
+def run_rows(runs: Sequence[RunPart], without_report: Sequence[RunWithoutReport]) -> list[RunRow]:
+    """Return the last runs, newest first; one that was published before it lost its report is shown once.
+
+    Args:
+        runs: those that were published.
+        without_report: those of which no report was built.
+    """
+    lost = {(run.dag, run.run) for run in without_report}
+    rows = [
+        RunRow(run.dag, run.finished, run.good, run.line, run.dry_run, f"runs/{_path(run)}", inside=True)
+        for run in runs
+        if (run.dag, run.run) not in lost
+    ]
+    rows += [
+        RunRow(run.dag, run.finished, run.good, run.line, dry_run=False, href=_in_airflow(run), inside=False)
+        for run in without_report
+    ]
+    return sorted(rows, key=lambda row: trusted_first(row.finished), reverse=True)[:_MAX_RUNS]
+
+
+def _path(run: RunPart) -> str:
+    return f"{quote(run.dag, safe='')}/{quote(run.run, safe='')}"
+
+
+def _in_airflow(run: RunWithoutReport) -> str:
+    return f"../dags/{quote(run.dag, safe='')}/runs/{quote(run.run, safe='')}"
+
+
 def content(
-    status: VaultStatus, vaults: list[VaultStatus], dags: Mapping[str, DagModel]
+    status: VaultStatus,
+    vaults: list[VaultStatus],
+    dags: Mapping[str, DagModel],
+    without_report: Sequence[RunWithoutReport] = (),
 ) -> dict[str, object]:
     """Return everything that the page shows of one vault."""
     return {
@@ -144,7 +190,7 @@ def content(
         "next_weekly": next_run(dags.get("vm_weekly")),
         "next_daily": next_run(dags.get("supim_daily")),
         "space_chart": charts.space_chart(status.view.space_history, status.view.zone),
-        "runs": status.view.runs[:_MAX_RUNS],
+        "runs": run_rows(status.view.runs, without_report),
         "paused": " ".join(name for name, dag in dags.items() if dag.is_paused),
     }
 

@@ -11,13 +11,16 @@ from uuid import uuid4
 import pytest
 from airflow.models import import_all_models
 from airflow.models.asset import AssetEvent, AssetModel
+from airflow.models.dagrun import DagRun, DagRunNote
 from airflow.models.taskinstance import TaskInstance
+from airflow.models.tasklog import LogTemplate
 from sqlalchemy import create_engine, event, insert, select
 from sqlalchemy.orm import Session
 
 from include.status.parts import AcknowledgedPart, Part, PublishedPart
 from inpe_backup.assets import status_asset
-from inpe_backup.ui.store import StatusStore, publish_acknowledged, without_worker
+from inpe_backup.run_note import MARKED, NO_REPORT
+from inpe_backup.ui.store import StatusStore, publish_acknowledged, without_report, without_worker
 from tests import sample_status
 
 NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)
@@ -25,10 +28,10 @@ NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)
 
 @pytest.fixture
 def session() -> Iterator[Session]:
-    """A database that has the tables of assets, their events, and tasks."""
+    """A database that has the tables of assets, their events, runs and tasks."""
     engine = create_engine("sqlite://")
     import_all_models()  # type: ignore[no-untyped-call] # Airflow's
-    models = AssetModel, AssetEvent, TaskInstance
+    models = AssetModel, AssetEvent, TaskInstance, DagRun, DagRunNote, LogTemplate
     AssetModel.metadata.create_all(engine, [model.__table__ for model in models])
     with Session(engine) as session:
         yield session
@@ -83,6 +86,33 @@ def test_another_web_server_may_create_the_asset_of_acknowledgements_meanwhile(t
 def test_assets_have_names_for_people() -> None:
     """No ids in them."""
     assert status_asset("days/2026").name == "backup_status/main/days/2026"
+
+
+def test_a_run_that_a_person_ended_is_listed_by_its_note(session: Session) -> None:
+    """And one whose report couldn't be built; not those that go on, have a report, or are of other DAGs."""
+    end = partial(_end, session)
+    end(("vm_weekly", "marked", "failed"), report="skipped", note="I ended it.", hours=1)
+    end(("vm_weekly", "silent", "success"), report="skipped", hours=2)
+    end(("supim_daily", "broken", "failed"), report="failed", hours=3)
+    end(("supim_daily", "red", "failed"), report="success", note="1 missing", hours=4)
+    end(("supim_daily", "on", "running"), report="skipped", hours=5)
+    end(("other", "marked", "failed"), report="skipped", hours=6)
+    found = [(run.run, run.good, run.line) for run in without_report(session)]
+    assert found == [("broken", False, NO_REPORT), ("silent", True, MARKED), ("marked", False, "I ended it.")]
+
+
+def _end(session: Session, run: tuple[str, str, str], *, report: str, hours: int, note: str = "") -> None:
+    """Insert a run, by DAG, id and state, that ended so many hours from now; and the task of its report."""
+    dag, name, state = run
+    its = {"dag_id": dag, "run_id": name}
+    made = DagRun(**its, run_type="manual", state=state)
+    made.end_date, made.run_after = NOW + timedelta(hours=hours), NOW
+    session.add(made)
+    session.flush()
+    if note:
+        session.execute(insert(DagRunNote).values(dag_run_id=made.id, content=note))
+    columns = {"id": uuid4(), "task_id": "build_report", "state": report, "map_index": -1}
+    session.execute(insert(TaskInstance).values(**its, **columns, pool="default_pool", pool_slots=1))
 
 
 def test_the_last_look_for_the_vaults_worker_counts(session: Session) -> None:
