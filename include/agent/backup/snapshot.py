@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from include.agent.backup import cloned_disks, offline
+from include.agent.backup import cloned_disks, offline, watchdog
 from include.agent.backup.freeze import GuestFreeze
 from include.agent.backup.health_check import HealthCheck
 from include.agent.backup.pause import GuestPause
@@ -25,6 +25,7 @@ from include.agent.errors import (
     BackupNotBegunError,
     DisksChangedError,
     LibvirtError,
+    NotPossibleError,
     StillRunningError,
 )
 from include.agent.firmware import save_firmware
@@ -133,6 +134,7 @@ class Snapshot:
         cloned = cloned_disks.ClonedDisks(self._folder, self._vm["disks"])
         cloned.make_folders(self._steps)
         clones.flush(self._vm["disks"])
+        self._require_not_paused()
         within = (self._folder, self._virsh, self._step, self._undo_s())
         with GuestFreeze(*within) as guest:
             with GuestPause(*within) as pause:
@@ -147,6 +149,12 @@ class Snapshot:
         self.warnings += guest.warnings
         self._check_health(check)
         return self._export_clones(cloned)
+
+    def _require_not_paused(self) -> None:
+        """Check that nobody has paused the VM since it was surveyed, who wouldn't want it to be resumed."""
+        if (state := self._virsh.state(self._uuid)) == "paused":
+            self._step(watchdog.LEFT_PAUSED)
+            raise NotPossibleError(f"{self._name} is {state}, neither running nor off.")
 
     def _undo_s(self) -> float:
         return min(UNDO_S, float(self._request["watchdog_s"]))

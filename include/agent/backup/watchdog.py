@@ -1,4 +1,4 @@
-"""The restart watchdog: a file and a process that guarantee that a VM runs again after its shutdown.
+"""The restart watchdog: a file and a process that guarantee that a stopped or suspended VM runs again.
 
 The file (``watchdog.json``) contains the watchdog's token, the run, the seconds until the watchdog acts, and
 whether the VM autostarted before. Its process is in ``watchdog_process.py``; this module arms and disarms it,
@@ -20,6 +20,8 @@ from include.agent.virsh import Virsh
 
 POLL_S = 0.5
 ARMED_S = 20.0  # the watchdog's process must be running by then
+LEFT_PAUSED = "left-paused"
+"""The step that the journal gets if somebody else has paused the VM, which wasn't touched."""
 
 
 def arm(state: StateFolder, folder: VmFolder, virsh: Virsh, run: str, watchdog_s: float) -> None:
@@ -77,11 +79,11 @@ def is_orphaned(folder: VmFolder) -> bool:
 
 
 def must_run(folder: VmFolder) -> bool:
-    """Return whether a VM must be made to run: it was running, and isn't known to run again."""
+    """Return whether a VM must be made to run: it ran, and isn't known to run again, or paused by others."""
     if awaits_late_shutdown(folder):
         return True
     began = folder.journal.entry("begin")
-    return bool(began) and began["was"] == "running" and "back" not in folder.journal.steps()
+    return bool(began) and began["was"] == "running" and not folder.journal.steps() & {"back", LEFT_PAUSED}
 
 
 def may_still_shut_down(folder: VmFolder) -> bool:

@@ -87,11 +87,11 @@ def both_counted(host: KvmHost) -> list[int]:
     return [counted(host, disk) for disk in ("vdb", "vdc")]
 
 
-def stalled(host: KvmHost, agent: Agent, **changed: object) -> "subprocess.Popen[str]":
-    """Begin a live backup of maq1, and return it once it is about to clone the disks."""
-    host.plan_fault("clone", "stall")
+def stalled(host: KvmHost, agent: Agent, step: str = "clone", **changed: object) -> "subprocess.Popen[str]":
+    """Begin a live backup of maq1, and return it once it is about to take a step: to clone the disks."""
+    host.plan_fault(step, "stall")
     process = agent.start_begin_backup("maq1", method="live", **changed)
-    wait_until(host.fault_happened, "the VM, suspended")
+    wait_until(host.fault_happened, "the step")
     return process
 
 
@@ -183,14 +183,15 @@ def test_after_all_processes_were_killed_end_backup_resumes_and_thaws_the_guest(
 
 @pytest.mark.slow
 def test_a_vm_that_somebody_paused_stays_paused(host: KvmHost, agent: Agent) -> None:
-    """Its backup is refused, and its disks aren't cloned."""
+    """Its backup is refused, before it begins or until it is frozen, and its disks aren't cloned."""
+    process = stalled(host, agent, "clone_folders")
     host.virsh("suspend", "--domain=maq1")
-    refused = agent.begin_backup("maq1", method="live")
-    state = host.state("maq1")
-    assert agent.end_backup("maq1").status == 0
-    assert (state, host.state("maq1")) == ("paused", "paused")
+    for refused in (gone_on(host, process), agent.begin_backup("maq1", method="live", run="next week")):
+        assert (refused.status, refused.output["error"]) == (4, "NotPossibleError")
+        assert "maq1 is paused, neither running nor off" in refused.output["message"]
+        wait_until(lambda: not agent.left_behind(), "nothing left")
+        assert host.state("maq1") == "paused"
     host.virsh("resume", "--domain=maq1")
-    assert (refused.status, refused.output["error"]) == (4, "NotPossibleError")
 
 
 @pytest.mark.slow
