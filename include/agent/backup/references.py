@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from include.agent.disks.extent_map import UncertainError, equal_ranges, exclusive_bytes, settled_maps
-from include.agent.disks.file_systems import mapped_file_system
+from include.agent.disks.file_systems import is_mounted, mapped_file_system
 from include.agent.durable_files import write_json
 from include.agent.journal import now
 from include.agent.state_folder import VmFolder, locked, read_json
@@ -163,6 +163,7 @@ def keep(folder: VmFolder, request: dict[str, Any]) -> str:
             "renewed": time.time(),
             "folders": folder.clone_folders(),
             "replaced": [*before.get("folders", []), *before.get("replaced", [])],
+            "file_systems": {**before.get("file_systems", {}), **_file_systems(disks)},
             "disks": disks,
         },
     )
@@ -180,15 +181,25 @@ def _doubt(clone: dict[str, Any]) -> str:
         return f"{clone['path']}: {error.strerror or error}"
 
 
+def _file_systems(disks: list[dict[str, Any]]) -> dict[str, str]:
+    return {str(Path(disk["path"]).parent): disk["stamp"]["file_system"] for disk in disks}
+
+
 def remove_replaced(folder: VmFolder) -> None:
     """Remove the clones of references before, which a crash may have left, or couldn't be removed."""
     kept = read_json(folder.reference)
-    if (found := kept.get("replaced")) and (left := _not_removed(folder, found)) != found:
+    if (found := kept.get("replaced")) and (left := _not_removed(folder, found, kept)) != found:
         write_json(folder.reference, {**kept, "replaced": left})
 
 
-def _not_removed(folder: VmFolder, paths: list[str]) -> list[str]:
-    return [path for path in paths if not folder.remove_clone_folder(path)]
+def _not_removed(folder: VmFolder, paths: list[str], kept: dict[str, Any]) -> list[str]:
+    """Remove clones; return the folders that are left, be it on a file system that isn't mounted now."""
+    on = kept.get("file_systems", {})
+    return [
+        path
+        for path in paths
+        if not folder.remove_clone_folder(path) or (path in on and not is_mounted(path, on[path]))
+    ]
 
 
 def folders(folder: VmFolder) -> list[str]:
@@ -207,10 +218,9 @@ def drop(folder: VmFolder, why: str) -> bool:
     kept = read_json(folder.reference)
     if not kept.get("folders"):
         return False
-    left = _not_removed(folder, [*kept["folders"], *kept.get("replaced", [])])
-    dropped = {"dropped": f"the host's reference was removed on {now()[:10]}: {why}"}
+    left = _not_removed(folder, [*kept["folders"], *kept.get("replaced", [])], kept)
     try:
-        write_json(folder.reference, {**dropped, "replaced": left} if left else dropped)
+        _note(folder, f"the host's reference was removed on {now()[:10]}: {why}", {**kept, "replaced": left})
     except OSError:  # the disk is full, and what was removed isn't free yet
         folder.reference.unlink(missing_ok=True)
     return True
@@ -225,8 +235,13 @@ def note_refusal(folder: VmFolder, generation: str, why: str) -> None:
         return
     if not drop(folder, why):
         with suppress(OSError):
-            dropped, left = f"the host kept no reference: {why}", read_json(folder.reference).get("replaced")
-            write_json(folder.reference, {"dropped": dropped, **({"replaced": left} if left else {})})
+            _note(folder, f"the host kept no reference: {why}", read_json(folder.reference))
+
+
+def _note(folder: VmFolder, dropped: str, kept: dict[str, Any]) -> None:
+    """Note why there is no reference, and which clones of earlier ones still have to be removed."""
+    left = ("replaced", "file_systems") if kept.get("replaced") else ()
+    write_json(folder.reference, {"dropped": dropped, **{key: kept[key] for key in left if key in kept}})
 
 
 def drop_locked(folder: VmFolder, why: str) -> bool:

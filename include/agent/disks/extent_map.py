@@ -8,8 +8,9 @@ isn't certain counts as changed. Source: the kernel's Documentation/filesystems/
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from fcntl import ioctl
+from itertools import islice, zip_longest
 from typing import NamedTuple
 
 from include.agent.bitmap import Bitmap
@@ -51,8 +52,8 @@ def settled_maps(reference: int, clone: int) -> tuple[list[FileExtent], list[Fil
         OSError: it gives none.
     """
     for _ in range(2):
-        before, other, after = read_map(reference), read_map(clone), read_map(reference)
-        if before == after:
+        before, other = read_map(reference), read_map(clone)
+        if all(one == again for one, again in zip_longest(before, joined(_extents(reference)))):
             return before, other
     raise UncertainError("the file system is moving its data")
 
@@ -64,40 +65,38 @@ def read_map(opened: int) -> list[FileExtent]:
         UncertainError: they overlap, or end without a last one, or there are more than ``MOST_EXTENTS``.
         OSError: the file system doesn't list them.
     """
-    found: list[FileExtent] = []
-    at = 0
-    while extents := _part(opened, at):
-        found += extents
-        if len(found) > MOST_EXTENTS:
-            raise UncertainError(f"it has more than {MOST_EXTENTS:,} extents")
-        if extents[-1].flags & LAST:
-            return joined(found)
-        at = extents[-1].end
-    if found:
-        raise UncertainError("its list of extents has no end")
-    return []
+    found = list(islice(joined(_extents(opened)), MOST_EXTENTS + 1))
+    if len(found) > MOST_EXTENTS:
+        raise UncertainError(f"it has more than {MOST_EXTENTS:,} extents")
+    return found
 
 
-def joined(extents: list[FileExtent]) -> list[FileExtent]:
-    """Return extents, with those joined of which one continues the other.
+def joined(extents: Iterable[FileExtent]) -> Iterator[FileExtent]:
+    """Yield extents, with those joined of which one continues the other.
 
     Where they are split depends on who else shares them, which may change at any time.
 
     Raises:
         UncertainError: they overlap, or aren't in order.
     """
-    found: list[FileExtent] = []
-    for extent in extents:
-        last = found[-1] if found else FileExtent(0, 0, 0, 0)
-        if not last.end <= extent.start < extent.end:
+    last = FileExtent(0, 0, 0, 0)
+    for listed in extents:
+        if not last.end <= listed.start < listed.end:
             raise UncertainError("its list of extents is out of order")
-        flags = extent.flags & ~(LAST | MERGED | SHARED)
-        continues = last.end == extent.start and last.address + last.end - last.start == extent.address
-        if found and continues and last.flags == flags:
-            found[-1] = last._replace(end=extent.end)
-        else:
-            found.append(extent._replace(flags=flags))
-    return found
+        extent = listed._replace(flags=listed.flags & ~(LAST | MERGED | SHARED))
+        if _continues(last, extent):
+            last = last._replace(end=extent.end)
+            continue
+        if last.end:
+            yield last
+        last = extent
+    if last.end:
+        yield last
+
+
+def _continues(last: FileExtent, extent: FileExtent) -> bool:
+    follows = last.end == extent.start and last.address + last.end - last.start == extent.address
+    return follows and last.end > 0 and last.flags == extent.flags
 
 
 def equal_ranges(
@@ -173,6 +172,23 @@ def _pieces(extents: list[FileExtent], size: int) -> Iterator[_Piece]:
         yield _Piece(at, extent)
     if at < size:
         yield _Piece(size, None)
+
+
+def _extents(opened: int) -> Iterator[FileExtent]:
+    """Yield the extents of an open file as the file system lists them.
+
+    Raises:
+        UncertainError: they end without a last one.
+        OSError: the file system doesn't list them.
+    """
+    at = 0
+    while extents := _part(opened, at):
+        yield from extents
+        if extents[-1].flags & LAST:
+            return
+        at = extents[-1].end
+    if at:
+        raise UncertainError("its list of extents has no end")
 
 
 def _part(opened: int, start: int) -> list[FileExtent]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import struct
 from fcntl import ioctl
+from pathlib import Path
 from uuid import UUID
 
 BTRFS_FS_INFO, BTRFS_FSID = 0x8400941F, slice(16, 32)  # linux/btrfs.h: of 1024 bytes
@@ -40,6 +42,26 @@ def mapped_file_system(opened: int) -> str:
     if struct.unpack_from("=Q", geometry, _XFS_REALTIME)[0]:
         raise OSError("on an XFS with a realtime section")
     return f"xfs {UUID(bytes=geometry[_XFS_UUID])}"
+
+
+def is_mounted(path: str, file_system: str) -> bool:
+    """Return whether a path, or what is left of it, lies on a file system that is mounted there.
+
+    Args:
+        path: of a file or folder, which may be gone.
+        file_system: its type and UUID, as :func:`mapped_file_system` returns them.
+    """
+    left = next(parent for parent in (Path(path), *Path(path).parents) if parent.exists())
+    try:
+        opened = os.open(left, os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        return mapped_file_system(opened) == file_system
+    except OSError:
+        return False
+    finally:
+        os.close(opened)
 
 
 def btrfs_uuid(opened: int) -> UUID:

@@ -18,21 +18,12 @@ from tests.site.kvm_host import KvmHost
 ARMED = COLD[: COLD.index("work_folder") + 1]
 LIVE = [*ARMED, "fsfreeze", "backup-begin", "thaw", "thawed", "verify", "back", "ready"]
 COPY = [*ARMED, "shutdown", "off", "copy", "start", "verify", "back", "ready"]
-CLONE = ["clone_folders", "clone", "start", "sync"]
-"""The steps that a cold backup has only where the disks are cloned."""
-SUSPEND = [
-    "clone_folders",
-    "fsfreeze",
-    "suspend",
-    "clone",
-    "resume",
-    "resumed",
-    "thaw",
-    "thawed",
-    "sync",
-    "ready",
-]
+CLONE = ["clone_folders", "shutdown", "off", "clone", "start", "verify", "back", "sync", "ready"]
+"""The steps of a cold backup from the first one on that it has only where the disks are cloned."""
+SUSPEND = ["clone_folders", "fsfreeze", "suspend", "clone", "resume", "resumed", "thaw", "thawed", "sync"]
+SUSPEND += ["ready"]
 """Those of a live backup after ``ARMED``, where the disks are cloned."""
+CLONE_OFF = ["clone_folders", "clone", "sync", "ready"]
 OFFLINE = ["begin", "watchdog", "work_folder", "export", "ready"]
 UNTOUCHED = ("begin", "watchdog", "autostart")
 """A reboot here leaves the watchdog without its process, until the next call."""
@@ -42,8 +33,10 @@ FAULTS = ("agent", "ssh", "libvirtd", "reboot")
 MANY_FAULTS = {"suspend": (*FAULTS, "everybody")}
 WATCHDOG_S = 20
 METHODS = {"clone": CLONE, "cold": COLD, "live": LIVE, "suspend": SUSPEND, "copy": COPY, "offline": OFFLINE}
-REQUESTED = {"clone": "cold", "suspend": "live"}
+METHODS["offline clone"] = CLONE_OFF
+REQUESTED = {"clone": "cold", "suspend": "live", "offline clone": "offline"}
 VMS = {"cold": "maq1", "clone": "maq4", "live": "maq3", "suspend": "maq5", "copy": "maq1", "offline": "maq2"}
+VMS["offline clone"] = "maq6"
 
 
 def matrix() -> Iterator[ParameterSet]:
@@ -56,16 +49,9 @@ def matrix() -> Iterator[ParameterSet]:
         for step in steps:
             chosen = next(turns) if step in left else None
             left.discard(step)
-            for fault in faults_at(method, step):
+            for fault in MANY_FAULTS.get(method, FAULTS):
                 marks = () if fault == chosen else (pytest.mark.slow,)
                 yield pytest.param(method, step, fault, marks=marks)
-
-
-def faults_at(method: str, step: str) -> tuple[str, ...]:
-    """Return the faults of a step; of those of clones, what they add to other cold backups."""
-    if method != "clone":
-        return MANY_FAULTS.get(method, FAULTS)
-    return ("agent", "reboot") if step in CRITICAL else ("agent",)
 
 
 def host_fault(host: KvmHost) -> str:
@@ -82,6 +68,7 @@ def set_up(host: KvmHost) -> None:
     host.define("maq3", {"vda": "raw", "vdb": "qcow2"}, agent=True)
     host.define_small("maq4", {"vda": "raw", "vdb": "raw"})
     host.define("maq5", {"vda": "raw", "vdb": "raw"}, agent=True)
+    host.define_small("maq6", {"vda": "raw", "vdb": "raw"})
     for vm in ("maq1", "maq3", "maq4", "maq5"):
         host.boot(vm)
 
@@ -119,13 +106,13 @@ def test_a_vm_comes_back_after_a_fault(
         wait_until(lambda: not agent.left_behind(), "nothing left", WATCHDOG_S + 10)
     if fault == "ssh":  # the answer was lost; the next call gets it
         assert agent.begin_backup(vm, method=REQUESTED.get(method, method), watchdog_s=WATCHDOG_S).status == 0
-    wait_until(lambda: method == "offline" or "guest: ready" in host.console(vm), f"{vm}, ready")
+    wait_until(lambda: was != "running" or "guest: ready" in host.console(vm), f"{vm}, ready")
     if method in ("live", "suspend"):
         wait_until(lambda: freeze_status(host, vm) == "thawed", "the guest, thawed", WATCHDOG_S)
         wait_until(writes(host, vm), "the guest writes")
     again = agent.begin_backup(vm, method=REQUESTED.get(method, method), run="next week")
     assert (again.status, again.output["warnings"]) == (0, []), again
-    assert again.output["cloned"] is (method in ("clone", "suspend"))
+    assert again.output["cloned"] is (method in ("clone", "suspend", "offline clone"))
     ended = agent.end_backup(vm)
     assert ended.status == 0, ended
     assert (host.state(vm), definition(host, vm)) == (was, before)

@@ -191,3 +191,31 @@ def test_a_reason_never_fails_a_backup(tmp_path: Path) -> None:
     assert UnchangedRanges.model_validate(found._asdict()).doubt.startswith(
         r"the host kept no reference: \udcffxxx"
     )
+
+
+UNMOUNTED = (
+    SET_UP
+    + """
+def mounted(at, *command):
+    subprocess.run([*command, at], check=True)
+    return [len(list(there.glob(".inpe*"))), references.are_left(folder)]
+
+found = [mounted(there, "umount")]
+dropped = references.drop(folder, "of a test")
+references.remove_replaced(folder)
+found.append([dropped, references.folders(folder), references.are_left(folder)])
+found.append(mounted(there, "mount", "-o", "loop", elsewhere / "image"))
+references.remove_replaced(folder)
+found.append([len(list(there.glob(".inpe*"))), references.are_left(folder)])
+print(json.dumps(found))
+"""
+)
+
+
+def test_a_reference_whose_file_system_isnt_mounted_is_removed_later(short: Path) -> None:
+    """Its clones aren't there, and yet aren't gone: they would fill the disk once it is mounted again."""
+    unmounted, dropped, mounted, removed = on(short, "xfs", UNMOUNTED)
+    assert unmounted == [0, True]
+    assert dropped == [True, [], True]
+    assert mounted == [2, True]
+    assert removed == [1, False]  # the open backup's
