@@ -1,5 +1,7 @@
 """How an image was made, and what of it was read, in sentences."""
 
+from typing import Any
+
 import pytest
 
 from include.vms.description import how_imaged, how_read
@@ -39,7 +41,7 @@ ON_EXT4 = "vda: on ext4, not on XFS or Btrfs"
         ),
     ],
 )
-def test_it_says_how_the_snapshot_was_made(fields: dict[str, object], expected: str) -> None:
+def test_it_says_how_the_snapshot_was_made(fields: dict[str, Any], expected: str) -> None:
     """And why its disks weren't cloned."""
     assert how_imaged(record(**fields)) == expected
 
