@@ -105,6 +105,7 @@ def _end_backup(state: StateFolder, virsh: Virsh, given: argparse.Namespace) -> 
     ended = end_backup(state, virsh, given.uuid, given.run, **options)
     if given.run is None:  # by hand, when in doubt: nothing stays
         references.drop_locked(state.of(given.uuid), "its backup was ended by hand")
+        ended["repaired"] += job.remove_left_clones(state, virsh, given.uuid)
     _print(ended)
     return 0
 

@@ -71,7 +71,8 @@ End a VM's backup: close the exported disks, remove scratch files, and put the V
 before: running if it was running, off if it was off.
 
 This is the command to run when in doubt. It may be run at any time, and repeatedly. Without --run, it also
-removes the VM's reference: the clones that its last backup left for the next one.
+removes the VM's reference: the clones that its last backup left for the next one; and what earlier ones left
+beside its disks, if their file system wasn't mounted then.
 """
 KEEP_REFERENCE = """\
 Keep the clones of an open backup that was published as the VM's reference, in place of the one before (for

@@ -8,10 +8,11 @@ from __future__ import annotations
 import secrets
 import time
 import traceback
+from contextlib import suppress
 from typing import Any
 
 from include.agent import detach
-from include.agent.backup import freeze, preflight, watchdog
+from include.agent.backup import cloned_disks, freeze, preflight, watchdog
 from include.agent.backup.begin import BeginBackup
 from include.agent.backup.end import end_backup
 from include.agent.backup.health_check import HealthCheck
@@ -72,6 +73,20 @@ def begin_or_join(state: StateFolder, virsh: Virsh, uuid: str, request: dict[str
         _end_other_backups(state, virsh, folder, request["run"])
         job = _open_job(folder, request["run"]) or _start(state, virsh, folder, request)
     return _result(folder, job)
+
+
+def remove_left_clones(state: StateFolder, virsh: Virsh, uuid: str) -> list[str]:
+    """Remove what ended backups of a VM left beside its disks; return a sentence for what is still there.
+
+    It does nothing while another backup is open, which does the same, or if libvirt doesn't know the VM.
+    """
+    folder = state.of(uuid)
+    if not folder.path.exists():
+        return []
+    with locked(folder.lock, timeout_s=_LOCK_S) as is_mine, suppress(LibvirtError):
+        if is_mine and not folder.journal.open:
+            return cloned_disks.remove_left(folder, vm_of(state, virsh, uuid)["disks"])
+    return []
 
 
 def work(state: StateFolder, virsh: Virsh, uuid: str, job: str) -> None:

@@ -113,6 +113,18 @@ def test_a_running_vms_disks_are_cloned_while_it_is_off(host: KvmHost, agent: Ag
     assert (definition(host, "maq1"), host_clones(host)) == (before, [])
 
 
+def test_what_is_left_beside_the_disks_is_removed_by_hand(host: KvmHost, agent: Agent) -> None:
+    """Such as clones on a file system that wasn't mounted when their backup was ended."""
+    left = host.seen(host.disks / f".inpe-backup-{agent.uuid('maq3')}-left")
+    left.mkdir()
+    assert agent.begin_backup("maq3").status == 0
+    left.mkdir()  # the backup's beginning has removed it
+    assert agent.end_backup("maq3", "--run=this week").status == 0
+    assert host_clones(host) == [left]
+    assert agent.end_backup("maq3").output["repaired"] == []
+    assert host_clones(host) == []
+
+
 @pytest.mark.slow
 def test_if_one_disk_cant_be_cloned_none_is(host: KvmHost, agent: Agent) -> None:
     """Here one is QCOW2: QEMU holds all of them, which are of one instant."""
