@@ -95,7 +95,9 @@ def are_possible(folder: VmFolder, vm: dict[str, Any], was: str, method: str) ->
     if not holds or vm["problems"]:
         return False
     _make_room(folder, vm)
-    vm["unclonable"] = vm["unclonable"] or clones.failed_trial(vm["disks"])
+    suspends = was == "running" and method == "live"
+    most_extents = clones.MOST_EXTENTS_LIVE if suspends else clones.MOST_EXTENTS
+    vm["unclonable"] = vm["unclonable"] or clones.failed_trial(vm["disks"], most_extents)
     return not vm["unclonable"]
 
 

@@ -14,6 +14,7 @@ from airflow.models.asset import AssetEvent, AssetModel
 from airflow.models.dagrun import DagRun, DagRunNote
 from airflow.models.taskinstance import TaskInstance
 from airflow.models.tasklog import LogTemplate
+from airflow.utils.state import DagRunState
 from sqlalchemy import create_engine, event, insert, select
 from sqlalchemy.orm import Session
 
@@ -104,15 +105,14 @@ def test_a_run_that_a_person_ended_is_listed_by_its_note(session: Session) -> No
 def _end(session: Session, run: tuple[str, str, str], *, report: str, hours: int, note: str = "") -> None:
     """Insert a run, by DAG, id and state, that ended so many hours from now; and the task of its report."""
     dag, name, state = run
-    its = {"dag_id": dag, "run_id": name}
-    made = DagRun(**its, run_type="manual", state=state)
+    made = DagRun(dag, name, run_type="manual", state=DagRunState(state))
     made.end_date, made.run_after = NOW + timedelta(hours=hours), NOW
     session.add(made)
     session.flush()
     if note:
         session.execute(insert(DagRunNote).values(dag_run_id=made.id, content=note))
-    columns = {"id": uuid4(), "task_id": "build_report", "state": report, "map_index": -1}
-    session.execute(insert(TaskInstance).values(**its, **columns, pool="default_pool", pool_slots=1))
+    columns = {"id": uuid4(), "dag_id": dag, "run_id": name, "task_id": "build_report", "map_index": -1}
+    session.execute(insert(TaskInstance).values(**columns, state=report, pool="default_pool", pool_slots=1))
 
 
 def test_the_last_look_for_the_vaults_worker_counts(session: Session) -> None:

@@ -46,7 +46,7 @@ CLONED = """
 vda = disk(there / "vda")
 (elsewhere / "link").symlink_to(there / "vda")
 vda["path"] = str(elsewhere / "link")
-assert clones.refusal([vda]) == clones.failed_trial([vda]) == ""
+assert clones.refusal([vda]) == clones.failed_trial([vda], clones.MOST_EXTENTS_LIVE) == ""
 assert sorted(there.iterdir()) == [there / "vda"]
 folder = clones.folder_of(vda) / "clones"
 folder.mkdir()
@@ -101,7 +101,8 @@ def test_a_doubt_is_a_refusal(tmp_path: Path) -> None:
 
 TRIED = """
 vda = disk(there / "vda")
-print(json.dumps((clones.refusal([vda]) or clones.failed_trial([vda])).replace(str(there), "")))
+why = clones.refusal([vda]) or clones.failed_trial([vda], clones.MOST_EXTENTS)
+print(json.dumps(why.replace(str(there), "")))
 """
 
 
@@ -166,8 +167,7 @@ with (there / "vda").open("wb") as file:
     for number in range(2000):
         file.seek(number * 8192)
         file.write(b"data")
-clones.MOST_EXTENTS = 1000
-print(json.dumps(clones.failed_trial([of(there / "vda", 2000 * 8192)])))
+print(json.dumps(clones.failed_trial([of(there / "vda", 2000 * 8192)], 1000)))
 """
 
 
