@@ -12,8 +12,8 @@ from bench.vm import BenchVm, kvm_host, reached
 SIZES_GIB = (1, 4, 16, 64)
 MOST_DATA = 1 << 30
 SPARE_S = 1.0  # what a backup may add to a restart
-CLONED_GIB, CLONED_SPARE_S = (4, 64), 0.3  # the same, where the host's file system clones the disks
-EXTENTS = 100_000  # of a disk there
+CLONED_GIB, CLONED_SPARE_S = (4, 64), 0.3  # where the host's file system clones the disks
+EXTENTS = 100_000  # of a scattered disk on XFS
 XFS_BYTES = 64 << 30  # sparse
 GROWTH = 1.25
 

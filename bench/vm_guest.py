@@ -38,7 +38,7 @@ def rows(scratch: Path, rounds: int) -> Iterator[Row]:
 
 
 def _on_xfs(scratch: Path, rounds: int) -> Iterator[Row]:
-    """The same by clones, a week later; and what of that costs how much."""
+    """The same on XFS, and what each part of a backup by clones costs."""
     with kvm_host(scratch / "kvm_xfs") as kvm, systemctl(kvm), reached(kvm.connection) as transport:
         kvm.mount_disks("xfs", XFS_BYTES)
         vm, other = (BenchVm(kvm, transport, name) for name in ("maq1", "maq2"))
@@ -57,10 +57,10 @@ def _on_xfs(scratch: Path, rounds: int) -> Iterator[Row]:
         measured |= {"first": first.imaged, "beside": lambda: first.while_imaging(other)}
         found = in_turn(measured, rounds)
     name, alone = f"{WRITES}, on XFS", found["alone"]
-    yield Row(f"{name}, while it's imaged again", found["weekly"], ALONE, alone, None, "MB/s", LEAST)
-    yield Row(f"{name}, while its clones are held, and not read", found["held"], ALONE, alone, None, "MB/s")
-    yield Row(f"{name}, while it's imaged for the first time", found["first"], ALONE, alone, None, "MB/s")
-    yield Row(f"{name}, while another VM is, which is off", found["beside"], ALONE, alone, None, "MB/s")
+    yield Row(f"{name}, while its second image is made", found["weekly"], ALONE, alone, None, "MB/s", LEAST)
+    yield Row(f"{name}, while its backup is open and idle", found["held"], ALONE, alone, None, "MB/s")
+    yield Row(f"{name}, while its first image is made", found["first"], ALONE, alone, None, "MB/s")
+    yield Row(f"{name}, while another VM, off, is imaged", found["beside"], ALONE, alone, None, "MB/s")
 
 
 class _Speeds:

@@ -1,4 +1,4 @@
-"""The agent as a program: its modules come compiled where they can, and its command line runs."""
+"""The agent as a program: it uses its compiled modules, and runs the command line."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from include.agent import compiled
 def main(arguments: list[str] | None = None) -> int:
     """Run a command, and return its exit status."""
     compiled.use(sys.argv[0])
-    return int(import_module("include.agent.command_line").main(arguments))  # only now, or it'd be compiled
+    return int(import_module("include.agent.command_line").main(arguments))  # after use()
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ That takes longer than most of the commands. So the first process leaves them be
     <state>/agent-0123456789abcdef.pyz                     the agent
     <state>/agent-0123456789abcdef.cpython-311.compiled    its modules as code objects (marshal)
 
-after a SHA-256 of both. Where that differs, as after a power cut, the zip file alone counts.
+after a SHA-256 of both. Where that differs, as after a power cut, the modules are compiled again.
 """
 
 from __future__ import annotations

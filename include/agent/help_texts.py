@@ -38,7 +38,7 @@ Begin a VM's backup: fix its disks' content at one instant, export it, and have 
 "method" is how:
 
   cold     shut down, clone the disks or begin the backup, start: down for as long as a restart takes, or copy
-  live     freeze the file systems for a moment: never down, or suspended while its disks are cloned
+  live     freeze the file systems; clone the disks, suspended for a moment, or begin the backup while it runs
   copy     shut down, copy the disks, start: down for as long as the copy takes
   offline  used for any VM that is off; it can be started at any time, which ends its backup
 

@@ -43,7 +43,7 @@ class VmSettings(Section):
 
     method: Literal["cold", "live"] = Field(
         default="cold",
-        description="cold: stopped for seconds; live: not stopped, crash-consistent, and suspended for a "
+        description="cold: stopped for seconds; live: not shut down, and suspended for a "
         "moment on a host with XFS or Btrfs that can clone all its disks.",
     )
     managed_save: Literal["refuse", "disks_only"] = Field(

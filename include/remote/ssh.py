@@ -60,8 +60,8 @@ def configured(endpoint: Endpoint) -> Iterator[Path]:
 def connected(endpoint: Endpoint) -> Iterator[Path]:
     """Do the same as :func:`configured`, and open a master connection in the background (ssh_config(5)).
 
-    Whoever connects while it is up uses it, and who comes earlier connects by itself: it helps where there
-    are several connections, or where something else is done first.
+    Connections share it once it is up, and open by themselves before: it helps where there are several, or
+    where something else is done first.
     """
     with configured(endpoint) as config:
         master = subprocess.Popen(

@@ -11,8 +11,8 @@ from include.vms.record import VmRecord
 _CONSISTENCY = {
     "by itself": "the guest had shut down.",
     "destroyed": "crash-consistent, because the VM was powered off by force.",
-    "not stopped": "crash-consistent, because the VM kept running.",
-    "suspended": "crash-consistent, because the VM was suspended, not shut down.",
+    "not stopped": "at least crash-consistent, because the VM kept running.",
+    "suspended": "at least crash-consistent, because the VM was suspended, not shut down.",
     "saved": "crash-consistent, because the VM was off with saved memory, which the image lacks.",
 }
 _OFF = "the VM was off, and nothing wrote to its disks meanwhile."

@@ -31,7 +31,7 @@ class Downtime(Model):
 
     @property
     def stops(self) -> bool:
-        """Whether the VM is down at all: it runs, and its method stops it, or suspended it for a moment."""
+        """Whether the VM is down at all: it was running, and was stopped or suspended."""
         return self.was == "running" and (self.method not in ("live", "offline") or bool(self.downtime_s))
 
     @property

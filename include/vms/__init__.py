@@ -6,7 +6,7 @@ backup           begin, transfer, verify, publish, end
 host             the commands to a KVM host; what runs there is ``include/agent/``
 left_out         what a VM has and its image hasn't
 models           the host's answers; ``restore_models`` those about restores
-reference_timer  whether the timer on the host works that bounds the clones which wait for a backup
+reference_timer  whether the timer on the host that removes references still runs
 transfer         the disks of an open backup, into staging
 image_stream     the connection over which the host sends them, disk by disk: ``incoming_disk``, ``progress``
 received_notes   what was received of a disk, chunk by chunk, so that a broken transfer resumes

@@ -98,8 +98,8 @@ def bad_chunks(image: Path, chunks: Chunks, pace: Callable[[int], None]) -> Bitm
 def bad_among(image: Path, chunks: Chunks, some: Bitmap) -> Bitmap:
     """Return which of some chunks have another SHA-256 than the host's, or can't be read.
 
-    Only those are read, and flushed before: direct I/O does that itself. A whole image takes long to flush
-    where its base was copied into it.
+    Only those are read. Direct I/O flushes just what it reads; without it, the whole image is flushed, which
+    takes long where its base was copied into it.
 
     Args:
         image: a raw image.

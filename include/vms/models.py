@@ -15,7 +15,7 @@ from include.vms.reference_timer import ReferenceTimer
 _FIRST, _LAST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
 
 Stopped = Literal["by itself", "destroyed", "saved", "suspended", "not stopped"]
-"""How the guest was stopped: by itself, by force, with its memory saved by somebody before, or not at all."""
+"""How the guest was stopped: by itself, by force, its memory saved before, suspended for a moment; or not."""
 
 Method = Literal["cold", "live", "copy", "offline"]
 """How the VM is stopped: for seconds; not at all; while its disks are copied; it is off anyway."""
@@ -125,7 +125,7 @@ class HostSurvey(Model):
         libvirt: version.
         backup: whether its libvirt can back up a running VM (``backup-begin``).
         scratch: the space for that.
-        reference_timer: the timer that bounds clones which wait for a backup; None: none do.
+        reference_timer: the timer that removes references; None: the host has none.
         vms: all of its VMs.
     """
 
@@ -190,7 +190,7 @@ class BegunBackup(Model):
         uuid: by which the agent identifies the VM.
         method: how it was done.
         cloned: whether the disks are clones, which the host's file system made, the VM off or suspended.
-        not_cloned: why they aren't, as a phrase; empty if they are, or if its method doesn't clone.
+        not_cloned: why they aren't, as a phrase; empty if they are.
         was: the VM's state before, and again now.
         steps: what was done, first to last.
         downtime_s: from the shutdown request to the passed health check, or while it was suspended; else 0.

@@ -22,8 +22,11 @@ _SAVED = (
     "It is off with saved memory (virsh managedsave), without which its disks are only crash-consistent. "
     "Start it, drop that memory (virsh managedsave-remove), or set managed_save: disks_only in the site file."
 )
-_NOT_LIVE = "Its host's libvirt has no live backup (backup-begin). Set its method to cold in the site file."
-_SUSPENDED = "It runs: it is suspended for a moment, and transferred while it runs on."
+_NOT_LIVE = (
+    "It can't be backed up while it runs: its disks can't be cloned, and its host's libvirt lacks "
+    "backup-begin. Set its method to cold in the site file."
+)
+_SUSPENDED = "It runs: it is suspended while its disks are cloned, and transferred while it runs on."
 
 
 _REASONS: dict[Method, str] = {

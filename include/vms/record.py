@@ -63,7 +63,7 @@ class VmRecord(Model):
         clock_offset_s: how far the host's clock was ahead of the vault's then, in seconds.
         method: ``cold``, ``live``, ``copy`` or ``offline``.
         cloned: whether its snapshot was made by the host's file system: clones of the disks.
-        not_cloned: why it wasn't, as a phrase; empty if it was, or if its method doesn't clone.
+        not_cloned: why it wasn't, as a phrase; empty if it was.
         was: ``running`` or ``off``, before the backup.
         downtime_s: from the shutdown request to the passed health check, or while it was suspended.
         steps: what was done on the host, and when by its clock.

@@ -1,4 +1,4 @@
-"""The timer on a host that removes clones before they fill its disks: whether it does its work."""
+"""Whether the timer on a host that removes references still runs."""
 
 from datetime import timedelta
 
@@ -17,7 +17,7 @@ class ReferenceTimer(Model):
     Args:
         every_s: how often it is due.
         last_run: when it ran last, by the host's clock; None: never, as far as known.
-        quiet_s: since when nothing was seen of it: a run, its start, or the host's boot.
+        quiet_s: the seconds since its last run, its start or the host's boot.
     """
 
     every_s: NonNegativeFloat
@@ -25,7 +25,7 @@ class ReferenceTimer(Model):
     quiet_s: NonNegativeFloat
 
     def warning(self, host: str) -> str:
-        """Return that it doesn't run, and what to do, in sentences; an empty text if it runs.
+        """Return a warning that it doesn't run, with what to do; an empty text if it runs.
 
         Args:
             host: the host's Airflow connection.
@@ -35,7 +35,7 @@ class ReferenceTimer(Model):
         quiet = timedelta(seconds=self.quiet_s)
         quiet_for = span(quiet.days) if quiet > timedelta(days=2) else duration(self.quiet_s)
         return (
-            f"The timer on {host} that removes kept clones before they fill its disks hasn't run for "
+            f"The timer that removes clones before they fill the disks hasn't run on {host} for "
             f"{quiet_for}; it is due every {duration(self.every_s)}. See why on that host: systemctl "
             f"list-timers {_UNITS}; journalctl -u {_UNITS}."
         )

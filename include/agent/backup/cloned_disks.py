@@ -40,31 +40,31 @@ class ClonedDisks:
         for folder in folders:
             folder.mkdir(mode=0o700)
 
-    def make(self, still: Callable[[], bool]) -> bool:
-        """Clone the disks of a VM that is off or suspended; return whether both stayed as they were.
+    def make(self, is_still_held: Callable[[], bool]) -> bool:
+        """Clone the disks of a VM that is off or suspended; return whether it stayed so, its disks the same.
 
         If not, or if that fails, the clones are removed at once: the VM's next writes would need more space.
 
         Args:
-            still: returns whether the VM still is.
+            is_still_held: returns whether the VM is still off, or suspended.
 
         Raises:
             BackupNotBegunError: one can't be cloned, or its file system is nearly full.
         """
         usable = False
         try:
-            usable = self._make(still)
+            usable = self._make(is_still_held)
         finally:
             if not usable:
                 remove(self._folder)
         return usable
 
-    def _make(self, still: Callable[[], bool]) -> bool:
+    def _make(self, is_still_held: Callable[[], bool]) -> bool:
         before = offline.fingerprints(self._disks)
         self._clones = [clones.clone(disk, self._folders[clones.folder_of(disk)]) for disk in self._disks]
         if are_crowded(self._folder):
             raise BackupNotBegunError(clones.NEARLY_FULL)
-        return still() and offline.fingerprints(self._disks) == before
+        return is_still_held() and offline.fingerprints(self._disks) == before
 
     def sync(self) -> list[dict[str, Any]]:
         """Flush the clones to the disk, and return their labels."""
@@ -95,9 +95,7 @@ def are_possible(folder: VmFolder, vm: dict[str, Any], was: str, method: str) ->
     if not holds or vm["problems"]:
         return False
     _make_room(folder, vm)
-    suspends = was == "running" and method == "live"
-    most_extents = clones.MOST_EXTENTS_LIVE if suspends else clones.MOST_EXTENTS
-    vm["unclonable"] = vm["unclonable"] or clones.failed_trial(vm["disks"], most_extents)
+    vm["unclonable"] = vm["unclonable"] or clones.failed_trial(vm["disks"])
     return not vm["unclonable"]
 
 

@@ -126,7 +126,8 @@ def end_exports(folder: VmFolder, virsh: Virsh) -> None:
 
 def _not_back_message(folder: VmFolder, error: LibvirtError) -> str:
     name = folder.journal.entry("begin").get("vm", folder.uuid)
-    failed = f"and can't be started: {error} Start it by hand (virsh start, or resume, {folder.uuid})."
+    by_hand = f"Start it by hand: virsh start {folder.uuid}, or virsh resume if it is paused."
+    failed = f"and can't be started: {error} {by_hand}"
     if freeze.may_be_frozen(folder):
         failed = f"and isn't back: {error}"
     left = f"If it is to stay as it is: agent end-backup --as-it-is {folder.uuid}"

@@ -77,13 +77,16 @@ def vm(virsh: Virsh, surveyed: dict[str, Any], was: str, method: str, given: dic
 
 
 def backup_begin(virsh: Virsh, name: str) -> None:
-    """Check that a VM can be backed up while it runs, and its disks aren't cloned.
+    """Check that libvirt has backup-begin, which a live backup needs where the disks can't be cloned.
 
     Raises:
         NotPossibleError: it can't.
     """
     if not virsh.supports_backup_begin():
-        raise NotPossibleError(f"This host's libvirt can't back up {name} while it runs (backup-begin).")
+        raise NotPossibleError(
+            f"{name} can't be backed up while it runs: its disks can't be cloned, and this host's libvirt "
+            "lacks backup-begin. Set its method to cold in the site file."
+        )
 
 
 def _require_counted(surveyed: dict[str, Any]) -> None:

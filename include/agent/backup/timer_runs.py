@@ -1,8 +1,8 @@
-"""When the timer that bounds references ran last: one that fails would fail in silence.
+"""When the timer that removes references ran last, so that its failure is reported.
 
     <state>/references-timer.json    when it ran, and when it was started
 
-It is judged by the time since the host booted, which nobody sets; what was noted before that doesn't count.
+Its age is taken from the monotonic clock, which nobody sets; a note from before the last boot doesn't count.
 """
 
 from __future__ import annotations

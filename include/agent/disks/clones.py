@@ -22,8 +22,7 @@ from include.agent.disks.file_systems import btrfs_uuid, device_and_type
 from include.agent.durable_files import fsync, fsync_all
 from include.agent.errors import BackupNotBegunError
 
-MOST_EXTENTS = 200_000  # of all disks of a VM: cloned in three seconds, by which it is down longer
-MOST_EXTENTS_LIVE = 15_000  # 0.3 s: a backup job, the other way, doesn't suspend it at all
+MOST_CLONED_EXTENTS = 200_000  # of all disks of a VM: they add three seconds to its downtime
 _TRIED_BYTES = 1 << 20  # a multiple of any file system's block
 NEARLY_FULL = "The file system of its disks is nearly full. Free some space there."
 _CLONE, _READ_ONLY = ".clone", 0o400
@@ -45,7 +44,7 @@ def refusal(disks: list[dict[str, Any]]) -> str:
     if os.geteuid() != 0:
         return "libvirt may give a disk back to root when its VM stops, and the agent isn't root"
     try:
-        return _too_scattered(disks, MOST_EXTENTS) or lacks_space(disks)
+        return _too_scattered(disks) or lacks_space(disks)
     except OSError as error:
         return str(error)
 
@@ -61,7 +60,7 @@ def flush(disks: list[dict[str, Any]]) -> None:
             fsync(Path(disk["path"]))
 
 
-def failed_trial(disks: list[dict[str, Any]], most_extents: int) -> str:
+def failed_trial(disks: list[dict[str, Any]]) -> str:
     """Try to clone the beginning of each disk, which leaves nothing; return why it fails, or an empty text.
 
     All of them are flushed before: what isn't on the disk yet has no extents to count, and the clone, which
@@ -69,11 +68,10 @@ def failed_trial(disks: list[dict[str, Any]], most_extents: int) -> str:
 
     Args:
         disks: those that :func:`refusal` has nothing against.
-        most_extents: how many they may have.
     """
     try:
         flush(disks)
-        if scattered := _too_scattered(disks, most_extents):
+        if scattered := _too_scattered(disks):
             return scattered
         for disk in disks:
             with _named(disk):
@@ -159,11 +157,11 @@ def _other_kind(disk: dict[str, Any]) -> str:
     return f"{disk['name']}: {kind}, not a raw file"
 
 
-def _too_scattered(disks: list[dict[str, Any]], most: int) -> str:
+def _too_scattered(disks: list[dict[str, Any]]) -> str:
     extents = sum(map(_extents, disks))
-    if extents <= most:
+    if extents <= MOST_CLONED_EXTENTS:
         return ""
-    return f"{extents:,} extents; cloning more than {most:,} would keep the VM down for longer"
+    return f"{extents:,} extents, more than {MOST_CLONED_EXTENTS:,}: to clone them would take too long"
 
 
 def _extents(disk: dict[str, Any]) -> int:

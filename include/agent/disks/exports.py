@@ -116,10 +116,10 @@ def _shared_image(disk: dict[str, str]) -> list[str]:
 
 
 def copy(disk: dict[str, Any], work_folder: Path, timeout_s: float) -> dict[str, str]:
-    """Copy a disk of a VM that is off; where the file system shares blocks, this takes no time.
+    """Copy a disk of a VM that is off: at once if the scratch folder is on the disk's own XFS or Btrfs.
 
-    So it does where the scratch folder is on the disk's own file system. Beside the disk, the space for what
-    the guest overwrites would have to be checked and watched, as it is for clones.
+    It isn't copied into the disk's folder: the space that the guest's writes then take would have to be
+    watched there, as for clones.
 
     Returns:
         ``name``, ``format`` and ``path`` of the copy.

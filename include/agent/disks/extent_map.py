@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from include.agent.bitmap import Bitmap
 
-MOST_EXTENTS = 200_000  # of a file: its map takes 30 MB
+MOST_MAPPED_EXTENTS = 200_000  # of a file: its map takes 30 MB
 LAST, UNWRITTEN, MERGED, SHARED = 0x1, 0x800, 0x1000, 0x2000
 _CERTAIN = LAST | UNWRITTEN | MERGED | SHARED  # with any other flag, the address isn't one, or not yet
 _FIEMAP, _SYNC = 0xC020660B, 0x1
@@ -62,12 +62,12 @@ def read_map(opened: int) -> list[FileExtent]:
     """Return all extents of an open file, first to last; what belongs together is one.
 
     Raises:
-        UncertainError: they overlap, or end without a last one, or there are more than ``MOST_EXTENTS``.
+        UncertainError: they overlap, or end without a last one, or are more than ``MOST_MAPPED_EXTENTS``.
         OSError: the file system doesn't list them.
     """
-    found = list(islice(joined(_extents(opened)), MOST_EXTENTS + 1))
-    if len(found) > MOST_EXTENTS:
-        raise UncertainError(f"it has more than {MOST_EXTENTS:,} extents")
+    found = list(islice(joined(_extents(opened)), MOST_MAPPED_EXTENTS + 1))
+    if len(found) > MOST_MAPPED_EXTENTS:
+        raise UncertainError(f"it has more than {MOST_MAPPED_EXTENTS:,} extents")
     return found
 
 

@@ -37,7 +37,7 @@ def dags_of(session: SessionDep) -> Mapping[str, DagModel]:
 
 
 class ActiveRuns(NamedTuple):
-    """What the runs of the project's DAGs do, beside what they have published.
+    """What Airflow knows of runs, and the vault doesn't: they wait, are under way, or ended without a report.
 
     Args:
         waiting: how many wait, by DAG that is paused.

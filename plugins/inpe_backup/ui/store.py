@@ -195,7 +195,7 @@ class RunWithoutReport:
 
 
 def without_report(session: Session) -> list[RunWithoutReport]:
-    """Return the last runs of which no report was built, newest first: they have published nothing."""
+    """Return the last runs that ended without a report, newest first."""
     columns = DagRun.dag_id, DagRun.run_id, DagRun.end_date, DagRun.state, DagRunNote.content
     ended = (
         select(*columns, TaskInstance.state)

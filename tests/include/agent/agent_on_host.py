@@ -5,7 +5,8 @@ import shlex
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -168,6 +169,20 @@ def host_fault(host: KvmHost, running: tuple[str, ...] = ("maq1",)) -> str:
         return "\n".join(["These were left behind:", *agent.left_behind()])
     down = [vm for vm in running if host.state(vm) != "running"]
     return f"{', '.join(down)} should be running, but isn't." if down else ""
+
+
+@contextmanager
+def stalled_begin(host: KvmHost, agent: Agent, step: str, **changed: object) -> Iterator[list[Answer]]:
+    """Stall the backup of maq1 at a step during the block; the list then gets its answer."""
+    host.plan_fault(step, "stall")
+    process, answers = agent.start_begin_backup("maq1", **changed), list[Answer]()
+    wait_until(host.fault_happened, "the step")
+    try:
+        yield answers
+    finally:
+        host.go_on()
+    output, errors = process.communicate(timeout=120)
+    answers.append(Answer(process.returncode, json.loads(output or "{}"), errors))
 
 
 def freeze_status(host: KvmHost, vm: str) -> str:

@@ -205,7 +205,7 @@ def test_a_timer_that_fails_doesnt_fail_in_silence(host: KvmHost, agent: Agent) 
         ran = json.loads(file.read_text())["ran"]
         file.write_text(json.dumps({"ran": {**ran, "since_boot_s": ran["since_boot_s"] - 86_400}}))
         assert (found := survey(agent).reference_timer)
-        assert "that removes kept clones before they fill its disks hasn't run for 24 h" in found.warning("x")
+        assert "before they fill the disks hasn't run on x for 24 h" in found.warning("x")
     finally:
         (folder / "reference.json").unlink()
 

@@ -1,6 +1,5 @@
 """Trouble on a host: killed processes, other users of libvirt, full disks, VMs that can't be started."""
 
-import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,7 +7,7 @@ from contextlib import contextmanager
 import pytest
 
 from tests.include.agent import agent_on_host
-from tests.include.agent.agent_on_host import Agent, Answer, wait_until
+from tests.include.agent.agent_on_host import Agent, stalled_begin, wait_until
 from tests.include.agent.backup.test_begin import definition
 from tests.site.kvm_host import KvmHost
 
@@ -40,20 +39,6 @@ def agent(host: KvmHost) -> Iterator[Agent]:
     wait_until(lambda: not calls.left_behind(), "nothing left")
     assert {vm: definition(host, vm) for vm in before} == before
     assert (host.state("maq1"), host.state("maq2")) == ("running", "shut off")
-
-
-@contextmanager
-def stalled(host: KvmHost, agent: Agent, step: str, **changed: object) -> Iterator[list[Answer]]:
-    """Stall the backup of maq1 at a step during the block; the list then gets its answer."""
-    host.plan_fault(step, "stall")
-    process, answers = agent.start_begin_backup("maq1", **changed), list[Answer]()
-    wait_until(host.fault_happened, "the step")
-    try:
-        yield answers
-    finally:
-        host.go_on()
-    output, errors = process.communicate(timeout=120)
-    answers.append(Answer(process.returncode, json.loads(output or "{}"), errors))
 
 
 @contextmanager
@@ -112,7 +97,7 @@ def test_while_a_vm_cant_be_started_no_other_is_stopped(host: KvmHost, agent: Ag
 
 def test_a_start_that_fails_is_retried(host: KvmHost, agent: Agent) -> None:
     """Here the disk is away for a moment; the VM comes back, but isn't backed up."""
-    with stalled(host, agent, "off") as answers, without_its_disk(host):
+    with stalled_begin(host, agent, "off") as answers, without_its_disk(host):
         host.go_on()
         wait_until(lambda: "start-paused" in agent.journal("maq1"), "the start")
         time.sleep(1)  # libvirt fails at once
@@ -123,7 +108,7 @@ def test_a_start_that_fails_is_retried(host: KvmHost, agent: Agent) -> None:
 
 def test_the_watchdog_starts_a_vm_whose_agent_hangs(host: KvmHost, agent: Agent) -> None:
     """When the agent goes on, it finds the VM running."""
-    with stalled(host, agent, "off", watchdog_s=1) as answers:
+    with stalled_begin(host, agent, "off", watchdog_s=1) as answers:
         wait_until(lambda: host.state("maq1") == "running", "maq1, running")
     assert (answers[0].status, answers[0].output["error"]) == (6, "BackupNotBegunError")
     assert host.state("maq1") == "running"
@@ -133,7 +118,7 @@ def test_a_vm_that_was_started_while_its_disks_were_copied_isnt_backed_up(
     host: KvmHost, agent: Agent
 ) -> None:
     """Though it is off again; it comes back."""
-    with stalled(host, agent, "copy", method="copy") as answers:
+    with stalled_begin(host, agent, "copy", method="copy") as answers:
         host.boot("maq1")
         host.virsh("destroy", "--domain=maq1")
     assert (answers[0].status, answers[0].output["error"]) == (6, "BackupNotBegunError")
@@ -144,7 +129,7 @@ def test_a_vm_that_was_started_while_its_disks_were_copied_isnt_backed_up(
 @pytest.mark.slow
 def test_a_vm_that_was_resumed_too_early_isnt_backed_up(host: KvmHost, agent: Agent) -> None:
     """Its disks may have changed since it was off."""
-    with stalled(host, agent, "backup-begin") as answers:
+    with stalled_begin(host, agent, "backup-begin") as answers:
         host.virsh("resume", "--domain=maq1")
     assert (answers[0].status, answers[0].output["error"]) == (6, "BackupNotBegunError")
     assert host.state("maq1") == "running"
@@ -153,7 +138,7 @@ def test_a_vm_that_was_resumed_too_early_isnt_backed_up(host: KvmHost, agent: Ag
 @pytest.mark.slow
 def test_while_a_backup_is_begun_other_commands_are_refused_as_busy(host: KvmHost, agent: Agent) -> None:
     """To end it, or to begin another VM's."""
-    with stalled(host, agent, "off") as answers:
+    with stalled_begin(host, agent, "off") as answers:
         assert agent.end_backup("maq1").status == 3
         assert agent.begin_backup("maq2").status == 3
         assert agent.begin_backup("maq2", run="another").status == 3
@@ -254,7 +239,7 @@ def test_a_vm_is_started_though_the_state_folder_is_full(host: KvmHost) -> None:
     host.run("mkdir", "-p", "/run/filling")
     host.run("mount", "-t", "tmpfs", "-o", "size=100m", "filling", "/run/filling")
     agent = Agent(host, "/run/filling")
-    with stalled(host, agent, "off") as answers:
+    with stalled_begin(host, agent, "off") as answers:
         host.run("dd", "if=/dev/zero", "of=/run/filling/ballast", "bs=1M", check=False)
     assert answers[0].status in (6, 8)
     wait_until(lambda: host.state("maq1") == "running", "maq1, running")

@@ -33,11 +33,11 @@ def test_the_reason_says_how_a_vm_was_imaged_and_read(vault: Vault) -> None:
         ({"stopped": "destroyed"}, "crash-consistent, because the VM was powered off by force."),
         (
             {"stopped": "not stopped", "method": "live"},
-            "crash-consistent, because the VM kept running.",
+            "at least crash-consistent, because the VM kept running.",
         ),
         (
             {"stopped": "suspended", "method": "live"},
-            "crash-consistent, because the VM was suspended, not shut down.",
+            "at least crash-consistent, because the VM was suspended, not shut down.",
         ),
         (
             {"stopped": "saved", "method": "offline", "was": "off"},

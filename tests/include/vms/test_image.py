@@ -209,7 +209,7 @@ def test_images_are_read_from_the_disk_and_not_from_the_page_cache(
     assert python(CORRUPTED_BELOW, str(tmp_path), str(chunk_bytes), *scrub, prefix=prefix) == "[0]\n"
 
 
-def test_of_some_chunks_only_they_are_flushed(tmp_path: Path) -> None:
+def test_reading_some_chunks_back_doesnt_flush_the_whole_image(tmp_path: Path) -> None:
     """A copy of a whole image that isn't on the disk yet can wait."""
     prefix = on_ext4(tmp_path)
     image, filefrag = str(tmp_path / "mnt" / "vda.img"), program("filefrag")

@@ -188,7 +188,7 @@ def test_a_vm_that_must_not_stop_is_refused_on_a_host_without_live_backup() -> N
     """It isn't copied while it is down."""
     planned = planned_of(vm("maq1"), backup=False, method="live")
     assert planned.action is VmAction.REFUSE
-    assert "has no live backup (backup-begin)" in planned.reason
+    assert "lacks backup-begin" in planned.reason
 
 
 def test_a_vm_can_have_its_own_method() -> None:

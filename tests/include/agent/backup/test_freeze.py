@@ -6,7 +6,6 @@
 import json
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -16,7 +15,14 @@ from include.agent.errors import LibvirtError
 from include.agent.state_folder import StateFolder, VmFolder
 from include.agent.virsh import TIMEOUT_S, Virsh
 from tests.include.agent import agent_on_host
-from tests.include.agent.agent_on_host import Agent, Answer, freeze_status, wait_until, writes
+from tests.include.agent.agent_on_host import (
+    Agent,
+    Answer,
+    freeze_status,
+    stalled_begin,
+    wait_until,
+    writes,
+)
 from tests.include.agent.backup.test_begin import exported
 from tests.include.agent.backup.test_watchdog import AWAY, VIRSH
 from tests.include.agent.test_virsh import UUID
@@ -73,20 +79,6 @@ def agent(host: KvmHost) -> Iterator[Agent]:
     wait_until(lambda: not calls.left_behind(), "nothing left")
 
 
-@contextmanager
-def stalled(host: KvmHost, agent: Agent, step: str, **changed: object) -> Iterator[list[Answer]]:
-    """Stall a live backup of maq1 at a step during the block; the list then gets its answer."""
-    host.plan_fault(step, "stall")
-    process, answers = agent.start_begin_backup("maq1", method="live", **changed), list[Answer]()
-    wait_until(host.fault_happened, "the step")
-    try:
-        yield answers
-    finally:
-        host.go_on()
-    output, errors = process.communicate(timeout=120)
-    answers.append(Answer(process.returncode, json.loads(output or "{}"), errors))
-
-
 def frozen_with_its_agent_away(host: KvmHost, agent: Agent, away_s: int, watchdog_s: int = 5) -> Answer:
     """Begin a live backup of a guest whose agent stops answering once it is frozen; return the answer.
 
@@ -97,7 +89,7 @@ def frozen_with_its_agent_away(host: KvmHost, agent: Agent, away_s: int, watchdo
     script += f"; kill -STOP $(pidof qemu-ga); sleep {away_s}; kill -CONT $(pidof qemu-ga)"
     asked = json.dumps({"execute": "guest-exec", "arguments": {"path": "/bin/sh", "arg": ["-c", script]}})
     host.virsh("qemu-agent-command", "--domain=maq1", f"--cmd={asked}")
-    with stalled(host, agent, "thaw", watchdog_s=watchdog_s) as answers:
+    with stalled_begin(host, agent, "thaw", method="live", watchdog_s=watchdog_s) as answers:
         host.virsh("inject-nmi", "--domain=maq1")
         wait_until(lambda: not freeze_status(host, "maq1"), "the agent gives no answer")
     return answers[0]
@@ -220,7 +212,7 @@ def test_a_guest_that_something_else_froze_isnt_touched(host: KvmHost, agent: Ag
 @pytest.mark.slow
 def test_a_guest_that_was_thawed_too_early_is_reported(host: KvmHost, agent: Agent) -> None:
     """Its backup is good, but only crash-consistent. Windows thaws itself after ten seconds."""
-    with stalled(host, agent, "backup-begin") as answers:
+    with stalled_begin(host, agent, "backup-begin", method="live") as answers:
         host.virsh("domfsthaw", "--domain=maq1")
     assert answers[0].status == 0
     assert CRASH_CONSISTENT in answers[0].output["warnings"][0]

@@ -119,7 +119,7 @@ def touch_clone():
     os.utime(second[0]["path"])
 
 def many():
-    references.settled_maps.__globals__["MOST_EXTENTS"] = 0
+    references.settled_maps.__globals__["MOST_MAPPED_EXTENTS"] = 0
 
 changes = {
     "deleted": reference.unlink, "touched": touch, "written": overwrite, "copied over": copy_over,

@@ -183,7 +183,7 @@ def test_after_all_processes_were_killed_end_backup_resumes_and_thaws_the_guest(
 
 @pytest.mark.slow
 def test_a_vm_that_somebody_paused_stays_paused(host: KvmHost, agent: Agent) -> None:
-    """Its backup is refused, before it begins or until it is frozen, and its disks aren't cloned."""
+    """Its backup is refused, whether it was paused before it began or just before the freeze."""
     process = stalled(host, agent, "clone_folders")
     host.virsh("suspend", "--domain=maq1")
     for refused in (gone_on(host, process), agent.begin_backup("maq1", method="live", run="next week")):

@@ -46,7 +46,7 @@ CLONED = """
 vda = disk(there / "vda")
 (elsewhere / "link").symlink_to(there / "vda")
 vda["path"] = str(elsewhere / "link")
-assert clones.refusal([vda]) == clones.failed_trial([vda], clones.MOST_EXTENTS_LIVE) == ""
+assert clones.refusal([vda]) == clones.failed_trial([vda]) == ""
 assert sorted(there.iterdir()) == [there / "vda"]
 folder = clones.folder_of(vda) / "clones"
 folder.mkdir()
@@ -77,7 +77,7 @@ with scattered.open("wb") as file:
     os.fsync(file.fileno())
 scattered = of(scattered, 8 << 20)
 assert clones.refusal([scattered]) == ""
-clones.MOST_EXTENTS = 7
+clones.MOST_CLONED_EXTENTS = 7
 extents = clones.refusal([scattered])
 for name in ("upper", "work", "merged"):
     (there / name).mkdir()
@@ -93,7 +93,7 @@ print(json.dumps([extents, overlay, large, gone]).replace(str(there), ""))
 def test_a_doubt_is_a_refusal(tmp_path: Path) -> None:
     """Many extents, another file system on top, little space, no such file."""
     extents, overlay, large, gone = on(tmp_path, "xfs", REFUSED)
-    assert re.fullmatch("[0-9]+ extents; cloning more than 7 would keep the VM down for longer", extents)
+    assert re.fullmatch("[0-9]+ extents, more than 7: to clone them would take too long", extents)
     assert overlay == "vda: on overlay, not on XFS or Btrfs"
     assert large.endswith(" has too little free space for what the guest overwrites meanwhile")
     assert gone == "gone: No such file or directory"
@@ -101,8 +101,7 @@ def test_a_doubt_is_a_refusal(tmp_path: Path) -> None:
 
 TRIED = """
 vda = disk(there / "vda")
-why = clones.refusal([vda]) or clones.failed_trial([vda], clones.MOST_EXTENTS)
-print(json.dumps(why.replace(str(there), "")))
+print(json.dumps((clones.refusal([vda]) or clones.failed_trial([vda])).replace(str(there), "")))
 """
 
 
@@ -167,14 +166,15 @@ with (there / "vda").open("wb") as file:
     for number in range(2000):
         file.seek(number * 8192)
         file.write(b"data")
-print(json.dumps(clones.failed_trial([of(there / "vda", 2000 * 8192)], 1000)))
+clones.MOST_CLONED_EXTENTS = 1000
+print(json.dumps(clones.failed_trial([of(there / "vda", 2000 * 8192)])))
 """
 
 
 def test_what_the_host_hasnt_written_yet_is_counted(tmp_path: Path) -> None:
     """Until it is flushed, its extents are few; the clone would flush it while the VM is down."""
     assert on(tmp_path, "xfs", UNWRITTEN).endswith(
-        "extents; cloning more than 1,000 would keep the VM down for longer"
+        "extents, more than 1,000: to clone them would take too long"
     )
 
 

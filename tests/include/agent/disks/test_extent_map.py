@@ -8,7 +8,7 @@ import pytest
 from include.agent.disks.extent_map import (
     LAST,
     MERGED,
-    MOST_EXTENTS,
+    MOST_MAPPED_EXTENTS,
     SHARED,
     UNWRITTEN,
     FileExtent,
@@ -144,7 +144,7 @@ with (there / "before.clone").open("rb") as clone, (there / "after.clone").open(
     before, after = settled_maps(clone.fileno(), file.fileno())
     found = list(equal_ranges(before, after, 200 * block))
     cost = exclusive_bytes(before, after, 200 * block)
-    extent_map.MOST_EXTENTS = 39
+    extent_map.MOST_MAPPED_EXTENTS = 39
     try:
         read_map(clone.fileno())
     except extent_map.UncertainError as many:
@@ -188,7 +188,7 @@ print(json.dumps([len(maps[0]) - count, ranges == [(block, 2 * count * block)], 
 
 @pytest.mark.slow
 def test_the_maps_of_a_scattered_disk_take_little_memory(tmp_path: Path) -> None:
-    """The host's is for its guests: both maps of one with ``MOST_EXTENTS`` stay below 100 MB."""
+    """The host's is for its guests: both maps of one with ``MOST_MAPPED_EXTENTS`` stay below 100 MB."""
     others, found, extent_bytes = on(tmp_path, "xfs", SCATTERED)
     assert (others, found) == (0, True)
-    assert extent_bytes * MOST_EXTENTS < 100 << 20
+    assert extent_bytes * MOST_MAPPED_EXTENTS < 100 << 20
