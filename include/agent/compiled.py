@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import marshal
+import os
 import sys
 from contextlib import suppress
 from importlib.machinery import ModuleSpec
@@ -35,7 +36,7 @@ def use(program: str) -> None:
     path = Path(program)
     if path.suffix != _PROGRAM:
         return
-    with suppress(OSError):
+    with suppress(Exception):  # it only saves time
         zipped, kept = path.read_bytes(), path.with_suffix(_COMPILED)
         modules = _read(kept, zipped)
         if modules is None:
@@ -90,24 +91,35 @@ def _compiled(program: Path) -> dict[str, CodeType]:
 
 def _read(kept: Path, zipped: bytes) -> dict[str, CodeType] | None:
     try:
-        content = kept.read_bytes()
+        content, mode, owner = kept.read_bytes(), kept.stat().st_mode, kept.stat().st_uid
     except OSError:
+        return None
+    if owner not in (0, os.geteuid()) or mode & 0o022:  # others could have written it
         return None
     digest, modules = content[:_DIGEST_BYTES], content[_DIGEST_BYTES:]
     if digest != _digest(zipped, modules):
         return None
-    found: dict[str, CodeType] = marshal.loads(modules)  # noqa: S302 - who may write it may change the agent
+    found: dict[str, CodeType] = marshal.loads(modules)  # noqa: S302 - only who may change the agent may write it
     return found
 
 
 def _write(kept: Path, zipped: bytes, modules: dict[str, CodeType]) -> None:
+    """Write the modules, and remove those of other versions of the program."""
     content, part = marshal.dumps(modules), kept.with_suffix(".part")
+    others = [path for path in kept.parent.glob(f"*{_COMPILED}") if path != kept]
     try:  # not flushed, and two processes may write at once: its SHA-256 tells
-        part.write_bytes(_digest(zipped, content) + content)
+        with open(part, "wb", opener=_private) as file:
+            file.write(_digest(zipped, content) + content)
         part.replace(kept)
+        for other in others:
+            other.unlink()
     except OSError:  # it isn't ours to write, or the disk is full
         with suppress(OSError):
             part.unlink()
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def _digest(zipped: bytes, modules: bytes) -> bytes:

@@ -60,6 +60,10 @@ class LibvirtError(AgentError):
     status = 8
 
 
+class NotResumedError(LibvirtError):
+    """A VM that was suspended for its backup isn't seen to be resumed."""
+
+
 class NoOpenBackupError(AgentError):
     """No backup of the VM is open, or it isn't open any more."""
 

@@ -62,7 +62,7 @@ def survey(virsh: Virsh, scratch: str | None, state_root: str) -> dict[str, Any]
         "libvirt": virsh.version(),
         "backup": virsh.supports_backup_begin(),
         "scratch": _scratch(scratch, state_root),
-        "reference_timer": timer_runs.survey(state) if any(vm["has_reference"] for vm in vms) else None,
+        "reference_timer": timer_runs.survey(state) if references.are_any_left(state) else None,
         "vms": vms,
     }
 

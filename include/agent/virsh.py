@@ -54,6 +54,8 @@ class Virsh:
             raise LibvirtError(
                 "This host has no virsh. Install libvirt's clients (libvirt-clients)."
             ) from error
+        except OSError as error:
+            raise LibvirtError(f"virsh can't be run: {error}.") from error
         except subprocess.TimeoutExpired as error:
             raise LibvirtError(f"virsh {command} gave no answer within {timeout_s:.0f} s.") from error
         if done.returncode:
@@ -76,6 +78,10 @@ class Virsh:
     def is_paused_on_io_error(self, uuid: str) -> bool:
         """Return whether QEMU paused a domain because it couldn't write to a disk."""
         return self.run("domstate", f"--domain={uuid}", "--reason") == "paused (I/O error)"
+
+    def is_idle(self, uuid: str) -> bool:
+        """Return whether libvirt isn't just changing a domain that runs."""
+        return self.run("domcontrol", f"--domain={uuid}") == "ok"
 
     def is_suspended(self, uuid: str) -> bool:
         """Return whether a domain is paused because somebody asked for it (``virsh suspend``)."""

@@ -247,7 +247,7 @@ class VmBackup:
     def _end_early(
         self, staged: StagedVm, begun: BegunBackup, transferred: Transferred, base: PublishedVm
     ) -> Transferred:
-        """End the backup on the host once what it has sent is on the vault's disk.
+        """End the backup on the host once what it has sent was read back from the vault's disk.
 
         From then on, the guest's writes are no longer slowed down, and fill no scratch space; what was copied
         from the base is verified without the host.

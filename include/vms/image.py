@@ -16,12 +16,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from include.agent.bitmap import Bitmap
+from include.agent.disks.file_systems import device_and_type
 from include.errors import VaultError
 from include.vms.chunks import Chunks
 from include.vms.progress import Progress
 
 CACHED = 64  # chunks that a scrub leaves in the page cache at most
 AHEAD = 12  # chunks that are read and hashed while one is added to the SHA-256 of the whole image
+_FLUSHED_BY_READING = ("xfs", "ext4")  # Btrfs reads what is compressed through the page cache
 UNREADABLE = (errno.EIO, errno.EILSEQ, errno.EBADMSG)  # the errors of disks and file systems for decayed data
 
 _Read = tuple[memoryview, bytes]
@@ -98,8 +100,8 @@ def bad_chunks(image: Path, chunks: Chunks, pace: Callable[[int], None]) -> Bitm
 def bad_among(image: Path, chunks: Chunks, some: Bitmap) -> Bitmap:
     """Return which of some chunks have another SHA-256 than the host's, or can't be read.
 
-    Only those are read. Direct I/O flushes just what it reads; without it, the whole image is flushed, which
-    takes long where its base was copied into it.
+    Only those are read. On XFS and ext4, direct I/O flushes just what it reads; elsewhere, where it may read
+    from the page cache, the whole image is flushed. That takes long where its base was copied into it.
 
     Args:
         image: a raw image.
@@ -132,12 +134,12 @@ def data_ranges(file: int, chunks: Chunks) -> Iterator[range]:
 
 @contextmanager
 def _opened_directly(image: Path, chunks: Chunks, *, flush: bool) -> Iterator[int]:
-    """Open an image to be read past the page cache; flush it if asked to, or if direct I/O isn't possible."""
+    """Open an image to be read past the page cache; flush it if asked to, or if reading it won't."""
     with _opened(image, chunks) as file, ExitStack() as opened:
         direct = _direct(image, chunks)
         if direct is not None:
             opened.callback(os.close, direct)
-        if flush or direct is None:
+        if flush or direct is None or device_and_type(file)[1] not in _FLUSHED_BY_READING:
             opened.enter_context(_dropped(file))
         yield file if direct is None else direct
 

@@ -135,7 +135,7 @@ def _not_back_message(folder: VmFolder, error: LibvirtError) -> str:
 
 
 def _end_watchdog(folder: VmFolder, virsh: Virsh) -> list[str]:
-    if watchdog.may_still_shut_down(folder) and folder.is_watched():
+    if watchdog.may_still_go_down(folder) and folder.is_watched():
         watchdog.extend(folder)
         return ["It may still shut down late; its watchdog keeps running, and would start it again."]
     watchdog.disarm(folder, virsh)

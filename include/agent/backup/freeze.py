@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
-from include.agent.errors import LibvirtError, NotPossibleError, NotThawedError
+from include.agent.errors import LibvirtError, NotPossibleError, NotResumedError, NotThawedError
 from include.agent.state_folder import VmFolder
 from include.agent.virsh import Virsh
 
@@ -19,6 +19,8 @@ POLL_S = 0.5
 
 class GuestFreeze:
     """A context manager that freezes a guest if possible, and thaws it whatever happens in between.
+
+    One that can't be resumed is left to :func:`watchdog.bring_back`, which resumes and thaws it.
 
     Args:
         folder: the VM's folder.
@@ -51,8 +53,8 @@ class GuestFreeze:
         self._problem = self._freeze()
         return self
 
-    def __exit__(self, *_: object) -> None:
-        if not self._asked:
+    def __exit__(self, _kind: object, failure: object, _traceback: object) -> None:
+        if not self._asked or isinstance(failure, NotResumedError):  # no agent answers while it is suspended
             return
         with suppress(OSError):  # a full disk mustn't keep it frozen
             self._step("thaw")  # also if the watchdog thawed it: perhaps before the freeze was done

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
-from include.agent.errors import LibvirtError
+from include.agent.errors import LibvirtError, NotResumedError
 from include.agent.state_folder import VmFolder
 from include.agent.virsh import Virsh
 
@@ -29,7 +29,8 @@ class GuestPause:
         resume_s: for how many seconds to try to resume it; after them, its watchdog keeps trying.
 
     Raises:
-        LibvirtError: it can't be suspended, and runs as before; or it can't be resumed.
+        LibvirtError: it can't be suspended, and runs as before.
+        NotResumedError: it isn't seen to be resumed.
     """
 
     def __init__(self, folder: VmFolder, virsh: Virsh, step: Callable[[str], None], resume_s: float) -> None:
@@ -71,16 +72,17 @@ class GuestPause:
         deadline = time.monotonic() + self._resume_s
         while failure := self._failed_resume():
             if time.monotonic() >= deadline:
-                raise failure
+                raise NotResumedError(f"It was suspended for its backup: {failure}") from failure
             time.sleep(POLL_S)
         self._step("resumed")
 
     def _failed_resume(self) -> LibvirtError | None:
-        """Try to resume the VM; return why it is still paused, or None if it isn't."""
+        """Try to resume the VM; return why it may be paused, or None if it isn't."""
         try:
             self._virsh.run("resume", f"--domain={self._uuid}")
         except LibvirtError as error:
             with suppress(LibvirtError):
-                return error if self._virsh.state(self._uuid) == "paused" else None  # somebody resumed it
+                if self._virsh.state(self._uuid) != "paused" and self._virsh.is_idle(self._uuid):
+                    return None  # somebody has resumed it; libvirt isn't just about to suspend it
             return error
         return None

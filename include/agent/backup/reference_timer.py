@@ -90,20 +90,12 @@ def check(state: StateFolder, virsh: Virsh) -> None:
     """Remove the references that must go, and end the timer with the last one. This is all that it does."""
     timer_runs.note(state, timer_runs.RAN)
     with locked(state.references_lock, timeout_s=_LOCK_S) as is_mine:
-        kept = [folder for folder in state.folders() if _may_be_left(folder)]
-        dropped = [folder for folder in kept if _check(folder, virsh)]
-        if is_mine and not any(map(_may_be_left, kept)):
+        dropped = [folder for folder in state.folders() if _check(folder, virsh)]
+        if is_mine and not references.are_any_left(state):
             _stop(state, virsh)
     timer_runs.note(state, timer_runs.RAN)  # again: removing large clones takes minutes
     if dropped:
         _resume_paused(virsh)
-
-
-def _may_be_left(folder: VmFolder) -> bool:
-    try:
-        return references.are_left(folder)
-    except OSError:
-        return True
 
 
 def _check(folder: VmFolder, virsh: Virsh) -> bool:
@@ -112,7 +104,7 @@ def _check(folder: VmFolder, virsh: Virsh) -> bool:
         if references.folders(folder) and (why := _why_dropped(folder, virsh)):
             return references.drop(folder, why)  # first: on a full disk, nothing can be written
         references.remove_replaced(folder)
-    except OSError as error:
+    except (OSError, ValueError, TypeError) as error:
         print(f"{folder.reference}: {error}", file=sys.stderr)  # noqa: T201 - for systemd's journal
     return False
 

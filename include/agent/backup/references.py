@@ -21,7 +21,7 @@ from include.agent.disks.extent_map import UncertainError, equal_ranges, exclusi
 from include.agent.disks.file_systems import is_mounted, mapped_file_system
 from include.agent.durable_files import write_json
 from include.agent.journal import now
-from include.agent.state_folder import VmFolder, locked, read_json
+from include.agent.state_folder import StateFolder, VmFolder, locked, read_json
 
 _NO_REFERENCE = "the host has no reference"
 _LOCK_S = 5.0
@@ -154,6 +154,8 @@ def keep(folder: VmFolder, request: dict[str, Any]) -> str:
     disks = [{**clone, "chunks": request["chunks"].get(clone["disk"])} for clone in ready["clones"]]
     if doubt := next(filter(None, map(_doubt, disks)), ""):
         return doubt
+    replaced = [*before.get("folders", []), *before.get("replaced", [])]
+    on = {path: on for path, on in before.get("file_systems", {}).items() if path in replaced}
     write_json(
         folder.reference,
         {
@@ -162,8 +164,8 @@ def keep(folder: VmFolder, request: dict[str, Any]) -> str:
             "generation": request["generation"],
             "renewed": time.time(),
             "folders": folder.clone_folders(),
-            "replaced": [*before.get("folders", []), *before.get("replaced", [])],
-            "file_systems": {**before.get("file_systems", {}), **_file_systems(disks)},
+            "replaced": replaced,
+            "file_systems": {**on, **_file_systems(disks)},
             "disks": disks,
         },
     )
@@ -211,6 +213,18 @@ def are_left(folder: VmFolder) -> bool:
     """Return whether there are clones of a VM's reference, or of one before that couldn't be removed."""
     kept = read_json(folder.reference)
     return bool(kept.get("folders") or kept.get("replaced"))
+
+
+def are_any_left(state: StateFolder) -> bool:
+    """Return whether there are such clones of any VM, be it gone; also if that can't be read."""
+    return any(map(_may_be_left, state.folders()))
+
+
+def _may_be_left(folder: VmFolder) -> bool:
+    try:
+        return are_left(folder)
+    except OSError:
+        return True
 
 
 def drop(folder: VmFolder, why: str) -> bool:

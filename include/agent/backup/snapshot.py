@@ -21,6 +21,7 @@ from include.agent.backup.pause import GuestPause
 from include.agent.backup.shutdown import shut_down
 from include.agent.backup.steps import Steps
 from include.agent.disks import clones, exports
+from include.agent.domain import Domain
 from include.agent.errors import (
     BackupNotBegunError,
     DisksChangedError,
@@ -33,8 +34,6 @@ from include.agent.journal import now
 from include.agent.state_folder import VmFolder
 from include.agent.virsh import Virsh
 
-# A guest that stays suspended or frozen for so long raises the alarm; its watchdog keeps trying.
-UNDO_S = 120.0
 WATCHDOG_SPARE_S = 15.0  # a copy ends so long before the watchdog would start the VM
 
 
@@ -137,14 +136,15 @@ class Snapshot:
         self._require_not_paused()
         within = (self._folder, self._virsh, self._step, self._undo_s())
         with GuestFreeze(*within) as guest:
+            self._require_not_paused()  # again: a freeze may take a minute
             with GuestPause(*within) as pause:
                 self.stopped, self.instant = "suspended", now()
                 self._step("clone")
-                usable = cloned.make(pause.holds)
+                usable = cloned.make(lambda: pause.holds() and self._has_same_disks())
             guest.check()  # an agent doesn't answer while its guest is suspended
         if not usable:
             raise BackupNotBegunError(
-                f"{self._name} was resumed, or a disk written to, while its disks were cloned."
+                f"{self._name} was resumed, or a disk written to or replaced, while its disks were cloned."
             )
         self.warnings += guest.warnings
         self._check_health(check)
@@ -156,8 +156,15 @@ class Snapshot:
             self._step(watchdog.LEFT_PAUSED)
             raise NotPossibleError(f"{self._name} is {state}, neither running nor off.")
 
+    def _has_same_disks(self) -> bool:
+        """Return whether libvirt names the disks of the survey: a snapshot replaces their files."""
+        found = Domain(self._virsh.xml(self._uuid, inactive=False)).disks
+        return [(disk["name"], disk["path"]) for disk in found] == [
+            (disk["name"], disk["path"]) for disk in self._vm["disks"]
+        ]
+
     def _undo_s(self) -> float:
-        return min(UNDO_S, float(self._request["watchdog_s"]))
+        return min(watchdog.UNDO_S, float(self._request["watchdog_s"]))
 
     def _copy(self, check: HealthCheck) -> list[dict[str, Any]]:
         self._stop()
@@ -181,9 +188,11 @@ class Snapshot:
         else:
             self._hold_off()
         self._step("clone")
-        if not cloned.make(lambda: not self._virsh.is_active(self._uuid)):
+        if not cloned.make(lambda: not self._virsh.is_active(self._uuid) and self._has_same_disks()):
             changed = BackupNotBegunError if check else DisksChangedError
-            raise changed(f"{self._name} was started, or a disk written to, while its disks were cloned.")
+            raise changed(
+                f"{self._name} was started, or a disk written to or replaced, while its disks were cloned."
+            )
         if check:
             self._step("start")
             self._virsh.run("start", f"--domain={self._uuid}")

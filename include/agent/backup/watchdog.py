@@ -20,6 +20,9 @@ from include.agent.virsh import Virsh
 
 POLL_S = 0.5
 ARMED_S = 20.0  # the watchdog's process must be running by then
+UNDO_S = (
+    120.0  # a guest that stays suspended or frozen for so long raises the alarm; its watchdog keeps trying
+)
 LEFT_PAUSED = "left-paused"
 """The step that the journal gets if somebody else has paused the VM, which wasn't touched."""
 
@@ -86,11 +89,19 @@ def must_run(folder: VmFolder) -> bool:
     return bool(began) and began["was"] == "running" and not folder.journal.steps() & {"back", LEFT_PAUSED}
 
 
-def may_still_shut_down(folder: VmFolder) -> bool:
-    """Return whether a guest was asked to shut down, and isn't known to have done so."""
+def may_still_go_down(folder: VmFolder) -> bool:
+    """Return whether a guest was asked to shut down, or libvirt to suspend it, and that may still be done."""
     steps = folder.journal.steps()
     asked = "shutdown" in steps or awaits_late_shutdown(folder)
-    return asked and not steps & {"off", "started-again"}
+    if asked and not steps & {"off", "started-again"}:
+        return True
+    return is_suspended(folder) and "started-again" not in steps
+
+
+def is_suspended(folder: VmFolder) -> bool:
+    """Return whether a VM was suspended for its backup, and isn't known to be resumed."""
+    steps = folder.journal.steps()
+    return "suspend" in steps and "resumed" not in steps
 
 
 def is_undefined(virsh: Virsh, uuid: str) -> bool:

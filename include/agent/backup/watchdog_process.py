@@ -54,13 +54,13 @@ class Watchdog:
         self._folder = folder
         self._virsh = virsh
         self._until = time.monotonic() + watchdog_s
-        self._read_last = time.monotonic()
+        self._read_last = self._not_suspended_last = time.monotonic()
         self._guarded_last = 0.0
 
     def check(self) -> None:
         """Check the VM once, and do what is due."""
         if self._folder.is_busy():
-            if self._expired() and watchdog.must_run(self._folder):  # the agent hangs
+            if (self._expired() or self._is_stuck()) and watchdog.must_run(self._folder):  # the agent hangs
                 watchdog.bring_back(self._folder, self._virsh, timeout_s=0)
         elif "ready" in self._folder.journal.steps():
             self._guard()
@@ -73,6 +73,12 @@ class Watchdog:
 
     def _expired(self) -> bool:
         return time.monotonic() > self._until
+
+    def _is_stuck(self) -> bool:
+        """Return whether the VM has been suspended for longer than its agent would try to resume it."""
+        if not watchdog.is_suspended(self._folder):
+            self._not_suspended_last = time.monotonic()
+        return time.monotonic() - self._not_suspended_last > watchdog.UNDO_S
 
     def _end_backup(self) -> None:
         end_backup(self._state, self._virsh, self._folder.uuid, None, back_s=0)

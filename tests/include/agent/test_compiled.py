@@ -1,6 +1,7 @@
 """The agent's modules, compiled by the first process of a version: others take them, if they are right."""
 
 import io
+import stat
 import subprocess
 import sys
 import zipfile
@@ -89,6 +90,25 @@ def test_what_is_damaged_is_compiled_again(program: Path, damage: str) -> None:
     assert run(program) == "_Importer"
     assert len(compiled(program).read_bytes()) == pytest.approx(len(right), rel=0.01)  # marshal's vary a bit
     assert compiled(program).read_bytes() != decayed
+
+
+def test_what_others_could_have_written_isnt_taken(program: Path) -> None:
+    """It is the agent's own, as private as that."""
+    run(program)
+    kept = compiled(program)
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+    kept.chmod(0o620)
+    run(program)
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+
+
+def test_those_of_other_versions_are_removed(program: Path) -> None:
+    """Nobody else would."""
+    other = program.with_name(compiled(program).name.replace("agent-", "agent-of-before-"))
+    other.touch()
+    run(program)
+    assert not other.exists()
+    assert compiled(program).exists()
 
 
 def test_what_is_of_another_file_isnt_taken(program: Path) -> None:

@@ -22,20 +22,20 @@ CLONE = ["clone_folders", "shutdown", "off", "clone", "start", "verify", "back",
 """The steps of a cold backup from the first one on that it has only where the disks are cloned."""
 SUSPEND = ["clone_folders", "fsfreeze", "suspend", "clone", "resume", "resumed", "thaw", "thawed", "sync"]
 SUSPEND += ["ready"]
-"""Those of a live backup after ``ARMED``, where the disks are cloned."""
+"""Those of a live one, but for ``verify`` and ``back``, which are as in ``LIVE``."""
 CLONE_OFF = ["clone_folders", "clone", "sync", "ready"]
 OFFLINE = ["begin", "watchdog", "work_folder", "export", "ready"]
 UNTOUCHED = ("begin", "watchdog", "autostart")
 """A reboot here leaves the watchdog without its process, until the next call."""
-CRITICAL = ("clone", "shutdown", "off", "start-paused", "resume", "thaw", "suspend", "copy", "export")
+CRITICAL = ("shutdown", "off", "start-paused", "resume", "thaw", "clone", "suspend", "copy", "export")
 """The VM is down, frozen or suspended, or its disks are read."""
 FAULTS = ("agent", "ssh", "libvirtd", "reboot")
 MANY_FAULTS = {"suspend": (*FAULTS, "everybody")}
 WATCHDOG_S = 20
-METHODS = {"clone": CLONE, "cold": COLD, "live": LIVE, "suspend": SUSPEND, "copy": COPY, "offline": OFFLINE}
+METHODS = {"cold": COLD, "live": LIVE, "clone": CLONE, "suspend": SUSPEND, "copy": COPY, "offline": OFFLINE}
 METHODS["offline clone"] = CLONE_OFF
 REQUESTED = {"clone": "cold", "suspend": "live", "offline clone": "offline"}
-VMS = {"cold": "maq1", "clone": "maq4", "live": "maq3", "suspend": "maq5", "copy": "maq1", "offline": "maq2"}
+VMS = {"cold": "maq1", "live": "maq3", "clone": "maq4", "suspend": "maq5", "copy": "maq1", "offline": "maq2"}
 VMS["offline clone"] = "maq6"
 
 

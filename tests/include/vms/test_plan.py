@@ -172,7 +172,10 @@ def test_a_vm_whose_disks_can_be_cloned_needs_no_scratch_space_and_no_live_backu
     cold, live = (planned_of(clonable, backup=backup, method=method) for method in ("cold", "live"))
     assert (cold.action, cold.method, cold.scratch_bytes) == (VmAction.IMAGE, "cold", 0)
     assert (live.action, live.method, live.scratch_bytes) == (VmAction.IMAGE, "live", 0)
-    assert live.reason == "It runs: it is suspended for a moment, and transferred while it runs on."
+    assert (
+        live.reason
+        == "It runs: it is suspended while its disks are cloned, and transferred while it runs on."
+    )
 
 
 def test_a_hosts_timer_that_doesnt_run_is_said_with_its_plans() -> None:
@@ -180,7 +183,7 @@ def test_a_hosts_timer_that_doesnt_run_is_said_with_its_plans() -> None:
     timer = {"every_s": 30, "last_run": None, "quiet_s": 86_400}
     found = survey(vm("maq1")).model_copy(update={"reference_timer": ReferenceTimer.model_validate(timer)})
     (warned,), (quiet,) = decided(found), decided(survey(vm("maq1")))
-    assert "hasn't run for 24 h 0 min" in warned.host_warning
+    assert "hasn't run on kvm_host for 24 h 0 min" in warned.host_warning
     assert quiet.host_warning == ""
 
 

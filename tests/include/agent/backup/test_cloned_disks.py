@@ -183,10 +183,44 @@ def test_what_changed_while_it_was_cloned_isnt_used(host: KvmHost, agent: Agent,
         output, _ = process.communicate()
     refused = json.loads(output)
     assert (process.returncode, refused["error"]) == (6, "BackupNotBegunError")
-    assert "maq1 was started, or a disk written to, while its disks were cloned" in refused["message"]
+    assert (
+        "maq1 was started, or a disk written to or replaced, while its disks were cloned"
+        in refused["message"]
+    )
     assert host.state("maq1") == "running"
     wait_until(lambda: not agent.left_behind(), "nothing left")
     assert host_clones(host) == []
+
+
+@pytest.mark.slow
+def test_what_isnt_its_disk_any_more_isnt_used(host: KvmHost, agent: Agent) -> None:
+    """An external snapshot puts another file in its place, which has all later writes."""
+    before, disk = host.virsh("dumpxml", "--domain=maq1", "--inactive"), host.disk("maq1", "vdb")
+    other = disk.with_name("maq1.other")
+    host.run("cp", str(disk), str(other))
+    host.plan_fault("clone", "stall")
+    process = agent.start_begin_backup("maq1")
+    wait_until(host.fault_happened, "the VM, off")
+    define(host, before.replace(str(disk), str(other)))
+    host.go_on()
+    output, _ = process.communicate()
+    try:
+        assert (process.returncode, host.state("maq1")) == (6, "running")
+        assert (
+            "or a disk written to or replaced, while its disks were cloned" in json.loads(output)["message"]
+        )
+    finally:
+        host.virsh("destroy", "--domain=maq1")
+        define(host, before)
+        host.boot("maq1")
+        host.run("rm", str(other))
+
+
+def define(host: KvmHost, xml: str) -> None:
+    """Change a VM's definition."""
+    file = host.folder / "definition.xml"
+    file.write_text(xml)
+    host.virsh("define", f"--file={file}")
 
 
 @pytest.mark.slow

@@ -105,7 +105,10 @@ def gone_on(host: KvmHost, process: "subprocess.Popen[str]") -> Answer:
 def require_refused(host: KvmHost, agent: Agent, answer: Answer) -> None:
     """Require that no clone was used, and that the guest runs and writes."""
     assert (answer.status, answer.output["error"]) == (6, "BackupNotBegunError")
-    assert "maq1 was resumed, or a disk written to, while its disks were cloned" in answer.output["message"]
+    assert (
+        "maq1 was resumed, or a disk written to or replaced, while its disks were cloned"
+        in answer.output["message"]
+    )
     assert (host.state("maq1"), freeze_status(host, "maq1")) == ("running", "thawed")
     wait_until(writes(host, "maq1"), "the guest writes")
     wait_until(lambda: not agent.left_behind(), "nothing left")

@@ -46,6 +46,21 @@ class WithOpenBackup(Virsh):
         return super().run(command, *options, timeout_s=timeout_s)
 
 
+class Suspended(Virsh):
+    """A VM that is suspended until it is resumed."""
+
+    def __init__(self) -> None:
+        super().__init__("none")
+        self.found = "paused"
+
+    def run(self, command: str, *_options: str, timeout_s: float = TIMEOUT_S) -> str:
+        """Tell its state, or resume it."""
+        del timeout_s
+        if command == "resume":
+            self.found = "running"
+        return self.found
+
+
 @pytest.fixture
 def state(short: Path) -> StateFolder:
     """A state folder with a folder for that VM."""
@@ -149,6 +164,30 @@ def test_nothing_is_touched_while_the_agent_works(state: StateFolder, folder: Vm
     with locked(folder.lock, timeout_s=0):
         Watchdog(state, folder, VIRSH, -1).check()
     assert not is_ended(folder, work)
+
+
+def test_a_vm_is_resumed_though_its_agent_hangs(
+    state: StateFolder, folder: VmFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Long before the watchdog expires, which is as long as a shutdown may take."""
+    folder.journal.write("begin", run="a run", vm="test", was="running", method="live")
+    folder.journal.write("suspend")
+    vm = Suspended()
+    process = Watchdog(state, folder, vm, 600)
+    with locked(folder.lock, timeout_s=0):
+        process.check()
+        assert vm.found == "paused"
+        monkeypatch.setattr(watchdog, "UNDO_S", 0.0)
+        process.check()
+    assert vm.found == "running"
+
+
+def test_a_suspension_whose_answer_was_lost_may_still_come(folder: VmFolder) -> None:
+    """As a shutdown: libvirt may have it in its queue."""
+    folder.journal.write("suspend")
+    assert watchdog.may_still_go_down(folder)
+    folder.journal.write("resumed")
+    assert not watchdog.may_still_go_down(folder)
 
 
 def test_a_backup_that_nobody_reads_is_ended(
