@@ -109,12 +109,12 @@ def test_a_transfer_resumes_after_a_host_has_hung(
     """All of it hung in the middle, but its kernel; what was received is kept."""
     disk = image(tmp_path / "large", 40 * MIB, at_0=noise(40))
     begun = exported.export({"vda": disk})
-    monkeypatch.setattr("include.remote.stream.SILENCE_S", 2)
-    with Wire(
-        exported.server,
-        when=lambda wire: wire.carried > 8 * MIB,
-        then=lambda _: exported.signal_agent(signal.SIGSTOP),
-    ) as wire:
+
+    def hang(_wire: Wire) -> None:
+        monkeypatch.setattr("include.remote.stream.SILENCE_S", 2)  # only now: it may take long to begin
+        exported.signal_agent(signal.SIGSTOP)
+
+    with Wire(exported.server, when=lambda wire: wire.carried > 8 * MIB, then=hang) as wire:
         error = refused(exported, vault, begun, port=wire.connection["port"])
     assert isinstance(error, SourceUnreachableError)
     exported.signal_agent(signal.SIGCONT)
