@@ -82,7 +82,11 @@ class GuestPause:
             self._virsh.run("resume", f"--domain={self._uuid}")
         except LibvirtError as error:
             with suppress(LibvirtError):
-                if self._virsh.state(self._uuid) != "paused" and self._virsh.is_idle(self._uuid):
-                    return None  # somebody has resumed it; libvirt isn't just about to suspend it
+                return error if self._may_be_paused() else None
             return error
         return None
+
+    def _may_be_paused(self) -> bool:
+        """Return whether the VM is paused, or runs and libvirt may be just about to suspend it."""
+        state = self._virsh.state(self._uuid)
+        return state == "paused" or (state == "running" and not self._virsh.is_idle(self._uuid))

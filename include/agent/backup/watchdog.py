@@ -85,8 +85,10 @@ def must_run(folder: VmFolder) -> bool:
     """Return whether a VM must be made to run: it ran, and isn't known to run again, or paused by others."""
     if awaits_late_shutdown(folder):
         return True
-    began = folder.journal.entry("begin")
-    return bool(began) and began["was"] == "running" and not folder.journal.steps() & {"back", LEFT_PAUSED}
+    began, steps = folder.journal.entry("begin"), folder.journal.steps()
+    if LEFT_PAUSED in steps and not freeze.may_be_frozen(folder):
+        return False
+    return bool(began) and began["was"] == "running" and "back" not in steps
 
 
 def may_still_go_down(folder: VmFolder) -> bool:
@@ -116,6 +118,8 @@ def is_undefined(virsh: Virsh, uuid: str) -> bool:
 def bring_back(folder: VmFolder, virsh: Virsh, timeout_s: float) -> str | None:
     """Make a VM run with thawed file systems, trying until it does or the timeout is over.
 
+    One that somebody else has paused is only thawed, once they have resumed it.
+
     Returns:
         what was done: ``started``, ``resumed``, ``woken`` or ``thawed``; None if it was running.
 
@@ -127,6 +131,8 @@ def bring_back(folder: VmFolder, virsh: Virsh, timeout_s: float) -> str | None:
     done, deadline = None, time.monotonic() + timeout_s
     while True:
         try:
+            if LEFT_PAUSED in folder.journal.steps():
+                return "thawed" if freeze.thaw(folder, virsh) else None
             done = _start_or_resume(virsh, folder.uuid) or done
             if (state := virsh.state(folder.uuid)) in ("running", "idle"):
                 return done if not freeze.thaw(folder, virsh) else done or "thawed"

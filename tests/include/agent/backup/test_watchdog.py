@@ -182,6 +182,20 @@ def test_a_vm_is_resumed_though_its_agent_hangs(
     assert vm.found == "running"
 
 
+def test_a_frozen_guest_that_somebody_paused_isnt_resumed_and_not_forgotten(folder: VmFolder) -> None:
+    """It must still be thawed, once they have resumed it."""
+    folder.journal.write("begin", run="a run", vm="test", was="running", method="live")
+    folder.journal.write("fsfreeze")
+    folder.journal.write(watchdog.LEFT_PAUSED)
+    assert watchdog.must_run(folder)
+    vm = Suspended()
+    with pytest.raises(LibvirtError, match="may still be frozen"):
+        watchdog.bring_back(folder, vm, 0)
+    assert vm.found == "paused"
+    folder.journal.write("thawed")
+    assert not watchdog.must_run(folder)
+
+
 def test_a_suspension_whose_answer_was_lost_may_still_come(folder: VmFolder) -> None:
     """As a shutdown: libvirt may have it in its queue."""
     folder.journal.write("suspend")
