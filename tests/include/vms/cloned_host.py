@@ -145,7 +145,7 @@ class Weeks:
         patch.setattr(
             "include.remote.stream.ssh_command", lambda _, command, *_options: ["sh", "-c", command]
         )
-        patch.setattr("include.vms.backup.connected", lambda _: nullcontext(Path()))
+        patch.setattr("include.vms.backup.configured", lambda _: nullcontext(Path()))
 
     def backup(self, *, unreachable: bool = False, carry: bool = True) -> VmBackup:
         """Return the backup of the next week."""

@@ -10,7 +10,7 @@ from include.vms.reference_timer import ReferenceTimer
     [
         (31, ""),
         (600, ""),
-        (660, "hasn't run for 11 min 0 s; it is due every 30 s."),
+        (660, "hasn't run on kvm_host for 11 min 0 s; it is due every 30 s."),
         (864_000, "for 10 days;"),
     ],
 )
