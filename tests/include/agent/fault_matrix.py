@@ -8,10 +8,9 @@ import pytest
 from _pytest.mark import ParameterSet
 
 from tests.include.agent.agent_on_host import Agent, Answer, freeze_status, wait_until, writes
-from tests.include.agent.backup.test_begin import COLD, definition
+from tests.include.agent.backup.test_begin import definition
 from tests.site.kvm_host import KvmHost
 
-ARMED = COLD[: COLD.index("work_folder") + 1]
 UNTOUCHED = ("begin", "watchdog", "autostart")
 """A reboot here leaves the watchdog without its process, until the next call."""
 FAULTS = ("agent", "ssh", "libvirtd", "reboot")
@@ -55,6 +54,9 @@ def matrix(ways: Mapping[str, Way], critical: Sequence[str]) -> Iterator[Paramet
 def comes_back(host: KvmHost, agent: Agent, way: Way, step: str, fault: str) -> None:
     """Require that a VM is soon as it was, nothing is left, and the next run is good."""
     vm = way.vm
+    if way.method != "offline" and host.state(vm) == "shut off":  # a test before has rebooted the host
+        host.boot(vm)
+    wait_until(lambda: way.method == "offline" or "guest: ready" in host.console(vm), f"{vm}, ready")
     was, before = host.state(vm), definition(host, vm)
     host.plan_fault(step, fault)
     answer = _struck(host, agent, way, fault)
