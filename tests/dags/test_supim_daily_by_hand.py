@@ -38,10 +38,17 @@ def twins(daily: Daily) -> list[Run]:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _side_by_side(by_key: Run, by_field: Run, twins: list[Run]) -> None:
-    """Start them together: each waits most of the time."""
-    for run in (by_key, by_field, *twins):
-        run.end()
+def _side_by_side(request: pytest.FixtureRequest) -> None:
+    """Start those that the session's tests use together: each waits most of the time."""
+    used = {name for test in request.session.items if test.path == request.path for name in _names(test)}
+    started = [request.getfixturevalue(name) for name in ("by_key", "by_field", "twins") if name in used]
+    for run in started:
+        for each in run if isinstance(run, list) else [run]:
+            each.end()
+
+
+def _names(test: pytest.Item) -> list[str]:
+    return test.fixturenames if isinstance(test, pytest.Function) else []
 
 
 def verifies(folder: Path) -> bool:

@@ -15,7 +15,7 @@ from include.ordinal_day import OrdinalDay
 from tests.site import supim
 from tests.site.production import BackupMachine
 
-PATIENCE_S = 300.0
+PATIENCE_S = 600.0
 
 
 def write_day(machine: BackupMachine, day: str, grid: supim.Grid = supim.TINY) -> Path:

@@ -25,7 +25,7 @@ from tests.test_compose import example
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.worker_group("production"),
-    pytest.mark.timeout(1800),  # up takes minutes while a machine is busy
+    pytest.mark.timeout(1800),  # `up` takes minutes while a machine is busy
 ]
 
 AIRFLOWS, VAULTS = "10.0.0.5", "10.0.0.6"
