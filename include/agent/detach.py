@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
+
+from include.agent.state_folder import VmFolder
+from include.agent.virsh import Virsh
 
 _SYSTEMD = Path("/run/systemd/system")  # exists only if systemd is the host's init (sd_booted(3))
 
@@ -32,6 +36,20 @@ def start(arguments: list[str], unit: str, *, restart: bool = False) -> None:
         start_new_session=True,
         cwd="/",
     )
+
+
+def typed(virsh: Virsh, folder: VmFolder, command: str, *options: str) -> str:
+    """Return what a person types on the host to run a command of this program for a VM, for messages.
+
+    Args:
+        virsh: the host's libvirt.
+        folder: the VM's folder.
+        command: the command.
+        options: its options.
+    """
+    program = [sys.executable, os.path.abspath(sys.argv[0])]  # noqa: PTH100 - links stay
+    own = ["--uri", virsh.uri, "--state", str(folder.path.parent.parent)]
+    return " ".join(map(shlex.quote, [*program, *own, command, *options, folder.uuid]))
 
 
 def _as_service(program: list[str], unit: str, *, restart: bool) -> bool:

@@ -43,8 +43,8 @@ Begin a VM's backup: fix its disks' content at one instant, export it, and have 
   offline  used for any VM that is off; it can be started at any time, which ends its backup
 
 It continues if the caller dies; a later call for the same run finds it again. The backup stays open until
-end-backup, or until nobody has read it for two hours. Meanwhile, a watchdog on this host starts the VM again
-if the backup fails.
+end-backup, or until nobody has read it for two hours, or a day if its disks are cloned. Meanwhile, a watchdog
+on this host starts the VM again if the backup fails.
 
 Reads a JSON object from standard input, such as
   {"run": "by hand", "method": "cold", "managed_save": "refuse", "on_timeout": "leave",

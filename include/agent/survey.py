@@ -62,7 +62,9 @@ def survey(virsh: Virsh, scratch: str | None, state_root: str) -> dict[str, Any]
         "libvirt": virsh.version(),
         "backup": virsh.supports_backup_begin(),
         "scratch": _scratch(scratch, state_root),
-        "reference_timer": timer_runs.survey(state) if references.are_any_left(state) else None,
+        "reference_timer": timer_runs.survey(state)
+        if any(map(references.are_left, state.folders()))
+        else None,
         "vms": vms,
     }
 
@@ -101,7 +103,7 @@ def vm_of(state: StateFolder, virsh: Virsh, uuid: str) -> dict[str, Any]:
         "state": _STATES.get(state_name, "other"),
         "saved": not on and uuid in virsh.uuids("--with-managed-save"),
         "disks": disks,
-        "unclonable": clones.refusal(disks),
+        "unclonable": clones.refusal(disks, may_make_room=references.are_left(state.of(uuid))),
         "left_out": left_out,
         "copy_of": domain.copy_of,
         "nvram": domain.nvram,

@@ -8,7 +8,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import Any
 
-from include.agent.backup import cloned_disks, preflight, watchdog
+from include.agent.backup import cloned_disks, preflight, reference_timer, watchdog
 from include.agent.backup.health_check import HealthCheck
 from include.agent.backup.snapshot import Snapshot
 from include.agent.backup.steps import Steps
@@ -110,6 +110,9 @@ class BeginBackup:
         work_folder = self._folder.new_work_folder(self._request["scratch"])
         self._step("work_folder", work_folder=str(work_folder))
         self._folder.make_work_folder(work_folder)
+        if self._cloned:
+            with suppress(OSError):  # it is for clones whose watchdog a reboot ends
+                reference_timer.start(self._state, self._virsh)
         if self._method == "live":  # the other methods save it while the VM is off
             save_firmware(self._folder.files, self._vm)
         made = self._snapshot

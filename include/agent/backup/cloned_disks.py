@@ -6,8 +6,8 @@ The clones lie in folders beside the disks, which the journal names before they 
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,8 @@ from include.agent.backup.steps import Steps
 from include.agent.disks import clones, exports
 from include.agent.errors import BackupNotBegunError
 from include.agent.state_folder import VmFolder
+
+_FREED_S, _POLL_S = 10.0, 0.2
 
 
 class ClonedDisks:
@@ -67,8 +69,15 @@ class ClonedDisks:
         return is_still_held() and offline.fingerprints(self._disks) == before
 
     def sync(self) -> list[dict[str, Any]]:
-        """Flush the clones to the disk, and return their labels."""
-        clones.sync(list(self._folders.values()))
+        """Flush the clones to the disk, and return their labels.
+
+        Raises:
+            BackupNotBegunError: the VM's watchdog has removed them, as they had nearly filled the disk.
+        """
+        try:
+            clones.sync(list(self._folders.values()))
+        except FileNotFoundError as error:
+            raise BackupNotBegunError(clones.NEARLY_FULL) from error
         return references.labels(self._clones, self._disks)
 
     def export(self, work_folder: Path) -> list[dict[str, Any]]:
@@ -100,12 +109,22 @@ def are_possible(folder: VmFolder, vm: dict[str, Any], was: str, method: str) ->
 
 
 def _make_room(folder: VmFolder, vm: dict[str, Any]) -> None:
-    if not (vm["unclonable"] and references.folders(folder)):
-        return
-    with suppress(OSError):
+    if vm["unclonable"] or not references.are_left(folder):
+        return  # without clones, the survey has looked for space
+    try:
         if clones.lacks_space(vm["disks"]):
             references.drop(folder, "its file system had too little free space for the next backup")
-            vm["unclonable"] = clones.refusal(vm["disks"])
+            vm["unclonable"] = _lacks_space_still(vm["disks"])
+    except OSError as error:
+        vm["unclonable"] = str(error)
+
+
+def _lacks_space_still(disks: list[dict[str, Any]]) -> str:
+    """Return which file system lacks space a few seconds later, as XFS frees it in the background."""
+    deadline = time.monotonic() + _FREED_S
+    while (lacking := clones.lacks_space(disks)) and time.monotonic() < deadline:
+        time.sleep(_POLL_S)
+    return lacking
 
 
 def are_crowded(folder: VmFolder) -> bool:

@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from include.agent import detach
 from include.agent.backup import cloned_disks, freeze, references, watchdog
 from include.agent.disks import exports
 from include.agent.errors import BusyError, LibvirtError, NotBackError, NotThawedError
@@ -46,7 +47,7 @@ def end_backup(
         return _answer(folder, virsh, [], 0)
     with locked(folder.lock, timeout_s=0 if back_s == 0 else LOCK_S) as is_mine:
         if not is_mine:
-            raise BusyError("The VM's backup is still being begun. Try again later.")
+            raise BusyError("The VM's backup is just being begun, or its clones are kept. Try again later.")
         if run is not None and folder.journal.run not in (run, None):
             return _answer(folder, virsh, [], 0)
         repaired, scratch_bytes = _clean_up(folder, virsh, back_s)
@@ -108,8 +109,8 @@ def _bring_back(folder: VmFolder, virsh: Virsh, back_s: float) -> list[str]:
         folder.record_not_back()
         if freeze.may_be_frozen(folder):  # otherwise it doesn't run, and writes nothing
             end_exports(folder, virsh)
-            raise NotThawedError(_not_back_message(folder, error)) from error
-        raise NotBackError(_not_back_message(folder, error)) from error
+            raise NotThawedError(_not_back_message(folder, virsh, error)) from error
+        raise NotBackError(_not_back_message(folder, virsh, error)) from error
     if not done:
         return []
     with suppress(OSError):  # the VM runs; that counts
@@ -124,14 +125,19 @@ def end_exports(folder: VmFolder, virsh: Virsh) -> None:
             exports.end(virsh, folder.uuid, work_folder)
 
 
-def _not_back_message(folder: VmFolder, error: LibvirtError) -> str:
+def _not_back_message(folder: VmFolder, virsh: Virsh, error: LibvirtError) -> str:
     name = folder.journal.entry("begin").get("vm", folder.uuid)
-    by_hand = f"Start it by hand: virsh start {folder.uuid}, or virsh resume if it is paused."
+    by_hand = f"Start it by hand: virsh -c {virsh.uri} start {folder.uuid}, or resume if it is paused."
     failed = f"and can't be started: {error} {by_hand}"
     if freeze.may_be_frozen(folder):
         failed = f"and isn't back: {error}"
-    left = f"If it is to stay as it is: agent end-backup --as-it-is {folder.uuid}"
+    left = f"If it is to stay as it is: {as_it_is(folder, virsh)}"
     return f"{name} was running before its backup, {failed} {left}"
+
+
+def as_it_is(folder: VmFolder, virsh: Virsh) -> str:
+    """Return the command that ends a VM's backup, and leaves the VM as it is."""
+    return detach.typed(virsh, folder, "end-backup", "--as-it-is")
 
 
 def _end_watchdog(folder: VmFolder, virsh: Virsh) -> list[str]:

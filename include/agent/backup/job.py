@@ -14,7 +14,7 @@ from typing import Any
 from include.agent import detach
 from include.agent.backup import cloned_disks, freeze, preflight, watchdog
 from include.agent.backup.begin import BeginBackup
-from include.agent.backup.end import end_backup
+from include.agent.backup.end import as_it_is, end_backup
 from include.agent.backup.health_check import HealthCheck
 from include.agent.boot_test import cleanup
 from include.agent.disks import exports
@@ -124,8 +124,8 @@ def _refuse_after_not_back(state: StateFolder, virsh: Virsh, own: VmFolder, run:
             refusal = NotBackError if folder.uuid == own.uuid else WithheldError
             raise refusal(
                 f"{last['vm']} didn't come back in this run: no further VM of this host is stopped before it "
-                f"is seen to be back. There is still no sign of: {missing}. If it is to stay as it is: agent "
-                f"end-backup --as-it-is {folder.uuid}"
+                f"is seen to be back. There is still no sign of: {missing}. If it is to stay as it is: "
+                f"{as_it_is(folder, virsh)}"
             )
         folder.not_back.unlink(missing_ok=True)
 

@@ -1,8 +1,9 @@
-"""The timer on the host that keeps references from filling its disks, whoever looks.
+"""The timer on the host that keeps clones from filling its disks, whoever looks.
 
 Copy-on-write takes new space for whatever a guest overwrites, weeks later, too, under fully allocated disks.
-So systemd runs the agent every half a minute, after a reboot, too, for as long as there is a reference. Where
-there is no systemd, no reference outlives its run.
+So systemd runs the agent every half a minute, after a reboot, too, for as long as there are clones: those of
+an open backup, whose watchdog a reboot ends, and those of references. Where there is no systemd, no reference
+outlives its run.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from include.agent.backup import references, timer_runs
+from include.agent.backup import references, timer_runs, watchdog
+from include.agent.backup.end import end_backup
 from include.agent.durable_files import write_json, write_whole
 from include.agent.errors import AgentError, LibvirtError
 from include.agent.state_folder import StateFolder, VmFolder, locked, read_json
@@ -24,7 +26,7 @@ from include.agent.virsh import Virsh
 
 KEPT_S = 21 * 86_400.0  # a reference that wasn't renewed for so long belongs to no weekly backup any more
 MARK_BYTES, MARK_PART = 10 << 30, 10  # kept free: 10 GiB, or a tenth of the file system if that is less
-_LOOKS = 20  # for paused guests, a second apart: file systems free space in the background
+_LOOKS = 20  # for paused guests, a second apart
 _LOCK_S = 60.0
 _SYSTEMD, _UNITS = Path("/run/systemd/system"), Path("/etc/systemd/system")
 _ABOUT = "Removes clones of VM disks that INPE backup keeps, before they fill the disk"
@@ -81,7 +83,7 @@ def _refusal(state: StateFolder, virsh: Virsh, folder: VmFolder) -> str:
     if any(map(is_crowded, folder.clone_folders())):
         return "its file system has too little free space for a week's changes"
     try:
-        return _start(state, virsh)
+        return start(state, virsh)
     except OSError as error:
         return f"the timer that would remove it can't be set up: {error}"
 
@@ -90,12 +92,30 @@ def check(state: StateFolder, virsh: Virsh) -> None:
     """Remove the references that must go, and end the timer with the last one. This is all that it does."""
     timer_runs.note(state, timer_runs.RAN)
     with locked(state.references_lock, timeout_s=_LOCK_S) as is_mine:
+        _end_orphans(state, virsh)
         dropped = [folder for folder in state.folders() if _check(folder, virsh)]
-        if is_mine and not references.are_any_left(state):
+        if is_mine and not _is_needed(state):
             _stop(state, virsh)
     timer_runs.note(state, timer_runs.RAN)  # again: removing large clones takes minutes
-    if dropped:
-        _resume_paused(virsh)
+    for _ in range(_LOOKS if dropped else 0):  # file systems free space in the background
+        watchdog.resume_paused(virsh)
+        time.sleep(1)
+
+
+def _is_needed(state: StateFolder) -> bool:
+    """Return whether there are clones, or may be in a moment: it is started before a backup makes some."""
+    return any(
+        folder.is_busy() or folder.clone_folders() or references.are_left(folder)
+        for folder in state.folders()
+    )
+
+
+def _end_orphans(state: StateFolder, virsh: Virsh) -> None:
+    """End backups whose watchdogs a reboot has ended: what guests overwrite would fill the disks unseen."""
+    for folder in state.folders():
+        if folder.clone_folders() and watchdog.is_orphaned(folder) and not folder.is_sending():
+            with suppress(AgentError):  # it is being begun or ended; or libvirt is away, and asked again
+                end_backup(state, virsh, folder.uuid, None, back_s=0)
 
 
 def _check(folder: VmFolder, virsh: Virsh) -> bool:
@@ -103,7 +123,7 @@ def _check(folder: VmFolder, virsh: Virsh) -> bool:
     try:
         if references.folders(folder) and (why := _why_dropped(folder, virsh)):
             return references.drop(folder, why)  # first: on a full disk, nothing can be written
-        references.remove_replaced(folder)
+        references.remove_replaced(folder, forget_after_s=KEPT_S)
     except (OSError, ValueError, TypeError) as error:
         print(f"{folder.reference}: {error}", file=sys.stderr)  # noqa: T201 - for systemd's journal
     return False
@@ -134,18 +154,12 @@ def is_crowded(path: str) -> bool:
     return found.f_bavail * found.f_frsize < mark
 
 
-def _resume_paused(virsh: Virsh) -> None:
-    """Resume guests that QEMU paused as they couldn't write, until the space is free: that takes a while."""
-    with suppress(AgentError):
-        for _ in range(_LOOKS):
-            for uuid in [uuid for uuid in virsh.uuids() if virsh.is_paused_on_io_error(uuid)]:
-                with suppress(AgentError):  # one that can't be resumed leaves no other one paused
-                    virsh.run("resume", f"--domain={uuid}")
-            time.sleep(1)
+def start(state: StateFolder, virsh: Virsh) -> str:
+    """Have systemd run :func:`check`; return why it doesn't, as a phrase, or an empty text.
 
-
-def _start(state: StateFolder, virsh: Virsh) -> str:
-    """Have systemd run :func:`check`; return why it doesn't, as a phrase, or an empty text."""
+    Raises:
+        OSError: its units can't be written.
+    """
     if not _SYSTEMD.is_dir() or os.geteuid() != 0:
         return "without systemd, nothing on the host would remove it if its disk fills up"
     name = _unit(state, virsh)

@@ -9,6 +9,7 @@ by publication alone: until then the one before stays, too. What it costs is bou
 
 from __future__ import annotations
 
+import math
 import os
 import stat
 import time
@@ -21,7 +22,7 @@ from include.agent.disks.extent_map import UncertainError, equal_ranges, exclusi
 from include.agent.disks.file_systems import is_mounted, mapped_file_system
 from include.agent.durable_files import write_json
 from include.agent.journal import now
-from include.agent.state_folder import StateFolder, VmFolder, locked, read_json
+from include.agent.state_folder import VmFolder, locked, read_json
 
 _NO_REFERENCE = "the host has no reference"
 _LOCK_S = 5.0
@@ -154,7 +155,8 @@ def keep(folder: VmFolder, request: dict[str, Any]) -> str:
     disks = [{**clone, "chunks": request["chunks"].get(clone["disk"])} for clone in ready["clones"]]
     if doubt := next(filter(None, map(_doubt, disks)), ""):
         return doubt
-    replaced = [*before.get("folders", []), *before.get("replaced", [])]
+    kept, earlier = folder.clone_folders(), [*before.get("folders", []), *before.get("replaced", [])]
+    replaced = [path for path in earlier if path not in kept]
     on = {path: on for path, on in before.get("file_systems", {}).items() if path in replaced}
     write_json(
         folder.reference,
@@ -163,7 +165,7 @@ def keep(folder: VmFolder, request: dict[str, Any]) -> str:
             "run": request["run"],
             "generation": request["generation"],
             "renewed": time.time(),
-            "folders": folder.clone_folders(),
+            "folders": kept,
             "replaced": replaced,
             "file_systems": {**on, **_file_systems(disks)},
             "disks": disks,
@@ -187,10 +189,20 @@ def _file_systems(disks: list[dict[str, Any]]) -> dict[str, str]:
     return {str(Path(disk["path"]).parent): disk["stamp"]["file_system"] for disk in disks}
 
 
-def remove_replaced(folder: VmFolder) -> None:
-    """Remove the clones of references before, which a crash may have left, or couldn't be removed."""
+def remove_replaced(folder: VmFolder, *, forget_after_s: float = math.inf) -> None:
+    """Remove the clones of references before, which a crash may have left, or couldn't be removed.
+
+    Args:
+        folder: the VM's folder.
+        forget_after_s: how old a label is whose clones are given up: their file system may be gone for ever.
+    """
     kept = read_json(folder.reference)
-    if (found := kept.get("replaced")) and (left := _not_removed(folder, found, kept)) != found:
+    if not (found := kept.get("replaced")):
+        return
+    left = _not_removed(folder, found, kept)
+    if time.time() - folder.reference.stat().st_mtime > forget_after_s:
+        left = [path for path in left if Path(path).exists()]
+    if left != found:
         write_json(folder.reference, {**kept, "replaced": left})
 
 
@@ -210,21 +222,12 @@ def folders(folder: VmFolder) -> list[str]:
 
 
 def are_left(folder: VmFolder) -> bool:
-    """Return whether there are clones of a VM's reference, or of one before that couldn't be removed."""
-    kept = read_json(folder.reference)
-    return bool(kept.get("folders") or kept.get("replaced"))
-
-
-def are_any_left(state: StateFolder) -> bool:
-    """Return whether there are such clones of any VM, be it gone; also if that can't be read."""
-    return any(map(_may_be_left, state.folders()))
-
-
-def _may_be_left(folder: VmFolder) -> bool:
+    """Return whether there are clones of a VM's reference, or of one before; also if that can't be read."""
     try:
-        return are_left(folder)
+        kept = read_json(folder.reference)
     except OSError:
         return True
+    return bool(kept.get("folders") or kept.get("replaced"))
 
 
 def drop(folder: VmFolder, why: str) -> bool:
@@ -233,6 +236,8 @@ def drop(folder: VmFolder, why: str) -> bool:
     if not kept.get("folders"):
         return False
     left = _not_removed(folder, [*kept["folders"], *kept.get("replaced", [])], kept)
+    if read_json(folder.reference) != kept:
+        return True  # removing them took minutes, and a next one was kept meanwhile
     try:
         _note(folder, f"the host's reference was removed on {now()[:10]}: {why}", {**kept, "replaced": left})
     except OSError:  # the disk is full, and what was removed isn't free yet

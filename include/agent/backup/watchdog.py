@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import secrets
 import time
+from contextlib import suppress
 
 from include.agent import detach
-from include.agent.backup import freeze
+from include.agent.backup import cloned_disks, freeze
 from include.agent.disks import exports
 from include.agent.durable_files import write_json
-from include.agent.errors import LibvirtError, NotPossibleError
+from include.agent.errors import AgentError, LibvirtError, NotPossibleError
 from include.agent.state_folder import StateFolder, VmFolder, read_json
 from include.agent.virsh import Virsh
 
@@ -118,7 +119,8 @@ def is_undefined(virsh: Virsh, uuid: str) -> bool:
 def bring_back(folder: VmFolder, virsh: Virsh, timeout_s: float) -> str | None:
     """Make a VM run with thawed file systems, trying until it does or the timeout is over.
 
-    One that somebody else has paused is only thawed, once they have resumed it.
+    One that somebody else has paused is only thawed, once they have resumed it. If it doesn't run at once,
+    the clones of its open backup are removed.
 
     Returns:
         what was done: ``started``, ``resumed``, ``woken`` or ``thawed``; None if it was running.
@@ -139,9 +141,19 @@ def bring_back(folder: VmFolder, virsh: Virsh, timeout_s: float) -> str | None:
             failure = LibvirtError(f"It is {state}.")
         except LibvirtError as error:
             failure = error
+        with suppress(OSError):
+            cloned_disks.remove(folder)  # it may be paused as they fill its disk's file system
         if time.monotonic() >= deadline:
             raise failure
         time.sleep(POLL_S)
+
+
+def resume_paused(virsh: Virsh) -> None:
+    """Try to resume all VMs that QEMU paused because it couldn't write, whoever's disk was full."""
+    with suppress(AgentError):
+        for uuid in [uuid for uuid in virsh.uuids() if virsh.is_paused_on_io_error(uuid)]:
+            with suppress(AgentError):  # one that can't be resumed leaves no other one paused
+                virsh.run("resume", f"--domain={uuid}")
 
 
 def _start_or_resume(virsh: Virsh, uuid: str) -> str | None:

@@ -21,6 +21,7 @@ from include.agent.state_folder import StateFolder, VmFolder, locked, read_json
 from include.agent.virsh import Virsh
 
 UNREAD_S = 2 * 3600.0  # a backup that nobody has read for so long is ended
+UNREAD_CLONES_S = 24 * 3600.0  # clones are needed until the whole image is verified, and slow no guest down
 GUARD_S = 2.0  # between two questions to libvirt whether a guest is paused; the space is watched meanwhile
 
 
@@ -62,6 +63,8 @@ class Watchdog:
         if self._folder.is_busy():
             if (self._expired() or self._is_stuck()) and watchdog.must_run(self._folder):  # the agent hangs
                 watchdog.bring_back(self._folder, self._virsh, timeout_s=0)
+            elif cloned_disks.are_crowded(self._folder):  # while the agent waits for the guest, say
+                cloned_disks.drop(self._folder)
         elif "ready" in self._folder.journal.steps():
             self._guard()
         elif watchdog.awaits_late_shutdown(self._folder) and not self._folder.journal.open:
@@ -106,7 +109,8 @@ class Watchdog:
         now = time.monotonic()
         if self._folder.is_sending():
             self._read_last = now
-        if now - self._read_last > UNREAD_S:
+        cloned = self._folder.journal.entry("ready").get("cloned")
+        if now - self._read_last > (UNREAD_CLONES_S if cloned else UNREAD_S):
             self._end_backup()
         elif "scratch-full" not in self._folder.journal.steps() and self._is_crowded():
             self._if_idle(self._abort_backup)
@@ -149,8 +153,7 @@ class Watchdog:
         else:
             with suppress(LibvirtError):
                 self._virsh.run("domjobabort", f"--domain={self._folder.uuid}")
-        if self._virsh.is_paused_on_io_error(self._folder.uuid):
-            self._virsh.run("resume", f"--domain={self._folder.uuid}")
+        watchdog.resume_paused(self._virsh)
 
     def _if_idle(self, action: Callable[[], None]) -> None:
         with locked(self._folder.lock, timeout_s=0) as idle:

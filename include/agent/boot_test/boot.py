@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from include.agent import detach
 from include.agent.boot_test import cleanup
 from include.agent.boot_test.checks import BootWatch
 from include.agent.boot_test.definition import BootDefinition, BootSubstitutes, boot_definition
@@ -141,14 +142,14 @@ def _exclusive(state: StateFolder, virsh: Virsh) -> Iterator[None]:
     with contextlib.ExitStack() as until_the_end:
         with state.lock_host():
             for folder in state.folders():
-                _require_no_backup(folder)
+                _require_no_backup(folder, virsh)
             if not until_the_end.enter_context(locked(cleanup.lock(state), timeout_s=_LOCK_PATIENCE_S)):
                 raise BusyError("Another VM is being boot-tested on this host. Try again later.")
             cleanup.end(state, virsh)
         yield
 
 
-def _require_no_backup(folder: VmFolder) -> None:
+def _require_no_backup(folder: VmFolder, virsh: Virsh) -> None:
     """Check that a VM has no open backup, nor one that was cut off by a reboot of the host."""
     if not (folder.journal.open or folder.is_busy()):
         return
@@ -157,7 +158,7 @@ def _require_no_backup(folder: VmFolder) -> None:
         raise BusyError(f"{vm} of this host is being backed up. Boot tests wait until that is done.")
     raise NotPossibleError(
         f"A backup of {vm} on this host was interrupted and never ended. Nothing was booted. The next backup "
-        f"cleans up; to do it by hand: agent end-backup {folder.uuid}."
+        f"cleans up; to do it by hand: {detach.typed(virsh, folder, 'end-backup')}."
     )
 
 

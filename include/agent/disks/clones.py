@@ -33,18 +33,19 @@ _FIEMAP, _FIEMAP_HEADER = 0xC020660B, "=QQLLLL"  # linux/fiemap.h: start, length
 _WHOLE = (1 << 64) - 1
 
 
-def refusal(disks: list[dict[str, Any]]) -> str:
+def refusal(disks: list[dict[str, Any]], *, may_make_room: bool = False) -> str:
     """Return why the disks of a VM can't be cloned, as a phrase; an empty text if nothing speaks against it.
 
     Args:
         disks: as :func:`survey.vm_of` returns them.
+        may_make_room: whether its reference can be dropped if there is too little space.
     """
     if other := [_other_kind(disk) for disk in disks if disk["format"] != "raw" or disk["kind"] != "file"]:
         return "; ".join(other)
     if os.geteuid() != 0:
         return "libvirt may give a disk back to root when its VM stops, and the agent isn't root"
     try:
-        return _too_scattered(disks) or lacks_space(disks)
+        return _too_scattered(disks) or ("" if may_make_room else lacks_space(disks))
     except OSError as error:
         return str(error)
 

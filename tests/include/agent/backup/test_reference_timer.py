@@ -263,7 +263,7 @@ def test_systemd_accepts_the_units(systemd: Path, kept: VmFolder, monkeypatch: p
     monkeypatch.setattr("sys.argv", [str(odd / "agent.pyz")])
     state = StateFolder(str(odd))
     write_json(kept.reference, {**read_json(kept.reference), "run": "r", "generation": "g"})
-    assert reference_timer._start(state, FakeVirsh()) == ""  # noqa: SLF001 - what keep does
+    assert reference_timer.start(state, FakeVirsh()) == ""
     units = sorted((systemd / "units").iterdir())
     done = subprocess.run(["systemd-analyze", "verify", *units], capture_output=True, text=True, check=False)
     assert (done.returncode, [line for line in done.stderr.splitlines() if "inpe-backup" in line]) == (0, [])

@@ -53,7 +53,8 @@ USED = (
 found = [kept, unchanged(second)]
 os.rename(there / "vda", there / "vdb")
 found.append(unchanged(second))
-references.keep(folder, {**request, "run": "this run", "generation": "this week"})
+for name in ("another worker's", "this week"):
+    references.keep(folder, {**request, "run": "this run", "generation": name})
 left = [path.name for path in there.glob(".inpe*")]
 found.append([len(left), left == [Path(references.folders(folder)[0]).name], unchanged(second)])
 references.drop(folder, "of a test")
@@ -219,3 +220,47 @@ def test_a_reference_whose_file_system_isnt_mounted_is_removed_later(short: Path
     assert dropped == [True, [], True]
     assert mounted == [2, True]
     assert removed == [1, False]  # the open backup's
+
+
+ROOM = """
+from include.agent.backup import cloned_disks, references
+from include.agent.durable_files import write_json
+from include.agent.state_folder import StateFolder
+folder = StateFolder(str(elsewhere / "s")).of("11111111-2222-3333-4444-555555555555")
+folder.path.mkdir(parents=True)
+kept = folder.new_clone_folder(there)
+kept.mkdir()
+write_json(folder.reference, {"folders": [str(kept)]})
+
+def filled(path, size):
+    with path.open("wb") as file:
+        os.posix_fallocate(file.fileno(), 0, size)
+
+vda = disk(there / "vda")
+filled(kept / "vda.clone", 100 << 20)
+filled(there / "filler", os.statvfs(there).f_bavail * 4096 - (60 << 20))
+refusals = [clones.refusal([vda]) != "", clones.refusal([vda], may_make_room=references.are_left(folder))]
+vm = {"problems": [], "disks": [vda], "unclonable": refusals[1]}
+possible = cloned_disks.are_possible(folder, vm, "running", "cold")
+print(json.dumps([*refusals, possible, vm["unclonable"], references.folders(folder), kept.exists()]))
+"""
+
+
+def test_a_reference_whose_room_the_next_backup_needs_is_dropped(short: Path) -> None:
+    """The survey has nothing against cloning then: the plan would refuse the VM for want of space."""
+    assert on(short, "xfs", ROOM) == [True, "", True, "", [], False]
+
+
+def test_clones_on_a_file_system_that_is_gone_are_forgotten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may be mounted again tomorrow; three weeks after the last change it isn't expected any more."""
+    folder = StateFolder(str(tmp_path / "s")).of("11111111-2222-3333-4444-555555555555")
+    folder.path.mkdir(parents=True)
+    gone = str(folder.new_clone_folder(tmp_path))
+    monkeypatch.setattr(references, "is_mounted", lambda *_: False)
+    write_json(folder.reference, {"replaced": [gone], "file_systems": {gone: "reformatted"}})
+    references.remove_replaced(folder, forget_after_s=60)
+    assert references.are_left(folder)
+    references.remove_replaced(folder, forget_after_s=-60)
+    assert not references.are_left(folder)
