@@ -161,10 +161,8 @@ class VmBackup:
             if not self.carry or distrust_file(self._generations, self.vm).exists():
                 self.host.drop_reference(self.uuid, "the vault has its disks read whole")
                 return
-            names = [disk.name for disk in begun.disks]
-            label = ReferenceLabel(
-                run=self.run, generation=published.name, chunks=chunk_sums(published, names)
-            )
+            chunks = chunk_sums(published, [disk.name for disk in begun.disks])
+            label = ReferenceLabel(run=self.run, generation=published.name, chunks=chunks)
             kept = self.host.keep_reference(self.uuid, label)
         except BackupError as error:
             kept = KeptReference(kept=False, reason=str(error))
@@ -189,9 +187,16 @@ class VmBackup:
     @contextmanager
     def _locked(self) -> Iterator[StagedVm]:
         with self._generations.lock(self.vm) as staged:
-            if staged.run != self.run and staged.draft.exists() and staged.data.exists():
-                self._publish_left(staged)
+            if staged.run != self.run:
+                self._finish_earlier(staged)
             yield staged
+
+    def _finish_earlier(self, staged: StagedVm) -> None:
+        """Do what another run's publication was killed before."""
+        if staged.draft.exists() and staged.data.exists():
+            self._publish_left(staged)
+        for newest in self._generations.of(self.vm)[-1:]:
+            newest.seal()  # its rename needed it writable
 
     def _publish_left(self, staged: StagedVm) -> None:
         """Publish the images that another run verified but didn't publish before it ended."""

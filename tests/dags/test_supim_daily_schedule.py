@@ -20,10 +20,11 @@ LOOK_BACK = 15
 
 @dataclass(frozen=True)
 class Tick:
-    """When a scheduled run is due, and the day that it is for."""
+    """When a scheduled run is due, the day that it is for, and how many days before."""
 
     due: datetime
     own: OrdinalDay
+    lag: int
 
     @property
     def older(self) -> list[str]:
@@ -41,15 +42,17 @@ def daily(one: OneAirflow) -> Daily:
 def tick(daily: Daily) -> Iterator[Tick]:
     """Schedule a run for the next minute; the source has three older days, and half of the run's own."""
     # Switched on for the first time, the DAG runs for the newest day due: not while the source is written.
-    wait_for(lambda: daily.runs("scheduled"), "the run that was due already")[0].end()
+    already = wait_for(lambda: daily.runs("scheduled"), "the run that was due already")[0]
+    already.end()
     due = (datetime.now(ZONE) + AHEAD + timedelta(minutes=1)).replace(second=0, microsecond=0)
-    coming = Tick(due, OrdinalDay.of(due.date()) - 2)
+    today = OrdinalDay.of(due.date())
+    lag = 1 if already.day == str(today - 2) else 2  # in the afternoon, it was due today: no day is run twice
+    coming = Tick(due, today - lag, lag)
     daily.write(*coming.older, str(coming.own - LOOK_BACK - 1))
     supim.half_write(daily.write(str(coming.own)))
     schedule = f"{due.minute} {due.hour} * * *"
-    with daily.site_file(
-        datasets={"supim": {"schedule": schedule, "lookback_days": LOOK_BACK, "timeout_s": 3600}}
-    ):
+    supim_keys = {"schedule": schedule, "lag_days": lag, "lookback_days": LOOK_BACK, "timeout_s": 3600}
+    with daily.site_file(datasets={"supim": supim_keys}):
         daily.read_dag_file()
         yield coming
 
@@ -59,20 +62,25 @@ def run(daily: Daily, tick: Tick) -> Run:
     """The scheduled run."""
 
     def scheduled_run() -> Run | None:
-        return next((run for run in daily.runs("scheduled") if _due(run) == tick.due), None)
+        return next((run for run in daily.runs("scheduled") if run.day == str(tick.own)), None)
 
     return wait_for(scheduled_run, "a scheduled run", 120)
 
 
-def _due(run: Run) -> datetime:
-    """Return when a run was due; two that are due on one date are for the same day."""
-    return datetime.fromisoformat(run.info["run_after"])
+def test_a_run_without_a_day_takes_the_newest_due_one(daily: Daily) -> None:
+    """Two days before today in the institute's time zone; the list of runs shows it as partition key."""
+    run = daily.run(dry_run=True)
+    today = datetime.fromisoformat(run.info["run_after"]).astimezone(ZONE).date()
+    day = str(OrdinalDay.of(today) - 2)
+
+    assert run.info["partition_key"] == day
+    assert f"SUPIM {day} DRY RUN" in run.mail["Subject"]
 
 
 @pytest.mark.slow
-def test_a_run_is_created_when_due_for_the_day_two_days_before(run: Run, tick: Tick) -> None:
+def test_a_run_is_created_when_due_for_its_day(run: Run, tick: Tick) -> None:
     """In the institute's time zone; its id contains the day."""
-    assert run.day == str(tick.own)
+    assert datetime.fromisoformat(run.info["run_after"]) == tick.due
     assert f"__{tick.own}__" in run.run_id
 
 
@@ -110,19 +118,9 @@ def test_a_waiting_run_lets_others_run_and_succeeds_once_its_day_is_complete(
     assert sorted(event["partition_key"] for event in day_events(run)) == sorted([*tick.older, str(tick.own)])
 
 
-def test_a_run_without_a_day_takes_the_newest_due_one(daily: Daily) -> None:
-    """Two days before today in the institute's time zone; the list of runs shows it as partition key."""
-    run = daily.run(dry_run=True)
-    today = datetime.fromisoformat(run.info["run_after"]).astimezone(ZONE).date()
-    day = str(OrdinalDay.of(today) - 2)
-
-    assert run.info["partition_key"] == day
-    assert f"SUPIM {day} DRY RUN" in run.mail["Subject"]
-
-
 @pytest.mark.slow
 def test_the_web_page_shows_the_schedule(daily: Daily, tick: Tick) -> None:
     """As in the site file, with the lag."""
     shown = daily.airflow.api("GET", f"/dags/{DAG}")["timetable_summary"]
 
-    assert shown == f"{tick.due.minute} {tick.due.hour} * * * America/Sao_Paulo (day - 2)"
+    assert shown == f"{tick.due.minute} {tick.due.hour} * * * America/Sao_Paulo (day - {tick.lag})"

@@ -141,7 +141,7 @@ class Weeks:
         self.log: list[str] = []
         self.week = 0
         patch = pytest.MonkeyPatch()  # for the rest of this process
-        patch.setattr(reference_timer, "_start", lambda *_: "")  # no systemd runs here
+        patch.setattr(reference_timer, "start", lambda *_: "")  # no systemd runs here
         patch.setattr(
             "include.remote.stream.ssh_command", lambda _, command, *_options: ["sh", "-c", command]
         )
