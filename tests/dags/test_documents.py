@@ -119,7 +119,7 @@ def test_the_init_command_makes_a_vault_once(tmp_path: Path) -> None:
     assert (tmp_path / "vault" / MARKER).is_file()
     again = run(here)
     assert again.returncode == 2
-    assert "isn't empty" in again.stderr
+    assert "is a vault already" in again.stderr
 
 
 def test_what_is_typed_about_the_vault_says_what_is_in_it(tmp_path: Path) -> None:
