@@ -28,7 +28,7 @@ class HealthChecks(Section):
 
 
 class KeepRules(Section):
-    """How many generations of each VM are kept: what a run backs up of a VM, images and definition, is one."""
+    """How many generations of each VM are kept; one is what a run backs up of it, images and definition."""
 
     last: NonNegativeInt = Field(
         default=3, description="The newest generations, which are kept whatever their weeks."
