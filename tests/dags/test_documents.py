@@ -13,9 +13,11 @@ import yaml
 
 from bench.table import markdown
 from include.config import reference
+from include.days.published import PublishedDay
 from include.remote import zipapps
 from include.vault.vault import MARKER, Vault
 from include.vault.verification_log import LogEntry
+from include.vms.published import PublishedVm
 from tests.dags.documents import DOCUMENTS, OPERATIONS, README, VAULT, blocks, commands, run
 from tests.include.scrub import sample_backups
 from tests.include.vms import sample_vms
@@ -175,7 +177,8 @@ def test_what_is_removed_by_hand_isnt_missed(tmp_path: Path) -> None:
 def _fill(vault: Vault) -> None:
     """Fill a vault with two revisions of a day, three images of maq1, and one of maq7; each was scrubbed."""
     first = sample_backups.day(vault)
-    published = [first, sample_backups.day(vault, {**sample_backups.CONTENTS, "sub/b": b"changed"})]
+    published: list[PublishedDay | PublishedVm] = [first]
+    published.append(sample_backups.day(vault, {**sample_backups.CONTENTS, "sub/b": b"changed"}))
     assert (first.folder / "a").stat().st_ino == (published[1].folder / "a").stat().st_ino
     for vm, days in (("maq1", (15, 22, 25)), ("maq7", (22,))):
         for day in days:
