@@ -47,10 +47,10 @@ class BootTestSettings(Section):
 
 
 class BootTestOverride(BootTestSettings):
-    """Other settings for some VMs: any key of ``boot_test`` from ``timeout_s`` to ``checks``."""
+    """How these VMs are booted; ``boot_test: off`` if they aren't."""
 
     boot: bool = Field(
-        default=True, description="Whether they are booted at all; 'boot_test: off' is the same as false."
+        default=True, description="Whether they are booted at all; `boot_test: off` is the same as false."
     )
 
 

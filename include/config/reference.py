@@ -26,6 +26,11 @@ every mistake at once, by path.
 
 A key without a default must be given. Sizes have their units: `20 GB` is decimal, `20 GiB` binary.
 """
+_OVERRIDES: dict[type[BaseModel], tuple[str, type[BaseModel]]] = {
+    VmOverride: ("vms", VmSettings),
+    BootTestOverride: ("boot_test", BootTestSettings),
+}
+"""Overrides, each with the section whose keys it takes, and the model of these keys."""
 
 
 def markdown() -> str:
@@ -40,7 +45,7 @@ def _section(path: str, model: type[BaseModel]) -> Iterator[str]:
     if path:
         yield f"## `{path}`\n"
         about = inspect.cleandoc(model.__doc__ or "").split("\n\n")[0]
-        yield f"{about.replace('``', '`')}\n"
+        yield f"{about.replace('``', '`')}{_as_usual(model)}\n"
     if keys:
         yield "| key | default | meaning |\n|---|---|---|"
         yield from (f"| `{name}` | {_default(field)} | {field.description} |" for name, field in keys)
@@ -52,9 +57,17 @@ def _section(path: str, model: type[BaseModel]) -> Iterator[str]:
 
 def _described_here(model: type[BaseModel]) -> dict[str, FieldInfo]:
     """Return a section's keys; of overrides only those that the usual settings don't have."""
-    usual = next((one for one in (VmSettings, BootTestSettings) if issubclass(model, one)), None)
-    inherited = usual.model_fields if usual and model in (VmOverride, BootTestOverride) else {}
-    return {name: field for name, field in model.model_fields.items() if name not in inherited}
+    described_there = _OVERRIDES[model][1].model_fields if model in _OVERRIDES else {}
+    return {name: field for name, field in model.model_fields.items() if name not in described_there}
+
+
+def _as_usual(model: type[BaseModel]) -> str:
+    """Name the keys that an override may have of the usual settings, and no others of their section."""
+    if model not in _OVERRIDES:
+        return ""
+    path, usual = _OVERRIDES[model]
+    *names, last = (f"`{name}`" for name in usual.model_fields)
+    return f" Of the keys of `{path}` it may have {', '.join(names)} and {last}; others are refused."
 
 
 def _below(field: FieldInfo) -> type[BaseModel] | None:

@@ -28,7 +28,7 @@ class HealthChecks(Section):
 
 
 class KeepRules(Section):
-    """How many generations are kept."""
+    """How many generations of each VM are kept; one is what a run backs up of it, images and definition."""
 
     last: NonNegativeInt = Field(
         default=3, description="The newest generations, which are kept whatever their weeks."
@@ -48,15 +48,18 @@ class VmSettings(Section):
     )
     managed_save: Literal["refuse", "disks_only"] = Field(
         default="refuse",
-        description="A VM that is off with saved memory (`virsh managedsave`): refuse it, or back up its "
-        "disks without that memory, crash-consistent.",
+        description="A VM that is off with saved memory (`virsh managedsave`). refuse: not backed up; "
+        "disks_only: its disks are, without that memory, crash-consistent.",
     )
     on_timeout: Literal["leave", "destroy"] = Field(
-        default="leave", description="What happens to a guest that ignores the shutdown."
+        default="leave",
+        description="A guest that ignores the shutdown. leave: it runs on, without a backup; destroy: it is "
+        "switched off, and backed up crash-consistent.",
     )
     restart_changes: Literal["refuse", "allow"] = Field(
         default="refuse",
-        description="Whether a VM is stopped that a restart would change: its running definition differs.",
+        description="A VM that a restart would change, because its running definition differs. refuse: not "
+        "stopped; allow: backed up, and the report lists what changed.",
     )
     shutdown_timeout_s: float = Field(
         default=300, ge=1, le=7200, description="Seconds after which a shutdown counts as ignored."
@@ -92,7 +95,7 @@ class VmSettings(Section):
 
 
 class VmOverride(VmSettings):
-    """Other settings for some VMs: any key of ``vms`` from ``method`` to ``health_check``."""
+    """Other settings for some VMs: the first entry whose pattern matches a VM counts, alone."""
 
     vms: str = Field(description="A name pattern.")
     boot_test: MaybeBootTest | None = Field(

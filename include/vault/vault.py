@@ -53,9 +53,11 @@ class Vault:
         """Mark an empty folder as a vault; create the folder if it's missing.
 
         Raises:
-            VaultError: the folder isn't empty, or its file system can't hold a vault.
+            VaultError: the folder is a vault already or isn't empty, or its file system can't hold a vault.
         """
         make_folder(root, 0o777)
+        if (root / MARKER).is_file():
+            raise VaultError(f"{root} is a vault already. It needs no init; nothing was changed.")
         if any(name != "lost+found" for name in os.listdir(root)):  # noqa: PTH208 - names, not paths
             raise VaultError(f"{root} isn't empty. Name an empty folder for the new vault.")
         file_system.limits(root)

@@ -1,8 +1,11 @@
 """The README and docs/ are true: their commands run, their files are there, their messages are the code's."""
 
 import json
+import os
 import re
 import subprocess
+import textwrap
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -10,9 +13,15 @@ import yaml
 
 from bench.table import markdown
 from include.config import reference
+from include.days.published import PublishedDay
+from include.remote import zipapps
 from include.vault.vault import MARKER, Vault
+from include.vault.verification_log import LogEntry
+from include.vms.published import PublishedVm
 from tests.dags.documents import DOCUMENTS, OPERATIONS, README, VAULT, blocks, commands, run
 from tests.include.scrub import sample_backups
+from tests.include.vms import sample_vms
+from tests.session import needs
 from tests.site.airflow_home import PROJECT
 
 COVERED = {
@@ -37,6 +46,9 @@ COVERED = {
     "bin/inpe-backup protect": "test_an_image_is_protected_from_a_terminal",
     "bin/inpe-backup unprotect": "test_an_image_is_protected_from_a_terminal",
     "make test-all": "this very run",
+    "rm -r /backup/vault/": "test_what_is_removed_by_hand_isnt_missed",
+    "agent=": "test_the_agents_commands_are_there",
+    "$agent ": "test_the_agents_commands_are_there",
     "cd /backup/vault/vm/maq1": "test_a_lost_vm_is_restored_by_hand",
     "sha256sum --check --quiet SHA256SUMS": "test_a_lost_vm_is_restored_by_hand",
     "rsync --recursive --sparse ./ ": "test_a_lost_vm_is_restored_by_hand",
@@ -119,7 +131,7 @@ def test_the_init_command_makes_a_vault_once(tmp_path: Path) -> None:
     assert (tmp_path / "vault" / MARKER).is_file()
     again = run(here)
     assert again.returncode == 2
-    assert "isn't empty" in again.stderr
+    assert "is a vault already" in again.stderr
 
 
 def test_what_is_typed_about_the_vault_says_what_is_in_it(tmp_path: Path) -> None:
@@ -141,6 +153,67 @@ def test_what_is_typed_about_the_vault_says_what_is_in_it(tmp_path: Path) -> Non
     assert typed(quick).stdout.startswith(f"Vault: {vault.root}\ncomplete  2026-268")
     sample_backups.flip(published.folder / "a")
     assert (typed(verify).returncode, typed(manifest).returncode) == (1, 0)
+
+
+def test_what_is_removed_by_hand_isnt_missed(tmp_path: Path) -> None:
+    """A VM, an image between two others, a day, one revision: what stays is whole, and nothing is lost."""
+    needs.root()
+    vault = Vault.create(tmp_path / "vault")
+    a_vm, an_image, a_day = (line.replace(VAULT, str(vault.root)) for line in commands() if "rm -r" in line)
+    _fill(vault)
+    revision = f"{vault.root}/supim/2026/268.r2"
+
+    removed = run(f"{a_vm}\n{an_image}\nrm -r {revision} {revision}.*")
+    left = run(f"bin/inpe-backup verify --vault {vault.root}")
+    last = run(f"{a_day}\nbin/inpe-backup list --vault {vault.root}")
+
+    names = ["2026-268", "maq1 2026-11-15T05-00-03Z", "maq1 2026-11-25T05-00-03Z"]
+    assert (removed.stderr, left.returncode, last.returncode) == ("", 0, 0)
+    assert re.findall(r"^intact +(\S+(?: \S+Z)?)", left.stdout, re.MULTILINE) == names
+    assert re.findall(r"^(\S+ \S+Z) ", last.stdout, re.MULTILINE) == names[1:]
+    assert {path.name for path in vault.root.rglob("*268*")} == set()
+
+
+def _fill(vault: Vault) -> None:
+    """Fill a vault with two revisions of a day, three images of maq1, and one of maq7; each was scrubbed."""
+    first = sample_backups.day(vault)
+    published: list[PublishedDay | PublishedVm] = [first]
+    published.append(sample_backups.day(vault, {**sample_backups.CONTENTS, "sub/b": b"changed"}))
+    assert (first.folder / "a").stat().st_ino == (published[1].folder / "a").stat().st_ino
+    for vm, days in (("maq1", (15, 22, 25)), ("maq7", (22,))):
+        for day in days:
+            instant = datetime(2026, 11, day, 5, 0, 3, tzinfo=UTC)
+            published.append(sample_vms.lay(vault, vm=vm, instant=instant))
+    for one in published:
+        passed = LogEntry(what="scrub", when=datetime.now(UTC), result="passed", how="", seconds=0, run="r")
+        one.verification_log.append(passed)
+
+
+def test_the_agents_commands_are_there(tmp_path: Path) -> None:
+    """With an older version of the agent beside the newest, on a host where nothing is open."""
+    newest, old = tmp_path / zipapps.agent().name, tmp_path / "agent-0.pyz"
+    newest.write_bytes(zipapps.agent().content)
+    old.write_text("raise SystemExit('This is the old one.')")
+    os.utime(old, (1, 1))
+    [named] = [line for line in commands() if line.startswith("agent=")]
+    here = named.replace("/var/lib/inpe-backup", str(tmp_path))
+    words = [line.split() for line in commands() if line.startswith("$agent ")]
+
+    general, ending = (run(f"{here}\n$agent {asked} --help").stdout for asked in ("", "end-backup"))
+    status = run(f"{here}\n$agent --state={tmp_path} status")
+
+    listed = set(re.findall(r"^    ([a-z-]+)\b", general, re.MULTILINE))
+    assert {command for _, command, *_ in words} - listed == {"--help"}
+    assert "--as-it-is" in ending
+    assert json.loads(status.stdout) == {"vms": []}
+
+
+def test_an_upgrade_is_typed_as_the_way_to_celery_is() -> None:
+    """``up`` alone would end what tasks report to, before they do; and a restart wouldn't build the image."""
+    [part] = re.findall(r"^## Upgrade\n(.*?)^## ", OPERATIONS, re.DOTALL | re.MULTILINE)
+    typed = re.findall(r"^```sh\n(.*?)^```$", part, re.DOTALL | re.MULTILINE)
+    assert typed == ["docker compose stop\ndocker compose up --build --detach --wait\n"]
+    assert textwrap.indent(typed[0], "   ") in OPERATIONS
 
 
 def test_the_set_up_fits_the_compose_file() -> None:

@@ -34,7 +34,7 @@ def test_a_vault_is_created_once_and_opened_by_its_marker(tmp_path: Path) -> Non
     """The folders above it are created, too."""
     made = Vault.create(tmp_path / "backup" / "vault")
     assert Vault.open(tmp_path / "backup" / "vault") == made
-    with pytest.raises(VaultError, match="isn't empty"):
+    with pytest.raises(VaultError, match="is a vault already"):
         Vault.create(made.root)
 
 
@@ -71,10 +71,11 @@ def test_a_vault_is_created_on_the_command_line(tmp_path: Path) -> None:
     first, *limits = made.stdout.splitlines()
     assert (made.returncode, first, made.stderr) == (0, f"Created the vault {tmp_path}/vault.", "")
     assert limits == file_system.limits(tmp_path)
-    assert Vault.open(tmp_path / "vault")
+    marked = Vault.open(tmp_path / "vault").id
     again = command("init", "vault", cwd=tmp_path)
     assert (again.returncode, again.stdout) == (2, "")
-    assert again.stderr == f"{tmp_path}/vault isn't empty. Name an empty folder for the new vault.\n"
+    assert again.stderr == f"{tmp_path}/vault is a vault already. It needs no init; nothing was changed.\n"
+    assert Vault.open(tmp_path / "vault").id == marked
 
 
 def test_a_vault_that_cant_be_created_is_refused_with_a_message(tmp_path: Path) -> None:
