@@ -152,6 +152,7 @@ class WeeklyRun:
                 clean_dry_run=self.dry_run and not self.failures,
                 is_refused=any(failure.error == RequestError.__name__ for failure in self.failures),
                 zone=self.site.institute.zone,
+                uri=self.site.vms.uri(plan.host),
             )
 
     def _published(self, result: VmResult | None, records: Sequence[VmRecord]) -> VmRecord | None:

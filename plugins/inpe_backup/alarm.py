@@ -20,6 +20,7 @@ from include.report.alarm import (
     Alarm,
     Mailed,
     Remembered,
+    VmOnHost,
     alarm_mail,
     damage_key,
     damaged,
@@ -153,9 +154,14 @@ def alarm_mailed(
     except VmNotBackError as error:
         alarm = vm_frozen if isinstance(error, VmNotThawedError) else vm_down
         run = context["dag_run"].run_id
-        found = alarm(vm["name"], ssh_conn_id, vm["uuid"], str(error), run)
+        found = alarm(vm_on_host(ssh_conn_id, vm), str(error), run)
         mail_alarms(context, log, [found], anew=stops)
         raise
+
+
+def vm_on_host(ssh_conn_id: str, vm: Mapping[str, Any]) -> VmOnHost:
+    """Return a VM, given as its ``name`` and ``uuid``, as an alarm names it."""
+    return VmOnHost(vm["name"], vm["uuid"], ssh_conn_id, site_file.current().vms.uri(ssh_conn_id))
 
 
 def _remembered(log: Any) -> dict[str, Mailed] | None:  # noqa: ANN401 - as above
