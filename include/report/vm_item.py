@@ -94,6 +94,11 @@ class VmCase:
             return self._would_image_item()
         return self._not_imaged_item()
 
+    @property
+    def holds_retention(self) -> bool:
+        """Whether retention isn't applied because of it: it isn't backed up, or a task of it failed."""
+        return self.item.state is State.FAILED or bool(self._failures)
+
     def needs_action(self) -> Iterator[str]:
         """Yield what somebody must do about the VM, in sentences."""
         vm = VmOnHost(self.name, self.planned.uuid, self.planned.host, self.uri)
