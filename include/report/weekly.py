@@ -10,6 +10,7 @@ from include.config.site_file import Site
 from include.errors import RequestError
 from include.report import DowntimeHistory, GenerationNote, GenerationWeeks, Report, causes, removals
 from include.report.generation_weeks import Holdings, WeekTable
+from include.report.overdue import images_overdue
 from include.report.vm_item import VmCase
 from include.report.vm_result import VmResult, is_of_end_backup
 from include.results.failure import Failure
@@ -113,6 +114,7 @@ class WeeklyRun:
         cases = list(self._cases(holdings))
         items = [case.item for case in cases]
         calendar, held = self._calendar, self._retention_held(cases, vault)
+        overdue = self._images_overdue(holdings)
         return Report(
             kind=Kind.VMS,
             title="VM",
@@ -129,8 +131,9 @@ class WeeklyRun:
             space=self._space(vault, cases) if vault else None,
             removed=tuple(self._removed(vault)),
             protected=tuple(holdings.protected),
-            needs_action=(*self._needs_person(cases, holdings, vault), *held),
-            retention_held=next(iter(held), None),
+            needs_action=(*self._needs_person(cases, holdings, vault), *held, *overdue),
+            known_states=tuple(overdue),
+            beside_failures=(*held, *overdue),
             archive=self.site.vault.path,
             verification_command=self._verification_command(
                 holdings, [case.record for case in cases if case.record]
@@ -228,6 +231,13 @@ class WeeklyRun:
         made = [case.record for case in cases if case.record]
         failed = [case.name for case in cases if case.holds_retention] + [*self.unlisted_hosts]
         return list(filter(None, [removals.held(vault, self.site, made, failed)]))
+
+    def _images_overdue(self, holdings: Holdings) -> list[str]:
+        """Return that no scrub has verified some images in time; a run of some VMs doesn't look."""
+        if self.requested or self.dry_run:
+            return []
+        held = (one.generation for generations in holdings.of.values() for one in generations)
+        return images_overdue(held, self.site, self.started)
 
     def _needs_person(
         self, cases: Sequence[VmCase], holdings: Holdings, vault: Vault | None

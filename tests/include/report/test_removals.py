@@ -62,7 +62,7 @@ def test_what_holds_retention_up_needs_action(
 
 def test_it_takes_no_other_actions_place(tmp_path: Path) -> None:
     """What failed is still to be cleared."""
-    held, step = weekly(tmp_path, planned("maq2")).needs_action
+    held, *_, step = weekly(tmp_path, planned("maq2")).needs_action
     assert held.startswith("No old image")
     assert step.startswith("maq2 failed, for the reason below. Fix the cause, then clear")
 
