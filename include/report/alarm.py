@@ -186,13 +186,21 @@ def damaged(backup: str, how: str) -> Alarm:
     )
 
 
+REREAD = "reread "
+
+
+def reread_key(vm: str) -> str:
+    """Return the key of the alarm about a VM of which something had changed that counted as unchanged."""
+    return f"{REREAD}{vm}"
+
+
 def reread_differs(vm: str, how: str, run: str) -> Alarm:
     """Return the alarm about a VM of which something had changed that counted as unchanged."""
     return Alarm(
-        key=f"reread {vm}",
+        key=reread_key(vm),
         occasion=run,
         title=f"SUSPECT IMAGES · {vm} had changed where its host's file system showed no change",
-        over=f"{vm} is backed up without reading what hasn't changed again",
+        over=f"the disks of {vm} needn't be read whole any more",
         sentences=(
             f"{vm}: {how}",
             "Its disks are read whole until you remove read-whole.json from its folder in the vault.",

@@ -6,7 +6,7 @@ apart. If the variable can't be read or written, the mail goes out all the same:
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -17,6 +17,7 @@ from include.config import site_file
 from include.errors import VmNotBackError, VmNotThawedError
 from include.report.alarm import (
     DAMAGE,
+    REREAD,
     Alarm,
     Mailed,
     Remembered,
@@ -122,9 +123,19 @@ def settle(context: Context, log: Any, vault: Vault, *, look_for_damage: bool) -
         if look_for_damage:
             mail_alarms(context, log, [damaged(name, how) for name, how in damage.items()])
         still = {damage_key(name) for name in damage}
-        own = vault_key(site_file.current().vault.path)
+        over = {vault_key(site_file.current().vault.path), *_trusted_again(vault, keys)}
         if keys:
-            mail_ends(log, lambda key: key == own or (key.startswith(DAMAGE) and key not in still))
+            mail_ends(log, lambda key: key in over or (key.startswith(DAMAGE) and key not in still))
+
+
+def _trusted_again(vault: Vault, keys: Iterable[str]) -> Iterator[str]:
+    """Yield the keys of alarms about VMs whose disks needn't be read whole any more."""
+    if own := [key for key in keys if key.startswith(REREAD)]:
+        from include.vms.archive import VmArchive  # noqa: PLC0415 - as still_damaged above
+        from include.vms.distrust import distrust_file  # noqa: PLC0415 - as still_damaged above
+
+        archive = VmArchive(vault)
+        yield from (key for key in own if not distrust_file(archive, key.removeprefix(REREAD)).exists())
 
 
 @contextmanager
