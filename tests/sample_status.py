@@ -97,7 +97,7 @@ def vm(name: str, now: datetime, *, weeks: int = 12, slow: bool = False, seed: i
             sent_bytes=round(size * luck.uniform(0.01, 0.05)),
             method="cold",
             downtime_s=71.0 if slow and back == 0 else round(base * luck.uniform(0.8, 1.3), 1),
-            verified=last - timedelta(weeks=back) + timedelta(hours=1),
+            verified=max(last - timedelta(weeks=back) + timedelta(hours=1), now - timedelta(days=9)),
             booted=back == 2,
             protection=Protection(who="ana", when=now, why="before the upgrade") if back == 5 else None,
         )

@@ -181,6 +181,11 @@ class VmsSection(VmSettings):
                 return host
         raise ConfigError(f"The site file has no host {ssh_conn_id} under vms.hosts.")
 
+    def uri(self, ssh_conn_id: str) -> str:
+        """Return the URI of libvirt on a host; the usual one if the site file doesn't have the host."""
+        usual = HostSection(vms=["*"])
+        return next((host for host in self.hosts if host.ssh_conn_id == ssh_conn_id), usual).uri
+
     def settings(self, vm: str) -> VmSettings:
         """Return the settings of a VM."""
         return self._merged(self.override(vm))

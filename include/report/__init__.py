@@ -3,8 +3,8 @@
 ``build.py`` builds it by kind of run: with ``daily.py`` (each day: ``day_item.py``), ``weekly.py`` (each VM:
 ``vm_item.py``, what its tasks left: ``vm_result.py``, its image: ``vm_image.py``), ``scrub.py``, or
 ``planned.py`` for restores and boot tests. The coverage of days: ``coverage.py``. The generations by week:
-``generation_weeks.py``. Days that no scrub verified: ``overdue.py``. What to do after a failure:
-``next_step.py``. A run's part of the status page: ``run_part.py``.
+``generation_weeks.py``. What retention did: ``removals.py``. What no scrub verified: ``overdue.py``. What to
+do after a failure: ``next_step.py``. A run's part of the status page: ``run_part.py``.
 
 The model: ``model.py``, with data from before the run in ``history.py``; items, states and outcomes are in
 ``include/results/``. Overall state, headline and subject: ``subject.py``, with each kind's phrases in

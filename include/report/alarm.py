@@ -6,9 +6,11 @@ where.
 """
 
 import html
+import shlex
 import textwrap
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta, tzinfo
+from typing import NamedTuple
 
 from pydantic import AwareDatetime
 
@@ -59,49 +61,76 @@ Remembered = Mapping[str, Mailed]
 """The alarms that were mailed and aren't over, by their keys."""
 
 
-def what_to_do(vm: str, host: str, uuid: str) -> str:
+class VmOnHost(NamedTuple):
+    """A VM, and how a person reaches it.
+
+    Args:
+        name: as it is shown.
+        uuid: by which libvirt identifies it.
+        ssh_conn_id: the Airflow connection of its host.
+        uri: the connection URI of libvirt there: without it, virsh asks another libvirt if it isn't root's.
+    """
+
+    name: str
+    uuid: str
+    ssh_conn_id: str
+    uri: str
+
+    @property
+    def host(self) -> str:
+        """Its host, as a phrase."""
+        return f"the host of connection {self.ssh_conn_id}"
+
+    def virsh(self, command: str) -> str:
+        """Return the command line of a command of virsh about it, in backquotes."""
+        return f"`virsh -c {shlex.quote(self.uri)} {command} {self.uuid}`"
+
+
+def what_to_do(vm: VmOnHost) -> str:
     """Return what somebody must do about a VM that didn't come back, in sentences."""
     return (
-        f"{vm} did not come back. Check it now: on {host}, `virsh domstate {uuid}` shows its state and "
-        f"`virsh start {uuid}` starts it."
+        f"{vm.name} did not come back. Check it now: on {vm.host}, {vm.virsh('domstate')} shows its state. "
+        f"If it is shut off, {vm.virsh('start')} starts it; if it is paused, {vm.virsh('resume')} resumes it."
     )
 
 
-def how_to_thaw(vm: str, host: str, uuid: str) -> str:
+def how_to_thaw(vm: VmOnHost) -> str:
     """Return what somebody must do about a VM that isn't seen to be thawed, in sentences."""
     return (
-        f"{vm} may still be frozen after its backup, so its writes may hang. Check it now: on {host}, "
-        f"`virsh domfsthaw {uuid}` thaws it; if its guest agent doesn't answer, restart it or the guest."
+        f"{vm.name} may still be frozen after its backup, so its writes may hang. Check it now: on "
+        f"{vm.host}, {vm.virsh('domstate')} shows its state. If it is paused, {vm.virsh('resume')} resumes "
+        f"it, without which its guest agent can't answer. Then {vm.virsh('domfsthaw')} thaws it; if its "
+        "guest agent doesn't answer, restart it or the guest."
     )
 
 
-def vm_key(host: str, uuid: str) -> str:
+def vm_key(ssh_conn_id: str, uuid: str) -> str:
     """Return the key of the alarm about a VM."""
-    return f"vm {host} {uuid}"
+    return f"vm {ssh_conn_id} {uuid}"
 
 
-def vm_down(vm: str, host: str, uuid: str, reason: str, run: str) -> Alarm:
+def vm_down(vm: VmOnHost, reason: str, run: str) -> Alarm:
     """Return the alarm about a VM that isn't seen to run after its backup."""
     return Alarm(
-        key=vm_key(host, uuid),
+        key=vm_key(vm.ssh_conn_id, vm.uuid),
         occasion=run,
-        title=f"VM DOWN · {vm} did not come back",
-        over=f"{vm} is back",
+        title=f"VM DOWN · {vm.name} did not come back",
+        over=f"{vm.name} is back",
         sentences=(
-            what_to_do(vm, host, uuid),
+            what_to_do(vm),
             reason,
-            f"This run stops no other VM of {host}. Its report will repeat this alarm.",
+            "This run stops no other VM of that host. Its report will repeat this alarm.",
         ),
     )
 
 
-def vm_frozen(vm: str, host: str, uuid: str, reason: str, run: str) -> Alarm:
+def vm_frozen(vm: VmOnHost, reason: str, run: str) -> Alarm:
     """Return the alarm about a VM that isn't seen to be thawed after its backup."""
-    down = vm_down(vm, host, uuid, reason, run)
+    down = vm_down(vm, reason, run)
     what = {
         "occasion": f"frozen {run}",  # that it's down is another fact, in the same run, too
-        "title": f"VM FROZEN · {vm} may still be frozen",
-        "sentences": (how_to_thaw(vm, host, uuid), *down.sentences[1:]),
+        "title": f"VM FROZEN · {vm.name} may still be frozen",
+        "sentences": (how_to_thaw(vm), *down.sentences[1:]),
     }
     return Alarm.model_validate(down.model_dump() | what)
 
@@ -157,13 +186,21 @@ def damaged(backup: str, how: str) -> Alarm:
     )
 
 
+REREAD = "reread "
+
+
+def reread_key(vm: str) -> str:
+    """Return the key of the alarm about a VM of which something had changed that counted as unchanged."""
+    return f"{REREAD}{vm}"
+
+
 def reread_differs(vm: str, how: str, run: str) -> Alarm:
     """Return the alarm about a VM of which something had changed that counted as unchanged."""
     return Alarm(
-        key=f"reread {vm}",
+        key=reread_key(vm),
         occasion=run,
         title=f"SUSPECT IMAGES · {vm} had changed where its host's file system showed no change",
-        over=f"{vm} is backed up without reading what hasn't changed again",
+        over=f"the disks of {vm} needn't be read whole any more",
         sentences=(
             f"{vm}: {how}",
             "Its disks are read whole until you remove read-whole.json from its folder in the vault.",

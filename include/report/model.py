@@ -80,6 +80,9 @@ class Report(Model):
     needs_action: tuple[Text, ...] = Field(
         default=(), description="what somebody must do, in sentences; shown first"
     )
+    beside_failures: tuple[Text, ...] = Field(
+        default=(), description="those of needs_action that don't say how to try again what failed"
+    )
     known_states: tuple[Text, ...] = Field(
         default=(), description="those of needs_action that only repeat the state of a backup"
     )

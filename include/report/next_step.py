@@ -16,7 +16,7 @@ _DRY_RUN = "trigger it again"
 
 def with_next_step(report: Report) -> Report:
     """Add an action to a failed report that has none: each mail that says FAILED says what to do."""
-    needs_it = report.kind is Kind.BACKFILL or not report.needs_action
+    needs_it = report.kind is Kind.BACKFILL or not {*report.needs_action} - {*report.beside_failures}
     failed = [item for item in report.items if item.state is State.FAILED and not _is_left_out(item)]
     if not failed or not needs_it or overall(report) is not State.FAILED:
         return report

@@ -14,7 +14,7 @@ from include.errors import (
     VmWithheldError,
 )
 from include.report import causes
-from include.report.alarm import how_to_thaw, what_to_do
+from include.report.alarm import VmOnHost, how_to_thaw, what_to_do
 from include.report.vm_image import descriptions, image_fields
 from include.report.vm_result import (
     NOT_BACK,
@@ -65,6 +65,7 @@ class VmCase:
         clean_dry_run: whether this is a dry run that met no failure.
         is_refused: whether what the run was asked for was refused.
         zone: the zone of times in sentences.
+        uri: of libvirt on its host.
     """
 
     name: str
@@ -76,6 +77,7 @@ class VmCase:
     clean_dry_run: bool
     is_refused: bool
     zone: tzinfo
+    uri: str
 
     @property
     def item(self) -> Item:
@@ -92,13 +94,18 @@ class VmCase:
             return self._would_image_item()
         return self._not_imaged_item()
 
+    @property
+    def holds_retention(self) -> bool:
+        """Whether retention isn't applied because of it: it isn't backed up, or a task of it failed."""
+        return self.item.state is State.FAILED or bool(self._failures)
+
     def needs_action(self) -> Iterator[str]:
         """Yield what somebody must do about the VM, in sentences."""
-        host, uuid = self.planned.host, self.planned.uuid
+        vm = VmOnHost(self.name, self.planned.uuid, self.planned.host, self.uri)
         if self._not_thawed:
-            yield how_to_thaw(self.name, host, uuid)
+            yield how_to_thaw(vm)
         elif self._not_back:
-            yield what_to_do(self.name, host, uuid)
+            yield what_to_do(vm)
         elif self._down_state:
             yield (
                 f"{self.name} came back, but is {self._down_state} now: somebody stopped it, or it failed. "
@@ -106,9 +113,9 @@ class VmCase:
             )
         if self._may_be_open:
             yield (
-                f"The backup of {self.name} may still be open on {host}: {task_label('end_backup')} did not "
-                "confirm its end. The watchdog there still restarts the VM, but the snapshot takes up space. "
-                "Clear that task now, or the next run ends the backup."
+                f"The backup of {self.name} may still be open on {vm.host}: {task_label('end_backup')} did "
+                "not confirm its end. The watchdog there still restarts the VM, but the snapshot takes up "
+                "space. Clear that task now, or the next run ends the backup."
             )
 
     @property

@@ -8,8 +8,9 @@ from datetime import UTC, datetime
 
 from include.config.site_file import Site
 from include.errors import RequestError
-from include.report import DowntimeHistory, GenerationNote, GenerationWeeks, Report, causes
+from include.report import DowntimeHistory, GenerationNote, GenerationWeeks, Report, causes, removals
 from include.report.generation_weeks import Holdings, WeekTable
+from include.report.overdue import images_overdue
 from include.report.vm_item import VmCase
 from include.report.vm_result import VmResult, is_of_end_backup
 from include.results.failure import Failure
@@ -18,14 +19,14 @@ from include.results.states import Kind, Outcome, State, WeekState
 from include.results.task_labels import task_label
 from include.results.tasks import Results, RunFacts, failures_of
 from include.status.space import Space, space_now
-from include.text import size, visible
+from include.text import visible
 from include.vault.clock import trusted_first
 from include.vault.vault import Vault
 from include.vms.archive import VmArchive, to_the_second
 from include.vms.models import BegunBackup, EndedBackup
 from include.vms.plan import VmAction, VmPlan, of_all_hosts
 from include.vms.record import VmRecord
-from include.vms.removal import RemovedGeneration, removals_after
+from include.vms.removal import RemovedGeneration
 
 UNFINISHED_AFTER_S = 14 * 24 * 3600.0
 SHOWN_VMS, SHOWN_IMAGES = 8, 12
@@ -112,7 +113,8 @@ class WeeklyRun:
         holdings = Holdings.read(vault) if vault else Holdings({})
         cases = list(self._cases(holdings))
         items = [case.item for case in cases]
-        calendar = self._calendar
+        calendar, held = self._calendar, self._retention_held(cases, vault)
+        overdue = self._images_overdue(holdings)
         return Report(
             kind=Kind.VMS,
             title="VM",
@@ -127,9 +129,11 @@ class WeeklyRun:
             generations=tuple(self._rows(holdings, items)) if vault else (),
             downtimes=self._downtimes(cases, holdings),
             space=self._space(vault, cases) if vault else None,
-            removed=tuple(self._due(vault)) if vault and self.dry_run else tuple(self._gone()),
+            removed=tuple(self._removed(vault)),
             protected=tuple(holdings.protected),
-            needs_action=tuple(self._needs_person(cases, holdings, vault)),
+            needs_action=(*self._needs_person(cases, holdings, vault), *held, *overdue),
+            known_states=tuple(overdue),
+            beside_failures=(*held, *overdue),
             archive=self.site.vault.path,
             verification_command=self._verification_command(
                 holdings, [case.record for case in cases if case.record]
@@ -152,6 +156,7 @@ class WeeklyRun:
                 clean_dry_run=self.dry_run and not self.failures,
                 is_refused=any(failure.error == RequestError.__name__ for failure in self.failures),
                 zone=self.site.institute.zone,
+                uri=self.site.vms.uri(plan.host),
             )
 
     def _published(self, result: VmResult | None, records: Sequence[VmRecord]) -> VmRecord | None:
@@ -209,21 +214,30 @@ class WeeklyRun:
         space = space_now(vault, (), self.site)
         return space.model_copy(update={"added_bytes": added, "gone_bytes": gone})
 
-    def _gone(self) -> Iterator[GenerationNote]:
-        for one in self.removed or ():
-            if not one.refused:
-                reason = f"{one.reason} Its size was {size(one.bytes)}."
-                yield GenerationNote(name=_generation(one), reason=reason)
+    def _removed(self, vault: Vault | None) -> Iterator[GenerationNote]:
+        """Yield what was removed, or would be now: nothing, if the run couldn't back up every VM."""
+        if not vault or not self.dry_run:
+            yield from removals.gone(self.removed or ())
+        elif not (
+            self.failures or self.unlisted_hosts or any(vm.action is VmAction.REFUSE for vm in self.planned)
+        ):
+            vms = [vm.name for vm in self.planned if vm.action is VmAction.IMAGE]
+            yield from removals.would_go(vault, self.site, vms, self.started)
 
-    def _due(self, vault: Vault) -> Iterator[GenerationNote]:
-        """Return what a real run would remove now: nothing, if it couldn't back up every VM."""
-        if self.failures or self.unlisted_hosts or any(vm.action is VmAction.REFUSE for vm in self.planned):
-            return
-        vms = [vm.name for vm in self.planned if vm.action is VmAction.IMAGE]
-        boot_tests = {vm for vm in vms if self.site.boot_test_required(vm)}
-        for one in removals_after(vault, vms, self.site.vms.keep, self.started, boot_tests=boot_tests):
-            reason = f"It would go once the new image is verified. {one.reason}"
-            yield GenerationNote(name=_generation(one), reason=reason)
+    def _retention_held(self, cases: Sequence[VmCase], vault: Vault | None) -> list[str]:
+        """Return that retention removed nothing, because of what this run couldn't back up; else nothing."""
+        if self.dry_run or self.removed or self.failures or not vault:
+            return []
+        made = [case.record for case in cases if case.record]
+        failed = [case.name for case in cases if case.holds_retention] + [*self.unlisted_hosts]
+        return list(filter(None, [removals.held(vault, self.site, made, failed)]))
+
+    def _images_overdue(self, holdings: Holdings) -> list[str]:
+        """Return that no scrub has verified some images in time; a run of some VMs doesn't look."""
+        if self.requested or self.dry_run:
+            return []
+        held = (one.generation for generations in holdings.of.values() for one in generations)
+        return images_overdue(held, self.site, self.started)
 
     def _needs_person(
         self, cases: Sequence[VmCase], holdings: Holdings, vault: Vault | None
@@ -232,11 +246,7 @@ class WeeklyRun:
             yield from case.needs_action()
         yield from (failure.message for failure in self.failures)
         yield from dict.fromkeys(plan.host_warning for plan in self.planned if plan.host_warning)
-        yield from (
-            f"{_generation(one)} was to be removed, but is still there. {one.refused}"
-            for one in self.removed or ()
-            if one.refused
-        )
+        yield from removals.still_there(self.removed or ())
         yield from (
             f"{generation.record_file} can't be read. Its generation is not counted as a backup."
             for generation in holdings.damaged
@@ -274,10 +284,6 @@ def _downtimes_of(case: VmCase, records: Sequence[VmRecord]) -> DowntimeHistory:
         instants=tuple(record.instant for record in last),
         seconds=tuple(record.downtime_s for record in last),
     )
-
-
-def _generation(removed: RemovedGeneration) -> str:
-    return f"{removed.vm} {removed.instant.astimezone(UTC):%Y-%m-%dT%H-%M-%SZ}"
 
 
 def _unfinished(vault: Vault) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from include.scrub.plan import EVERY, LONGEST_RUN
 from include.status.alert import AcknowledgedAlert, Alert, AlertAction, Urgency
@@ -175,7 +175,7 @@ def _of_view(status: VaultStatus) -> Iterator[Alert]:
             fact = f"paused {dag}, runs wait: {waiting > 0}"
             yield Alert(Urgency.TO_DO, _paused(dag, waiting), fact, AlertAction.SHOW_DAG, dag, recurs=True)
     if not status.paused.get(SCRUB) and (sentence := _no_scrub(status)):
-        fact = f"no scrub, paused: {SCRUB in status.paused}"
+        fact = f"no scrub, paused: {SCRUB in status.paused}, has run: {status.view.scrubbed}"
         yield Alert(Urgency.TO_DO, sentence, fact, AlertAction.SHOW_DAG, SCRUB, recurs=True)
 
 
@@ -194,7 +194,21 @@ def _no_scrub(status: VaultStatus) -> str:
         return f"{SCRUB} is paused: no backup is verified again within {days}. Switch it on."
     if oldest and oldest < status.now - FIRST_SCRUB_WITHIN and not view.scrubbed:
         return f"{SCRUB} has never run: no backup was verified again since it was made. Trigger it."
-    return ""
+    return _overdue(view)
+
+
+def _overdue(view: VaultView) -> str:
+    """Return what no scrub had verified in time when the vault was read; empty if nothing."""
+    before = view.taken - timedelta(days=view.rules.max_age_days)
+    images = [image for vm in view.vms.values() for image in vm.generations]
+    late = (
+        (sum(one.verified < before and not one.damage for one in found), noun)
+        for found, noun in ((view.days.values(), "day"), (images, "VM image"))
+    )
+    counts = " and ".join(counted(count, noun) for count, noun in late if count)
+    limit = counted(round(view.rules.max_age_days), "day")
+    advice = f"{SCRUB} failed, or couldn't keep up. Look at its last run."
+    return f"{counts} not verified within {limit}: {advice}" if counts else ""
 
 
 def _of_days(status: VaultStatus) -> Iterator[Alert]:

@@ -51,6 +51,7 @@ class IncomingDisk:
         self._notes = ReceivedNotes(into, name, disk_bytes)
         self._chunks = self._notes.chunks
         self._old, self._old_image = usable_base(base, name)
+        self._lost = _unusable(base, name) if base and not self._old.count else ""
         self._done = self._notes.count()
         self._decayed = False
         self._bytes = {b"D": 0, b"S": 0, b"Z": 0, b"C": 0}
@@ -61,7 +62,7 @@ class IncomingDisk:
         """Carry over what the host lists as unchanged, as far as the rules allow it."""
         if not rules or not (found := header.unchanged.get(self._name)):
             return
-        self._unchanged = found
+        self._unchanged = found.model_copy(update={"doubt": self._lost or found.doubt})
         if self._name in rules.chunks and (self._old.bytes, self._old.count) == (
             self._chunks.bytes, self._chunks.count
         ):  # fmt: skip
@@ -235,6 +236,14 @@ def usable_base(base: PublishedVm | None, disk: str) -> tuple[Chunks, Path]:
         return nothing
     usable = stat.S_ISREG(image.st_mode) and image.st_size == found.bytes
     return (found, base.image(disk)) if usable and found.chunk_bytes == CHUNK_BYTES else nothing
+
+
+def _unusable(base: PublishedVm, disk: str) -> str:
+    """Return, as a phrase, that what the base has of a disk can't be used; empty if it hasn't the disk."""
+    record = base.readable_record
+    if not record or disk not in {one.name for one in record.disks}:
+        return ""
+    return f"the vault's {disk}.chunks or {disk}.img of {base.name} can't be read"
 
 
 def _lengthen(image: int, length: int) -> None:

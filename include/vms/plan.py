@@ -26,6 +26,11 @@ _NOT_LIVE = (
     "It can't be backed up while it runs: its disks can't be cloned, and its host's libvirt lacks "
     "backup-begin. Set its method to cold in the site file."
 )
+_OR_EXCLUDE = "shut it down, or exclude it in the site file (vms.hosts, exclude)."
+_NEITHER = {
+    "paused": f"It is paused, neither running nor off. Resume it (virsh resume), {_OR_EXCLUDE}",
+    "other": f"It is neither running, nor paused, nor off (see virsh domstate). Have it run, {_OR_EXCLUDE}",
+}
 _SUSPENDED = "It runs: it is suspended while its disks are cloned, and transferred while it runs on."
 
 
@@ -245,7 +250,7 @@ def _action(host: HostSection, vm: Vm) -> tuple[VmAction, str]:
     if vm.problems:
         return VmAction.REFUSE, " ".join(vm.problems)
     if vm.state not in ("running", "off"):
-        return VmAction.REFUSE, f"It is {vm.state}, neither running nor off."
+        return VmAction.REFUSE, _NEITHER[vm.state]
     try:
         folder_name(vm.name)
     except BackupError as unfit:

@@ -32,7 +32,7 @@ class ReceivedDisk(Model):
         read_bytes: what the host read, in all tries; without zeros.
         carried_bytes: what was copied from the base and not read, in all tries.
         reread_bytes: what counted as unchanged, was read all the same, and is; it is part of ``read_bytes``.
-        doubt: why its host doesn't know what hasn't changed, as a phrase; empty if it does, or wasn't asked.
+        doubt: why nothing could be carried, as a phrase; empty if it could, or the host wasn't asked.
         exclusive_bytes: what the reference on its host took, beside what it shared with the disk.
         decayed: whether a part of the base couldn't be read, in that try: verification has it sent again.
     """

@@ -6,7 +6,7 @@ apart. If the variable can't be read or written, the mail goes out all the same:
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -17,9 +17,11 @@ from include.config import site_file
 from include.errors import VmNotBackError, VmNotThawedError
 from include.report.alarm import (
     DAMAGE,
+    REREAD,
     Alarm,
     Mailed,
     Remembered,
+    VmOnHost,
     alarm_mail,
     damage_key,
     damaged,
@@ -121,9 +123,19 @@ def settle(context: Context, log: Any, vault: Vault, *, look_for_damage: bool) -
         if look_for_damage:
             mail_alarms(context, log, [damaged(name, how) for name, how in damage.items()])
         still = {damage_key(name) for name in damage}
-        own = vault_key(site_file.current().vault.path)
+        over = {vault_key(site_file.current().vault.path), *_trusted_again(vault, keys)}
         if keys:
-            mail_ends(log, lambda key: key == own or (key.startswith(DAMAGE) and key not in still))
+            mail_ends(log, lambda key: key in over or (key.startswith(DAMAGE) and key not in still))
+
+
+def _trusted_again(vault: Vault, keys: Iterable[str]) -> Iterator[str]:
+    """Yield the keys of alarms about VMs whose disks needn't be read whole any more."""
+    if own := [key for key in keys if key.startswith(REREAD)]:
+        from include.vms.archive import VmArchive  # noqa: PLC0415 - as still_damaged above
+        from include.vms.distrust import distrust_file  # noqa: PLC0415 - as still_damaged above
+
+        archive = VmArchive(vault)
+        yield from (key for key in own if not distrust_file(archive, key.removeprefix(REREAD)).exists())
 
 
 @contextmanager
@@ -153,9 +165,14 @@ def alarm_mailed(
     except VmNotBackError as error:
         alarm = vm_frozen if isinstance(error, VmNotThawedError) else vm_down
         run = context["dag_run"].run_id
-        found = alarm(vm["name"], ssh_conn_id, vm["uuid"], str(error), run)
+        found = alarm(vm_on_host(ssh_conn_id, vm), str(error), run)
         mail_alarms(context, log, [found], anew=stops)
         raise
+
+
+def vm_on_host(ssh_conn_id: str, vm: Mapping[str, Any]) -> VmOnHost:
+    """Return a VM, given as its ``name`` and ``uuid``, as an alarm names it."""
+    return VmOnHost(vm["name"], vm["uuid"], ssh_conn_id, site_file.current().vms.uri(ssh_conn_id))
 
 
 def _remembered(log: Any) -> dict[str, Mailed] | None:  # noqa: ANN401 - as above

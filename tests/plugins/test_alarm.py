@@ -38,6 +38,7 @@ SITE = {
     "mail": {"to": "backup@institute.example", "subject_prefix": "INPE"},
     "vaults": {"main": {"path": "/no/such/vault"}},
     "datasets": {"supim": {"source": {"root": "/data/supim"}}},
+    "vms": {"hosts": [{"ssh_conn_id": "kvm_host", "uri": "test:///x", "vms": ["maq*"]}]},
 }
 
 
@@ -110,7 +111,7 @@ def test_a_vm_that_isnt_back_is_mailed_at_once(
     assert mail["Subject"] == "[INPE] VM DOWN · maq2 did not come back"
     assert mail["To"] == "backup@institute.example"
     assert [part.get_content_type() for part in mail.iter_parts()] == ["text/plain", "text/html"]
-    assert f"`virsh start {UUID}` starts it" in " ".join(text_of(mail).split())
+    assert f"`virsh -c test:///x start {UUID}` starts it" in " ".join(text_of(mail).split())
     assert "maq2 isn't seen to run. (host kvm_host)" in text_of(mail)
 
 
@@ -120,8 +121,8 @@ def test_a_failed_thaw_is_mailed_at_once(server: MailServer, monkeypatch: pytest
     assert fail(monkeypatch, BeginBackupOperator, error) == ["VmNotThawedError"]
     [mail] = server.mails()
     assert mail["Subject"] == "[INPE] VM FROZEN · maq2 may still be frozen"
-    assert f"`virsh domfsthaw {UUID}` thaws it" in " ".join(text_of(mail).split())
-    assert "virsh start" not in text_of(mail)
+    assert f"`virsh -c test:///x domfsthaw {UUID}` thaws it" in " ".join(text_of(mail).split())
+    assert " start " not in text_of(mail)
 
 
 def test_other_failures_wait_for_the_report(server: MailServer, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -68,3 +68,9 @@ def test_a_connection_may_be_named_once_only() -> None:
     assert found.host("kvm2").vms == ["b"]
     with pytest.raises(ConfigError, match="has no host kvm3 under"):
         found.host("kvm3")
+
+
+def test_the_uri_of_a_host_is_the_usual_one_if_the_host_is_gone() -> None:
+    """An alarm about its VM goes out whatever the site file has by now."""
+    found = section(hosts=[{"ssh_conn_id": "kvm_1", "uri": "test:///x", "vms": ["*"]}])
+    assert (found.uri("kvm_1"), found.uri("kvm_2")) == ("test:///x", "qemu:///system")

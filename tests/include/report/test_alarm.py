@@ -3,14 +3,18 @@
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+import pytest
+
 from include.report.alarm import (
     KEPT,
     Alarm,
     Mailed,
+    VmOnHost,
     alarm_mail,
     as_html,
     as_text,
     damaged,
+    how_to_thaw,
     new_ones,
     over_mail,
     reread_differs,
@@ -24,13 +28,14 @@ from include.report.alarm import (
 from tests.include.vms.sample_vms import UUID
 
 URL = "http://airflow.institute.example/dags/vm_weekly/runs/scheduled__2026-11-29T05:00:00/tasks/begin_backup"
+URI = "qemu+unix:///system?socket=/run/x"
 REASON = "maq2 isn't seen to run <again>: no port answers."
 NOW = datetime(2026, 11, 29, 5, tzinfo=UTC)
 
 
 def down(run: str = "r1", vm: str = "maq2", reason: str = REASON) -> Alarm:
     """Return the alarm about a VM."""
-    return vm_down(vm, "kvm_host", UUID, reason, run)
+    return vm_down(VmOnHost(vm, UUID, "kvm_host", URI), reason, run)
 
 
 def test_the_subject_is_in_the_words_of_the_reports() -> None:
@@ -54,13 +59,33 @@ def test_the_text_says_what_to_do_first() -> None:
     """Then why, then what the run does, then where to read on; no line breaks a link."""
     _, paragraphs = alarm_mail([down()], prefix="INPE backup", log_url=URL)
     assert paragraphs == [
-        what_to_do("maq2", "kvm_host", UUID),
+        what_to_do(VmOnHost("maq2", UUID, "kvm_host", URI)),
         REASON,
-        "This run stops no other VM of kvm_host. Its report will repeat this alarm.",
+        "This run stops no other VM of that host. Its report will repeat this alarm.",
         f"Log: {URL}",
     ]
     assert URL in as_text(paragraphs)
     assert max(map(len, as_text(paragraphs[:3]).splitlines())) <= 78
+
+
+@pytest.mark.parametrize("state", ["shut off", "paused"])
+def test_each_state_of_a_vm_that_is_down_has_its_command(state: str) -> None:
+    """It asks the host's own libvirt, whoever types it; a paused VM can't be started."""
+    said, command = what_to_do(VmOnHost("maq2", UUID, "kvm_host", URI)), _COMMANDS[state]
+    assert "on the host of connection kvm_host, " in said
+    assert f"`virsh -c 'qemu+unix:///system?socket=/run/x' domstate {UUID}` shows its state." in said
+    assert f"f it is {state}, `virsh -c 'qemu+unix:///system?socket=/run/x' {command} {UUID}`" in said
+
+
+_COMMANDS = {"shut off": "start", "paused": "resume"}
+
+
+def test_a_frozen_vm_is_resumed_before_it_is_thawed() -> None:
+    """While it's paused, its guest agent can't answer."""
+    said = how_to_thaw(VmOnHost("maq2", UUID, "kvm_host", "qemu:///system"))
+    resume, thaw = (f"`virsh -c qemu:///system {word} {UUID}`" for word in ("resume", "domfsthaw"))
+    assert 0 < said.index(resume) < said.index(thaw)
+    assert "on the host of connection kvm_host, " in said
 
 
 def test_the_html_escapes_what_comes_from_outside() -> None:

@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 
 from include.config import site_file
-from include.report.overdue import scrub_overdue
+from include.report.overdue import images_overdue, scrub_overdue
 from include.vault.vault import Vault
 from tests.include.days.sample_days import DAY, WHEN, lay
 from tests.include.vault.test_verification_log import WHEN as SCRUBBED
 from tests.include.vault.test_verification_log import found
+from tests.include.vms import sample_vms
 
 AGE = timedelta(days=30)
 SITE = site_file.load(site_file.DEFAULT_PATH)
@@ -42,3 +43,17 @@ def test_damaged_days_are_reported_elsewhere(vault: Vault) -> None:
     day = lay(vault)
     day.verification_log.append(found(result="failed"))
     assert scrub_overdue([day], SITE, WHEN + 2 * AGE) == []
+
+
+def test_images_are_counted_as_days_are(vault: Vault) -> None:
+    """A VM's images are verified again as long as they are kept; damaged ones are reported elsewhere."""
+    images = [sample_vms.lay(vault, vm) for vm in ("maq1", "maq2", "maq3")]
+    made = images[0].record.verifications[-1].when
+    assert images_overdue(images, SITE, made + AGE) == []
+    images[1].verification_log.append(found(result="failed"))
+    [sentence] = images_overdue(images, SITE, made + AGE + timedelta(seconds=1))
+    assert sentence.startswith("2 VM images not verified within 30 days (scrub.max_age_days); the oldest ")
+    assert sentence.endswith("switch it on, or look at its last run.")
+    images[2].verification_log.append(found().model_copy(update={"when": made + AGE}))
+    [sentence] = images_overdue(images, SITE, made + AGE + timedelta(seconds=1))
+    assert sentence.startswith("1 VM image not verified")

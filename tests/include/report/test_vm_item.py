@@ -83,8 +83,10 @@ def test_a_vm_that_isnt_back_comes_first(vault: Vault, result: VmResult) -> None
     assert not any("isn't seen to run" in warning for warning in found.warnings)
     assert subject(report) == "[INPE backup] VM DOWN · maq1 did not come back"
     assert headline(report).startswith("maq1 did not come back. Check this now")
-    assert report.needs_action[0].startswith("maq1 did not come back. Check it now: on kvm_host, `virsh ")
-    assert f"`virsh start {UUID}` starts it" in report.needs_action[0]
+    assert report.needs_action[0].startswith(
+        "maq1 did not come back. Check it now: on the host of connection "
+    )
+    assert f"`virsh -c qemu:///system start {UUID}` starts it" in report.needs_action[0]
 
 
 def test_a_vm_that_isnt_thawed_is_to_be_thawed(vault: Vault) -> None:
@@ -94,7 +96,7 @@ def test_a_vm_that_isnt_thawed_is_to_be_thawed(vault: Vault) -> None:
     assert subject(report) == "[INPE backup] VM FROZEN · maq1 may still be frozen"
     assert headline(report).startswith("maq1 may still be frozen. Check this now, before anything else.")
     [needed] = report.needs_action
-    assert f"`virsh domfsthaw {UUID}` thaws it" in needed
+    assert f"`virsh -c qemu:///system domfsthaw {UUID}` thaws it" in needed
 
 
 def test_a_frozen_vm_that_is_down_by_now_is_not_back(vault: Vault) -> None:
@@ -215,7 +217,9 @@ def test_a_backup_that_may_still_be_open_needs_action(
 ) -> None:
     """The watchdog restarts the VM, but the snapshot takes up space."""
     report = of_maq1(vault, result)
-    expected = 'The backup of maq1 may still be open on kvm_host: "End backup job" did not confirm its end. '
+    expected = (
+        'The backup of maq1 may still be open on the host of connection kvm_host: "End backup job" did '
+    )
     assert [sentence.startswith(expected) for sentence in report.needs_action] == [True] * may_be_open
 
 

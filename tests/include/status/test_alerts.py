@@ -7,7 +7,7 @@ import pytest
 from include.days.source import SourceState
 from include.results.states import Kind
 from include.status.alert import AlertAction, Urgency
-from include.status.alerts import VaultStatus
+from include.status.alerts import SCRUB, VaultStatus
 from include.status.day_status import years
 from include.status.parts import (
     AcknowledgedPart,
@@ -17,7 +17,7 @@ from include.status.parts import (
     SourcePart,
 )
 from include.status.view import fold
-from tests.include.status.vault_statuses import DUE, in_vault, vault_status
+from tests.include.status.vault_statuses import DUE, in_vault, vault_status, with_newest
 from tests.sample_status import NOW, day, published, rules, run, vm
 
 
@@ -84,6 +84,26 @@ def test_a_scrub_that_never_ran_is_an_alert_once_it_should_have() -> None:
     assert vault_status(old, run("vault_scrub", Kind.SCRUB, "SCRUB OK", NOW)).alerts == []
     assert vault_status(fresh).alerts == []
     assert vault_status(in_vault(*range(12))).alerts == []
+
+
+def test_a_scrub_that_fails_each_week_is_an_alert_by_what_it_didnt_verify() -> None:
+    """Days and images alike; damage has an alert of its own, and a paused scrub says it all."""
+    scrub = run("vault_scrub", Kind.SCRUB, "SCRUB OK", NOW)
+    old = day(DUE - 99, NOW, age=31)
+    bad = day(DUE - 98, NOW, age=31, damage="A file differs.")
+    days = DaysPart(year=old.day.year, days=(old, bad))
+    [late] = [one.sentence for one in vault_status(days, scrub).alerts if SCRUB in one.sentence]
+    assert late == (
+        "1 day not verified within 30 days: vault_scrub failed, or couldn't keep up. Look at its last run."
+    )
+    images = with_newest(vm("maq1", NOW, weeks=3), verified=NOW - timedelta(days=31))
+    [alert] = vault_status(in_vault(0), images, scrub).alerts
+    assert alert.sentence.startswith("1 VM image not verified within 30 days: ")
+    assert (alert.urgency, alert.action, alert.subject) == (Urgency.TO_DO, AlertAction.SHOW_DAG, SCRUB)
+    [paused] = vault_status(in_vault(0), images, scrub, vault_scrub=0).alerts
+    assert paused.sentence.startswith("vault_scrub is paused")
+    damaged = with_newest(images, damage="A chunk differs.")
+    assert not any(SCRUB in one.sentence for one in vault_status(in_vault(0), damaged, scrub).alerts)
 
 
 def test_a_paused_dag_is_an_alert() -> None:

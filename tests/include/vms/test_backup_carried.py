@@ -51,14 +51,22 @@ write(2.5)
 write(9, b"y" * 5000)
 publish()
 found.append([len(list(there.glob(".inpe*"))), weeks.newest.record.reread_turn])
+weeks.newest.folder.chmod(0o700)
+weeks.newest.chunks("vda").unlink()
+found.append(weeks.newest.name)
+publish()
 """
 
 
 def test_only_what_changed_is_read(short: Path) -> None:
-    """And a share of the rest; the image is the disk, byte for byte. The clones before are gone."""
-    first, second, (folders, turn) = weeks(short, CHANGED)
+    """And a share of the rest; the image is the disk, byte for byte. The clones before are gone.
+
+    If it's the vault that can't tell what it has, the host isn't blamed.
+    """
+    first, second, (folders, turn), base, third = weeks(short, CHANGED)
     assert first == [20, 0, 0, ""]
     assert (second, folders, turn) == ([6, 14, 4, ""], 1, 1)
+    assert third == [20, 0, 0, f"the vault's vda.chunks or vda.img of {base} can't be read"]
 
 
 LOST = """

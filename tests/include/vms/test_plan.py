@@ -8,6 +8,9 @@ from include.vms.plan import VmAction, decide, of_all_hosts, require_requested
 from include.vms.reference_timer import ReferenceTimer
 from tests.include.vms.surveys import decided, host, planned_of, section, survey, vm
 
+NEITHER = "It is neither running, nor paused, nor off"
+EXCLUDE = "shut it down, or exclude it in the site file (vms.hosts, exclude)."
+
 
 def test_vms_are_chosen_by_patterns_in_the_order_of_their_names() -> None:
     """A VM that no pattern matches isn't listed."""
@@ -117,8 +120,8 @@ def test_a_pattern_that_matches_nothing_is_an_error(vms: tuple[str, ...], found:
     ("fields", "reason"),
     [
         ({"problems": ["vda is on Ceph.", "It has no definition."]}, "vda is on Ceph. It has no definition."),
-        ({"state": "paused"}, "It is paused, neither running nor off."),
-        ({"state": "other"}, "It is other, neither running nor off."),
+        ({"state": "paused"}, f"It is paused, neither running nor off. Resume it (virsh resume), {EXCLUDE}"),
+        ({"state": "other"}, f"{NEITHER} (see virsh domstate). Have it run, {EXCLUDE}"),
         ({"name": ".."}, "'..' can't be a name in the vault. Rename it (virsh domrename)."),
         ({"name": ".hidden"}, "'.hidden' can't be a name in the vault. Rename it (virsh domrename)."),
         ({"name": "a/b"}, "'a/b' can't be a name in the vault. Rename it (virsh domrename)."),

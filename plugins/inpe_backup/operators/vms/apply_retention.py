@@ -32,7 +32,7 @@ class ApplyRetentionOperator(BackupOperator):
         """Return a ``RemovedGeneration`` as JSON for each; remove none if a VM couldn't be backed up."""
         results, site = TaskResults(context), site_file.current()
         if missed := self._missed(results, [host.ssh_conn_id for host in site.vms.hosts]):
-            self.log.info("Nothing is removed, because this run couldn't back up %s.", ", ".join(missed))
+            self.log.warning("Nothing is removed, because this run couldn't back up %s.", ", ".join(missed))
             return []
         vms = range(len(results.result(self.vms_task)))
         records = [VmRecord.model_validate(results.result(self.publish_task, index)) for index in vms]

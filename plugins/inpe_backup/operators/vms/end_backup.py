@@ -10,7 +10,7 @@ from include.report.alarm import vm_down
 from include.report.vm_result import RUNNING, never_came_back
 from include.vms.backup import drop_unverified
 from include.vms.models import EndedBackup
-from inpe_backup.alarm import alarm_mailed, mail_alarms
+from inpe_backup.alarm import alarm_mailed, mail_alarms, vm_on_host
 from inpe_backup.operators.vms.agent_command import AgentCommandOperator
 from inpe_backup.xcom import TaskResults
 
@@ -58,5 +58,5 @@ class EndBackupOperator(AgentCommandOperator):
         begin = f"{self.task_id.rpartition('.')[0]}.{_BEGIN}"
         begun, failures = results.result(begin, index), results.failures(begin, index=index)
         if reason := never_came_back(self.vm["was"], begun, failures, ended):
-            host, run = str(self.ssh_conn_id), context["dag_run"].run_id
-            mail_alarms(context, self.log, [vm_down(self.vm["name"], host, self.vm["uuid"], reason, run)])
+            vm, run = vm_on_host(str(self.ssh_conn_id), self.vm), context["dag_run"].run_id
+            mail_alarms(context, self.log, [vm_down(vm, reason, run)])

@@ -8,7 +8,7 @@ from airflow.sdk import Context
 from include.models import Model
 from include.report.alarm import Alarm, reread_differs, vm_down
 from include.vms.backup import VmBackup
-from inpe_backup.alarm import mail_alarms
+from inpe_backup.alarm import mail_alarms, vm_on_host
 from inpe_backup.operators.vms.vm_operator import ImageOperator
 
 
@@ -27,7 +27,7 @@ class TransferImageOperator(ImageOperator):
         if how := transferred["mismatch"]:
             yield reread_differs(self.vm["name"], how, run)
         if why := transferred["not_back"]:
-            yield vm_down(self.vm["name"], str(self.ssh_conn_id), self.vm["uuid"], why, run)
+            yield vm_down(vm_on_host(str(self.ssh_conn_id), self.vm), why, run)
 
     def step(self, backup: VmBackup) -> Model | None:
         """Transfer the image; see ``VmBackup.transfer``."""
