@@ -84,7 +84,8 @@ class GuestFreeze:
         if status != "thawed":
             raise NotPossibleError(
                 "Something other than this backup has frozen the guest's file systems, so its writes hang. "
-                f"If no program is about to thaw them: virsh domfsthaw {self._folder.uuid}"
+                "If no program is about to thaw them: "
+                f"virsh -c {self._virsh.uri} domfsthaw {self._folder.uuid}"
             )
         self._step("fsfreeze")
         self._asked = True
@@ -117,8 +118,9 @@ def thaw(folder: VmFolder, virsh: Virsh, timeout_s: float = 0) -> bool:
     while failure := _thaw(folder, virsh):
         if time.monotonic() >= deadline:
             raise LibvirtError(
-                "It was frozen for its backup and may still be frozen, so its writes may hang. Thaw it "
-                f"(virsh domfsthaw {folder.uuid}), or restart its guest agent or the guest. "
+                "It was frozen for its backup and may still be frozen, so its writes may hang. If it is "
+                f"paused, resume it first; thaw it (virsh -c {virsh.uri} domfsthaw {folder.uuid}), or restart "
+                "its guest agent or the guest. "
                 f"Last error: {failure.rstrip('.')}."
             )
         time.sleep(POLL_S)

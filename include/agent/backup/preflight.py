@@ -14,6 +14,10 @@ from include.agent.state_folder import VmFolder
 from include.agent.virsh import Virsh
 
 STATE_LEAST = 16 << 20  # bytes, for the journal, the definition, the NVRAM and the TPM's state
+NEITHER = (
+    "neither running nor off. Have it run (virsh resume, if it is paused), shut it down, or exclude it in "
+    "the site file (vms.hosts, exclude)."
+)
 _METHODS = ("cold", "live", "copy", "offline")
 _LIMITS = ("shutdown_timeout_s", "watchdog_s")
 
@@ -59,7 +63,8 @@ def vm(virsh: Virsh, surveyed: dict[str, Any], was: str, method: str, given: dic
     if surveyed["problems"]:
         raise NotPossibleError(f"{name} can't be backed up: {' '.join(surveyed['problems'])}")
     if was not in ("running", "off"):
-        raise NotPossibleError(f"{name} is {virsh.state(surveyed['uuid'])}, neither running nor off.")
+        state = virsh.state(surveyed["uuid"])
+        raise NotPossibleError(f"{name} is {state}, {NEITHER}")
     if was == "running" and method == "offline":
         raise NotPossibleError(f"{name} is running; the method offline is for VMs that are off.")
     if method in ("cold", "copy") and (

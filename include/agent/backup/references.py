@@ -114,7 +114,7 @@ def _of_disk(folder: VmFolder, clone: dict[str, Any], base: dict[str, Any]) -> d
     found = next((disk for disk in kept["disks"] if disk["disk"] == clone["disk"]), None)
     if not found:
         raise UncertainError("the reference hasn't this disk")
-    if found["chunks"] != base["chunks"][clone["disk"]]:
+    if found["chunks"] != base["chunks"].get(clone["disk"]):
         raise UncertainError("the reference is of other data than the vault's")
     if found["stamp"]["size"] != clone["stamp"]["size"]:
         raise UncertainError("its size has changed")

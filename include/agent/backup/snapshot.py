@@ -18,6 +18,7 @@ from include.agent.backup import cloned_disks, offline, watchdog
 from include.agent.backup.freeze import GuestFreeze
 from include.agent.backup.health_check import HealthCheck
 from include.agent.backup.pause import GuestPause
+from include.agent.backup.preflight import NEITHER
 from include.agent.backup.shutdown import shut_down
 from include.agent.backup.steps import Steps
 from include.agent.disks import clones, exports
@@ -154,7 +155,7 @@ class Snapshot:
         """Check that nobody has paused the VM since it was surveyed, who wouldn't want it to be resumed."""
         if (state := self._virsh.state(self._uuid)) == "paused":
             self._step(watchdog.LEFT_PAUSED)
-            raise NotPossibleError(f"{self._name} is {state}, neither running nor off.")
+            raise NotPossibleError(f"{self._name} is {state}, {NEITHER}")
 
     def _has_same_disks(self) -> bool:
         """Return whether libvirt names the disks of the survey: a snapshot replaces their files."""

@@ -151,7 +151,8 @@ def _destroy(virsh: Virsh, domain: str) -> None:
         with suppress(LibvirtError):  # it may just have ended by itself
             virsh.run("destroy", f"--domain={domain}")
         if domain in virsh.uuids():
-            raise LibvirtError(f"The boot test's domain {domain} doesn't end. End it: virsh destroy {domain}")
+            by_hand = f"virsh -c {virsh.uri} destroy {domain}"
+            raise LibvirtError(f"The boot test's domain {domain} doesn't end. End it: {by_hand}")
 
 
 def _answers(path: Path) -> bool:
