@@ -119,8 +119,8 @@ def thaw(folder: VmFolder, virsh: Virsh, timeout_s: float = 0) -> bool:
         if time.monotonic() >= deadline:
             raise LibvirtError(
                 "It was frozen for its backup and may still be frozen, so its writes may hang. If it is "
-                f"paused, resume it first; thaw it (virsh -c {virsh.uri} domfsthaw {folder.uuid}), or restart "
-                "its guest agent or the guest. "
+                f"paused, resume it first; thaw it (virsh -c {virsh.uri} domfsthaw {folder.uuid}), or "
+                "restart its guest agent or the guest. "
                 f"Last error: {failure.rstrip('.')}."
             )
         time.sleep(POLL_S)
