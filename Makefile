@@ -6,6 +6,7 @@ DEMO ?= .demo
 UV_VERSION := 0.13.9
 BIN := .venv/bin
 INSTALLED := .venv/installed
+unexport PYTHONDONTWRITEBYTECODE # some containers set it: each process would compile what it imports anew
 export PYTHONPATH := $(CURDIR):$(CURDIR)/plugins
 
 .PHONY: help demo test test-all test-slow endurance unit lint durations bench screenshots format lock setup suite clean compose-test docker-images
@@ -23,7 +24,7 @@ test:  ## style, types, and the tests that a change needs; ten minutes at most
 	@$(PYTHON) tests/session/announce.py test
 	@INPE_TEST_BEGAN=$$(date +%s) $(MAKE) --no-print-directory lint suite SUITE=test
 
-test-all:  ## everything: the whole fault matrix, whatever can be killed, the demo; an hour at most
+test-all:  ## all but endurance: faults at critical steps, whatever can be killed, production, the demo; an hour
 	@$(PYTHON) tests/session/announce.py test slow
 	@status=0; \
 	INPE_TEST_BEGAN=$$(date +%s) $(MAKE) --no-print-directory lint suite SUITE=test || status=$$?; \
@@ -42,7 +43,7 @@ test-slow: docker-images  ## what test-all has and test hasn't
 	@$(PYTHON) tests/session/announce.py slow
 	@$(MAKE) --no-print-directory suite SUITE=slow
 
-endurance:  ## property tests with many more examples
+endurance:  ## property tests with many more examples, and every fault at every step
 	@$(PYTHON) tests/session/announce.py endurance
 	@$(MAKE) --no-print-directory suite SUITE=endurance
 

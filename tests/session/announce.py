@@ -11,9 +11,9 @@ _HERE = Path(__file__).parent
 _PROJECT = _HERE.parents[1]
 _DOES = {
     "test": "style and types, then {tests:,} tests with an end-to-end run of each DAG",
-    "slow": "{tests:,} slow tests: the whole fault matrix, killed processes, the demo",
+    "slow": "{tests:,} slow tests: faults at all critical steps, killed processes, production, the demo",
     "demo": "a stand-in institute with days and VMs, a complete Airflow, and each DAG once",
-    "endurance": "{tests:,} property tests with many more examples",
+    "endurance": "{tests:,} tests: properties with many more examples, every fault at every step",
 }
 
 

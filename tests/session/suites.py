@@ -1,7 +1,8 @@
 """The tests of each command. Tests without a mark belong to ``make test``.
 
 ``slow``: only in ``make test-all``; a cheaper test in ``make test`` covers the same guarantee. ``endurance``:
-property tests, which ``make endurance`` runs with many more examples.
+property tests, which ``make endurance`` runs with many more examples. ``exhaustive``: only in
+``make endurance``; the critical ones of their kind are in ``make test-all``.
 """
 
 from typing import NamedTuple
@@ -27,8 +28,8 @@ class Suite(NamedTuple):
 
 
 SUITES = {
-    "test": Suite("not slow", "make test", "make test-all"),
+    "test": Suite("not (slow or exhaustive)", "make test", "make test-all"),
     "slow": Suite("slow", "slow tests"),
-    "endurance": Suite("endurance", "make endurance", timeout_s=3600),
+    "endurance": Suite("endurance or exhaustive", "make endurance", timeout_s=3600),
     "all": Suite("", "make unit"),
 }

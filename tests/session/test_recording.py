@@ -102,7 +102,7 @@ def test_the_announcement_runs_with_any_python() -> None:
     ]
     done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
     assert "tests with an end-to-end run of each DAG: about" in done.stdout
-    assert "the whole fault matrix" in done.stdout
+    assert "faults at all critical steps" in done.stdout
 
 
 def test_every_suite_has_numbers_to_announce(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

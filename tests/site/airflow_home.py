@@ -85,9 +85,6 @@ class AirflowHome:
     def environment(self) -> dict[str, str]:
         """Return the complete environment of its processes, without any other Airflow's settings."""
         around = {key: value for key, value in os.environ.items() if not key.startswith(("AIRFLOW", "INPE_"))}
-        if around.pop("PYTHONDONTWRITEBYTECODE", ""):
-            # Without byte code, loading Airflow takes twice as long in each process.
-            around.setdefault("PYTHONPYCACHEPREFIX", str(PROJECT / ".test" / "pycache"))
         name, _, folder = self.mark.partition("=")
         # SPT_NOENV: else a process that sets its title overwrites its environment in /proc, and so the mark.
         return around | {name: folder, "SPT_NOENV": "1"} | self.settings()

@@ -37,18 +37,20 @@ class Way:
 
 
 def matrix(ways: Mapping[str, Way], critical: Sequence[str]) -> Iterator[ParameterSet]:
-    """Return all combinations. ``make test`` runs each critical step with one fault, the faults taking turns.
+    """Return all combinations.
 
-    All others are ``slow``.
+    ``make test`` runs each critical step with one fault, the faults taking turns; ``make test-all`` also runs
+    each critical step of each way with all others, and each other step with one; ``make endurance`` the rest.
     """
-    turns, left = cycle(FAULTS), set(critical)
+    turns, others, left = cycle(FAULTS), cycle(FAULTS), set(critical)
     for name, way in ways.items():
         for step in way.steps:
             chosen = next(turns) if step in left else None
             left.discard(step)
+            slow = way.faults if step in critical else (next(others),)
             for fault in way.faults:
-                marks = () if fault == chosen else (pytest.mark.slow,)
-                yield pytest.param(name, step, fault, marks=marks)
+                mark = pytest.mark.slow if fault in slow else pytest.mark.exhaustive
+                yield pytest.param(name, step, fault, marks=() if fault == chosen else (mark,))
 
 
 def comes_back(host: KvmHost, agent: Agent, way: Way, step: str, fault: str) -> None:

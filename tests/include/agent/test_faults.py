@@ -1,8 +1,8 @@
 """A fault at any step of a backup: the VM runs again by itself, and the next run succeeds.
 
-``make test`` runs each critical step once, with the faults in turn; ``make test-all`` runs every fault at
-every step. Steps that all ways share are those of ``cold``. ``test_faults_of_clones.py`` has the backups
-whose disks are cloned.
+``make test`` runs each critical step once, with the faults in turn; ``make test-all`` every fault at each of
+them; ``make endurance`` every fault at every step. Steps that all ways share are those of ``cold``.
+``test_faults_of_clones.py`` has the backups whose disks are cloned.
 """
 
 from collections.abc import Iterator
@@ -46,7 +46,7 @@ def agent(host: KvmHost) -> Iterator[Agent]:
 
 
 def test_make_test_runs_each_critical_step_and_each_fault() -> None:
-    """Only their other combinations are left to ``make test-all``."""
+    """Only other combinations are left to ``make test-all``."""
     chosen = [combination.values for combination in matrix(WAYS, CRITICAL) if not combination.marks]
     assert [step for _, step, _ in chosen] == list(CRITICAL)
     assert {fault for _, _, fault in chosen} == set(FAULTS)

@@ -1,6 +1,6 @@
 """A fault at any step that a backup has only where its disks are cloned: no clone is left, either.
 
-``make test`` runs three of them; ``make test-all`` runs every fault at every step.
+``make test`` runs three of them; see ``test_faults.py`` for the others.
 """
 
 from collections.abc import Iterator
