@@ -7,7 +7,6 @@ Airflow's machine, and the other way round, passes through published ports of ad
 import json
 import re
 import subprocess
-import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -32,7 +31,6 @@ AIRFLOWS, VAULTS = "10.0.0.5", "10.0.0.6"
 """The addresses of the two machines."""
 THERE, ITS_VAULT = "/srv/of-the-vault", "/srv/disk/vault"
 """The checkout on the vault's machine, and its vault."""
-A_MINUTE_S = 60.0
 PROJECT_NAME = "COMPOSE_PROJECT_NAME=of-the-vault"
 
 
@@ -128,10 +126,10 @@ def test_on_one_machine_the_vaults_tasks_run_in_its_worker(on_celery: BackupMach
 def test_the_vaults_machine_copies_a_day(moved: BackupMachine) -> None:
     """Its worker alone runs there; Airflow's page stays where it was, and shows the logs of tasks there."""
     assert there(moved, "docker compose ps --services").split() == ["worker-vault"]
-    assert f"is served by celery@{VAULTS}" in status_run(moved)["log"]
     source = write_day(moved, "2026-071")
     assert run(moved, "2026-071") == GREEN
     run_id = last_run(moved, "2026-071")["dag_run_id"]
+    assert f"is served by celery@{VAULTS}" in moved.api().log("supim_daily", run_id, "check_worker")
     where = hosts(moved, "supim_daily", run_id)
     assert where.pop("check_worker") != VAULTS
     assert set(where.values()) == {VAULTS}
@@ -139,13 +137,11 @@ def test_the_vaults_machine_copies_a_day(moved: BackupMachine) -> None:
     assert "bytes copied" in moved.api().log("supim_daily", run_id, "back_up_day.copy_day", map_index=0)
 
 
-def test_without_the_vaults_worker_a_run_says_so_within_a_minute(moved: BackupMachine) -> None:
+def test_without_the_vaults_worker_a_run_says_so(moved: BackupMachine) -> None:
     """It fails and is mailed; it is cleared when the worker is back."""
     there(moved, "docker compose stop")
     write_day(moved, "2026-072")
-    began = time.monotonic()
     assert run(moved, "2026-072") == RED
-    assert time.monotonic() - began < A_MINUTE_S
     wait_for(lambda: any("WORKER GONE" in subject for subject in subjects(moved)), "the alarm")
     assert not moved.path("/backup/vault").exists()
 
