@@ -169,7 +169,7 @@ def test_a_locked_vm_is_rescheduled(host: Host, state: Path) -> None:
     folder.mkdir(parents=True)
     with (folder / "lock").open("ab") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        with pytest.raises(RescheduleError, match="backup is still being begun") as busy:
+        with pytest.raises(RescheduleError, match="backup is just being begun") as busy:
             host.end_backup(UUID, "a run")
     assert busy.value.retry_in_s is None
 
