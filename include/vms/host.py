@@ -110,7 +110,7 @@ class Host:
         """End a run's backup of a VM and restore the VM's state; another run's backup is left open.
 
         Raises:
-            RescheduleError: the backup is still being begun.
+            RescheduleError: the backup is just being begun, or its clones are kept.
             VmNotBackError: the VM can't be made to run again.
         """
         return self._call(EndedBackup, "end-backup", f"--run={run}", "--", uuid)

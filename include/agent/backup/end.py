@@ -38,7 +38,7 @@ def end_backup(
         ``vm`` (its name), ``state``, ``repaired`` (sentences) and ``scratch_bytes``.
 
     Raises:
-        BusyError: the backup is still being begun.
+        BusyError: the backup is just being begun, or its clones are kept.
         NotBackError: the VM was running before, and can't be started.
         LibvirtError: libvirt gives no answer.
     """

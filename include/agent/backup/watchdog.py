@@ -149,7 +149,7 @@ def bring_back(folder: VmFolder, virsh: Virsh, timeout_s: float) -> str | None:
 
 
 def resume_paused(virsh: Virsh) -> None:
-    """Try to resume all VMs that QEMU paused because it couldn't write, whoever's disk was full."""
+    """Try to resume all VMs that QEMU paused because it couldn't write: they may share a file system."""
     with suppress(AgentError):
         for uuid in [uuid for uuid in virsh.uuids() if virsh.is_paused_on_io_error(uuid)]:
             with suppress(AgentError):  # one that can't be resumed leaves no other one paused

@@ -21,7 +21,7 @@ STEPS = {
 
 SCRIPT = """
 import stat
-from contextlib import suppress
+from pkgutil import resolve_name
 import pytest
 from tests.include.vms.cloned_host import Weeks
 from tests.include.vms.folder_host import REQUEST
@@ -31,11 +31,7 @@ class Killed(BaseException):
     pass
 
 def killed_at(name, call, made):
-    owner, _, attribute = name.rpartition(".")
-    owner = pytest.importorskip(owner) if owner.islower() else getattr(
-        pytest.importorskip(owner.rpartition(".")[0]), owner.rpartition(".")[2]
-    )
-    original, calls = getattr(owner, attribute), []
+    original, calls = resolve_name(name), []
 
     def instead(*arguments):
         calls.append(1)
@@ -47,7 +43,7 @@ def killed_at(name, call, made):
         return result
 
     patch = pytest.MonkeyPatch()
-    patch.setattr(owner, attribute, instead)
+    patch.setattr(name, instead)
     return patch
 
 def publish(*killed, again=False):
